@@ -1,0 +1,49 @@
+"""The program's own errors: what the user did, how to mend it, and the exit code that scripts see."""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process returns; scripts branch on these, so their values never change."""
+
+    OK = 0
+    FAILURE = 1
+    USAGE = 2
+    DATA = 3
+    BELOW_BAR = 4
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class CnnError(Exception):
+    """An error that the user can mend. Only the command line prints it; every other module raises it.
+
+    Args:
+        message: one line that says what is wrong and where.
+        hint: one line that says how to mend it.
+    """
+
+    code = ExitCode.FAILURE
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ConfigError(CnnError):
+    """A config, an override or an option that cannot be used. Its message has one line a problem."""
+
+    code = ExitCode.USAGE
+
+
+class DataError(CnnError):
+    """Input that cannot be read: pictures, data sets, checkpoints."""
+
+    code = ExitCode.DATA
+
+
+class BelowBarError(CnnError):
+    """The accuracy is lower than the bar that the user set."""
+
+    code = ExitCode.BELOW_BAR
