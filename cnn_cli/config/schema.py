@@ -1,0 +1,173 @@
+"""Every setting of a run, documented once: the command line, the JSON schema and the docs are made from here.
+
+The config knows nothing of torch. It is frozen: what was checked is what runs and what the checkpoint stores.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from cnn_cli.config.layers import Item
+
+
+class Section(BaseModel):
+    """A part of the config: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+Count = Annotated[int, Field(ge=0, strict=True)]
+Positive = Annotated[int, Field(ge=1, strict=True)]
+Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+AboveZero = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Synthetic(Section):
+    """The built-in digits, drawn by the program itself."""
+
+    train: Annotated[int, Field(ge=10, le=1_000_000, strict=True)] = 60_000
+    """Pictures drawn for training and validation."""
+    test: Annotated[int, Field(ge=10, le=1_000_000, strict=True)] = 10_000
+    """Pictures drawn for the test, from draws of their own."""
+    seed: Count = 0
+    """Seed of the drawing; the run's own seed does not change the data."""
+
+
+class Augment(Section):
+    """Random affine changes of every training picture, drawn anew in every epoch. Zero switches one off."""
+
+    rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
+    """Largest rotation to either side, in degrees."""
+    scale: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Largest change of size: 0.1 draws factors from 0.9 to 1.1, height and width apart."""
+    shear: Annotated[float, Field(ge=0, le=2)] = 0.0
+    """Largest slant: pixels to the side for each pixel of height."""
+    translate: Annotated[float, Field(ge=0, le=64)] = 0.0
+    """Largest shift in either direction, in pixels."""
+
+
+class Data(Section):
+    """What is learnt from."""
+
+    name: Literal["mnist", "synthetic"] = "mnist"
+    """Which pictures: `mnist`, or `synthetic` for the built-in digits."""
+    root: str | None = None
+    """Folder that holds the data or receives the download. Without it: $CNN_DATA, else the user's cache."""
+    mirrors: tuple[str, ...] = (
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "http://yann.lecun.com/exdb/mnist/",
+    )
+    """Web folders with the four files of MNIST, tried in this order; an empty list never downloads."""
+    fallback: Literal["none", "synthetic"] = "none"
+    """What is used where MNIST cannot be had: nothing (an error), or the built-in digits (a warning)."""
+    validation: Count = 5_000
+    """Training pictures held out to choose the best epoch; every class gives its share."""
+    size: Annotated[int, Field(ge=28, le=1024, strict=True)] = 28
+    """Height and width of the network's input, in pixels: the 28x28 picture in the middle of blank paper."""
+    mean: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Mean of the pixels (0 = paper, 1 = ink), which is subtracted. Without it: measured in training."""
+    std: Annotated[float, Field(gt=0, le=10)] | None = None
+    """Standard deviation of the pixels, which is divided by. Without it: measured in training."""
+    augment: Augment = Augment()
+    """Random changes of the training pictures."""
+    synthetic: Synthetic = Synthetic()
+    """How many built-in digits are drawn, and from which seed."""
+
+
+class Model(Section):
+    """The network."""
+
+    layers: Annotated[tuple[Item, ...], Field(min_length=1)]
+    """The layers from the picture to one logit for each class."""
+
+
+class Train(Section):
+    """How the network learns."""
+
+    epochs: Count = 12
+    """Passes over the training set. Zero evaluates the untrained network."""
+    batch_size: Positive = 128
+    """Pictures in a step of the optimiser's arithmetic."""
+    accumulate: Positive = 1
+    """Batches whose gradients are averaged before the optimiser steps: a larger batch for the same memory."""
+    optimizer: Literal["sgd", "adam", "adamw"] = "adamw"
+    """How gradients become steps."""
+    lr: AboveZero = 1e-3
+    """Learning rate: the peak of the schedule."""
+    momentum: Fraction = 0.9
+    """Share of the last step that `sgd` carries on."""
+    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    """Decay of the running means of `adam` and `adamw`: of the gradient and of its square."""
+    weight_decay: Number = 0.0
+    """Pull of the weights to zero; biases and normalisation are left alone."""
+    schedule: Literal["constant", "step", "cosine", "one_cycle"] = "one_cycle"
+    """Learning rate over the run. `one_cycle` rises and falls by cosines (Smith & Topin 2017)."""
+    warmup: Fraction = 0.2
+    """Share of all steps in which the learning rate rises to `lr`."""
+    step_epochs: Positive = 10
+    """`step` alone: epochs from one drop of the learning rate to the next."""
+    step_factor: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """`step` alone: what the learning rate is multiplied by at each drop."""
+    label_smoothing: Fraction = 0.0
+    """Share of the target's probability that is spread evenly over all classes."""
+    clip_norm: Number = 0.0
+    """Largest norm of the gradient; a longer one is shortened to it. Zero leaves it alone."""
+    ema: Fraction = 0.0
+    """Decay a step of the weights' moving average, which is what is evaluated and kept. Zero: no average."""
+    patience: Count = 0
+    """Epochs without a better validation before training stops early. Zero never stops."""
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
+    """Where to compute: `auto` (the best there is), `cpu`, `cuda`, `cuda:1`, `mps`."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Number format of the forward pass. `auto`: bfloat16 on a GPU that has it, else float32."""
+    channels_last: bool = False
+    """Keep the channels of a pixel side by side in memory; often quicker for wide convolutions."""
+    threads: Count = 0
+    """CPU threads. Zero: as many as there are cores."""
+    deterministic: bool = False
+    """Refuse operations that give other bits from run to run (CUDA). The CPU is deterministic without it."""
+
+    @model_validator(mode="after")
+    def _settings_are_used(self) -> Self:
+        """A setting that the chosen optimiser or schedule ignores is a misunderstanding: say so."""
+        for option, users, chooser in _USED_BY:
+            chosen = getattr(self, chooser)
+            changed = getattr(self, option) != type(self).model_fields[option].default
+            if changed and chosen not in users:
+                raise ValueError(f"{option} is a setting of {' and '.join(users)}, but {chooser} is {chosen}")
+        return self
+
+
+_USED_BY = (
+    ("momentum", ("sgd",), "optimizer"),
+    ("betas", ("adam", "adamw"), "optimizer"),
+    ("step_epochs", ("step",), "schedule"),
+    ("step_factor", ("step",), "schedule"),
+)
+
+
+class Output(Section):
+    """What is written where."""
+
+    folder: str = "checkpoints"
+    """Folder that receives one folder a run, named after the config."""
+    plot: bool = True
+    """Draw the learning curve into the run's folder."""
+
+
+class Config(Section):
+    """A run: everything that decides its result."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)] = "network"
+    """Name of the network, and of the run's folder. Without it: the config's file name."""
+    seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] = 0
+    """Seed of every random draw: weights, validation split, order, augmentation, dropout."""
+    data: Data = Data()
+    """What is learnt from."""
+    model: Model
+    """The network."""
+    train: Train = Train()
+    """How the network learns."""
+    output: Output = Output()
+    """What is written where."""
