@@ -47,3 +47,23 @@ class BelowBarError(CnnError):
     """The accuracy is lower than the bar that the user set."""
 
     code = ExitCode.BELOW_BAR
+
+
+class NetworkError(ConfigError):
+    """A network that cannot be built.
+
+    Args:
+        path: the place in the config, such as ("model", "layers", 4, "pool").
+        problem: what does not fit, with the shapes.
+    """
+
+    def __init__(self, path: tuple[str | int, ...], problem: str) -> None:
+        super().__init__(f"{dotted(path)}: {problem}")
+        self.path = path
+        self.problem = problem
+
+
+def dotted(path: tuple[str | int, ...]) -> str:
+    """A place in a config as people write it: `model.layers[4].pool`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".")

@@ -1,0 +1,1 @@
+"""Networks: the layers, the builder that measures shapes, and the summary. Knows nothing of data or files."""
