@@ -23,7 +23,7 @@ class CnnError(Exception):
         hint: one line that says how to mend it.
     """
 
-    code = ExitCode.FAILURE
+    code: ExitCode = ExitCode.FAILURE
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -47,6 +47,14 @@ class BelowBarError(CnnError):
     """The accuracy is lower than the bar that the user set."""
 
     code = ExitCode.BELOW_BAR
+
+
+class StoppedError(CnnError):
+    """The user or the system asked the run to stop; everything is saved."""
+
+    def __init__(self, message: str, *, hint: str, code: ExitCode) -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
 
 
 class NetworkError(ConfigError):

@@ -88,7 +88,8 @@ def _build_layer(name: str, parameters: dict[str, Any], shape: Shape) -> nn.Modu
         module = LAYERS[name](shape, **parameters)
     _check_amount(sum(parameter.numel() for parameter in module.parameters()), "weights")
     # As `module.to_empty` does it, but that asks the meta device for new tensors, which imports sympy: 0.4 s.
-    return module._apply(lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype))
+    module._apply(lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype))  # type: ignore[no-untyped-call]
+    return module
 
 
 def _check_amount(numbers: int, what: str) -> None:

@@ -1,0 +1,98 @@
+"""The checkpoint: one file that holds all that evaluation and prediction need, and nothing that can run."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydantic
+import torch
+from torch import Tensor, nn
+
+import cnn_cli
+from cnn_cli.config.schema import Config
+from cnn_cli.data.inputs import Preparation
+from cnn_cli.engine import build, tensorfile
+from cnn_cli.errors import ConfigError, DataError
+
+KIND = "checkpoint"
+FORMAT = 1
+"""Raised when a file of an older version could be misread."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained network with its past."""
+
+    weights: dict[str, Tensor]
+    """Parameters and buffers of the network by name."""
+    config: Config
+    """The resolved config of its training."""
+    classes: tuple[str, ...]
+    """Name of each logit's class."""
+    data: str
+    """What it was really trained on; differs from `config.data.name` after a fallback."""
+    preparation: Preparation
+    """How a picture becomes an input."""
+    metrics: dict[str, Any] = field(default_factory=dict)
+    """Figures of the validation and, once it has been evaluated, of the test."""
+
+    def network(self) -> nn.Sequential:
+        """The network with its weights, ready for evaluation.
+
+        Raises:
+            DataError: the weights do not fit the network of the config.
+        """
+        try:
+            network = build.network(self.config, len(self.classes))
+            network.load_state_dict(self.weights, assign=True)
+        except (ConfigError, RuntimeError) as error:
+            raise DataError(f"the checkpoint contradicts itself: {_one_line(error)}") from None
+        return network.eval()
+
+
+def write(path: Path, checkpoint: Checkpoint) -> None:
+    """Write the file atomically; equal checkpoints give equal bytes."""
+    header = {
+        "kind": KIND,
+        "format": FORMAT,
+        "config": checkpoint.config.model_dump(mode="json", exclude_none=True),
+        "classes": checkpoint.classes,
+        "data": checkpoint.data,
+        "preparation": asdict(checkpoint.preparation),
+        "metrics": checkpoint.metrics,
+        "versions": versions(),
+    }
+    tensorfile.write(path, checkpoint.weights, header)
+
+
+def read(path: Path) -> Checkpoint:
+    """Read a checkpoint file, onto the CPU.
+
+    Raises:
+        DataError: it is absent, damaged, not a checkpoint, or its parts do not fit together.
+    """
+    weights, header = tensorfile.read(path, KIND, FORMAT)
+    try:
+        return Checkpoint(
+            weights=weights,
+            config=Config.model_validate(header["config"]),
+            classes=tuple(map(str, header["classes"])),
+            data=str(header["data"]),
+            preparation=Preparation(**header["preparation"]),
+            metrics=dict(header["metrics"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: its header cannot be used: {_one_line(error)}") from None
+
+
+def versions() -> dict[str, str]:
+    """What wrote the file: the program and the libraries that decide its numbers."""
+    return {"cnn": cnn_cli.__version__, "torch": torch.__version__, "numpy": np.__version__}
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, pydantic.ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return " ".join(str(error).split())

@@ -1,0 +1,243 @@
+"""A run from its config to its checkpoint: trains, saves after every epoch, evaluates the test once."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from torch import Tensor
+
+from cnn_cli.config.dump import dump
+from cnn_cli.config.schema import Config
+from cnn_cli.data import splits
+from cnn_cli.data.inputs import Preparation, mean_and_std
+from cnn_cli.data.sources import Pictures, Source
+from cnn_cli.engine import build, checkpoint, metrics, tensorfile
+from cnn_cli.engine.device import Compute, out_of_memory
+from cnn_cli.engine.evaluate import logits_of
+from cnn_cli.engine.folder import RunFolder
+from cnn_cli.engine.records import EpochRecord, StepRecord
+from cnn_cli.engine.seeds import derive
+from cnn_cli.engine.train import TrainingData, TrainingLoop
+from cnn_cli.errors import ConfigError, DataError, ExitCode, StoppedError
+from cnn_cli.files import write_text
+from cnn_cli.model.build import initialise
+
+KIND = "training state"
+FORMAT = 1
+"""Raised when a state of an older version could be misread."""
+
+Listener = Callable[[StepRecord | EpochRecord], None]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run."""
+
+    folder: RunFolder
+    data: str
+    """What it was really trained and tested on."""
+    is_fallback: bool
+    best: EpochRecord | None
+    """The epoch whose weights were kept; None for a run of no epochs."""
+    test: metrics.Metrics
+    seconds: float
+    """Training and validation of all epochs."""
+
+
+class Run:
+    """A run in its folder.
+
+    Args:
+        config: the resolved config.
+        folder: claimed for this run.
+        source: the data.
+        compute: device and number format.
+
+    Raises:
+        NetworkError, ConfigError, DataError: config and data do not fit together.
+    """
+
+    def __init__(self, config: Config, folder: RunFolder, source: Source, compute: Compute) -> None:
+        self.config, self.folder, self.source, self.compute = config, folder, source, compute
+        data = _training_data(config, source.train())
+        self.preparation = _preparation(config, data.train)
+        network = build.network(config, len(source.classes))
+        initialise(network, derive(config.seed, "weights"))
+        self.loop = TrainingLoop(network, data, self.preparation, config.train, config.seed, compute)
+
+    def restore(self) -> None:
+        """Go on from the state in the folder.
+
+        Raises:
+            DataError: the state is damaged, or was made with other data.
+        """
+        tensors, header = read_state(self.folder)
+        if header["data"] != self.source.name:
+            raise DataError(
+                f"{self.folder.state}: trained on {header['data']}, but only {self.source.name} is at hand"
+            )
+        try:
+            self.loop.load_state(tensors, header["loop"])
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise DataError(f"{self.folder.state}: does not fit its config: {reason}") from None
+
+    def execute(self, listen: Listener, stop: Callable[[], ExitCode | None]) -> RunResult:
+        """Train to the end and evaluate the test set, once, with the best weights.
+
+        Args:
+            listen: called with every record, after what it reports is on the disk.
+            stop: asked after every step; an exit code ends the run there, with everything saved.
+
+        Raises:
+            StoppedError: as asked for.
+            CnnError: the loss diverged, or memory ran out; the last epoch's files stay.
+        """
+        write_text(self.folder.config, dump(self.config))
+        with _errors_of_torch():
+            for record in self.loop.run():
+                if isinstance(record, EpochRecord):
+                    self._save(record)
+                listen(record)
+                code = stop()
+                if code is not None:
+                    self._stop(code)
+            return self._finish()
+
+    def _save(self, record: EpochRecord) -> None:
+        """The state first: it holds all the others, so a crash between two files loses nothing."""
+        self._save_state()
+        if record.best:
+            checkpoint.write(self.folder.checkpoint, self._checkpoint())
+        self._write_history()
+
+    def _save_state(self) -> None:
+        tensors, loop = self.loop.state()
+        header = {
+            "kind": KIND,
+            "format": FORMAT,
+            "config": self.config.model_dump(mode="json", exclude_none=True),
+            "data": self.source.name,
+            "loop": loop,
+        }
+        tensorfile.write(self.folder.state, tensors, header)
+
+    def _write_history(self) -> None:
+        lines = (json.dumps(asdict(record)) + "\n" for record in self.loop.history)
+        write_text(self.folder.history, "".join(lines))
+
+    def _checkpoint(self) -> checkpoint.Checkpoint:
+        best = self.loop.best_record
+        return checkpoint.Checkpoint(
+            weights=self.loop.best,
+            config=self.config,
+            classes=self.source.classes,
+            data=self.source.name,
+            preparation=self.preparation,
+            metrics={
+                "epoch": best.epoch if best else 0,
+                "validation_accuracy": best.validation_accuracy if best else None,
+                "validation_loss": best.validation_loss if best else None,
+            },
+        )
+
+    def _stop(self, code: ExitCode) -> None:
+        self._save_state()
+        epoch, step = divmod(self.loop.step, self.loop.steps_per_epoch)
+        raise StoppedError(
+            f"stopped after {epoch} epochs and {step} steps; everything is saved in {self.folder.path}",
+            hint=f"go on with: cnn train --resume {self.folder.path}",
+            code=code,
+        )
+
+    def _finish(self) -> RunResult:
+        self._write_history()
+        trained = self._checkpoint()
+        pictures = self.source.test()
+        network = trained.network().to(self.compute.device)
+        logits = logits_of(network, pictures.images, self.preparation, self.compute)
+        test = metrics.measure(logits, pictures.labels, self.source.classes)
+        figures = {"test_accuracy": test.accuracy, "test_loss": test.loss, "test_n": test.n}
+        checkpoint.write(self.folder.checkpoint, replace(trained, metrics=trained.metrics | figures))
+        result = RunResult(
+            folder=self.folder,
+            data=self.source.name,
+            is_fallback=self.source.is_fallback,
+            best=self.loop.best_record,
+            test=test,
+            seconds=sum(record.seconds for record in self.loop.history),
+        )
+        write_text(self.folder.metrics, json.dumps(self._metrics(result), indent=2) + "\n")
+        return result
+
+    def _metrics(self, result: RunResult) -> dict[str, Any]:
+        return {
+            "name": self.config.name,
+            "data": result.data,
+            "fallback": result.is_fallback,
+            "seed": self.config.seed,
+            "epochs": len(self.loop.history),
+            "best": asdict(result.best) if result.best else None,
+            "test": asdict(result.test),
+            "seconds": result.seconds,
+            "device": self.compute.describe(),
+            "versions": checkpoint.versions(),
+        }
+
+
+def read_state(folder: RunFolder) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The saved state of a run.
+
+    Raises:
+        DataError: there is none, or it is damaged.
+    """
+    if not folder.path.is_dir():
+        raise DataError(f"{folder.path}: there is no such run", hint="--resume takes the folder of a run")
+    if not folder.state.is_file():
+        raise DataError(
+            f"{folder.path}: has no {folder.state.name} to go on from (a run writes it after its first epoch)"
+        )
+    return tensorfile.read(folder.state, KIND, FORMAT)
+
+
+def _training_data(config: Config, pictures: Pictures) -> TrainingData:
+    train, validation = splits.split(
+        pictures.labels, config.data.validation, derive(config.seed, "validation split")
+    )
+    return TrainingData(
+        Pictures(pictures.images[train], pictures.labels[train]),
+        Pictures(pictures.images[validation], pictures.labels[validation]),
+        config.data.augment,
+    )
+
+
+def _preparation(config: Config, train: Pictures) -> Preparation:
+    """The config's mean and deviation, or what the training pictures have."""
+    mean, std = mean_and_std(train.images)
+    data = config.data
+    return Preparation(
+        size=data.size,
+        mean=mean if data.mean is None else data.mean,
+        std=std if data.std is None else data.std,
+    )
+
+
+@contextmanager
+def _errors_of_torch() -> Iterator[None]:
+    """Say in the user's words what torch says in its own."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        no_memory = out_of_memory(error)
+        if no_memory:
+            raise no_memory from error
+        raise
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise ConfigError(
+            "train.batch_size: batch normalisation needs at least two pictures in a batch",
+            hint="raise train.batch_size",
+        ) from None

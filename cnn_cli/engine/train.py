@@ -1,0 +1,268 @@
+"""The training loop: a stream of records from weights that change step by step.
+
+Every random draw is a function of (seed, purpose, epoch or step), so a loop that is rebuilt from its saved
+state goes on bit for bit, from any step.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cnn_cli.config import schema
+from cnn_cli.data.augment import random_affine
+from cnn_cli.data.inputs import Preparation
+from cnn_cli.data.sources import Pictures
+from cnn_cli.engine.average import WeightAverage
+from cnn_cli.engine.device import Compute
+from cnn_cli.engine.evaluate import logits_of
+from cnn_cli.engine.optimizers import build_optimizer
+from cnn_cli.engine.records import EpochRecord, StepRecord
+from cnn_cli.engine.schedules import schedule
+from cnn_cli.engine.seeds import derive, generator
+from cnn_cli.errors import CnnError
+
+CHECK_EVERY = 50
+"""Steps between two looks at the loss on a device that computes ahead of Python: a look waits for it."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What the loop reads. Both sets lie on the device as uint8; an empty validation set is allowed."""
+
+    train: Pictures
+    validation: Pictures
+    augment: schema.Augment
+
+    def to(self, device: torch.device) -> "TrainingData":
+        """The same on another device."""
+        train, validation = (
+            Pictures(pictures.images.to(device), pictures.labels.to(device))
+            for pictures in (self.train, self.validation)
+        )
+        return TrainingData(train, validation, self.augment)
+
+
+class TrainingLoop:
+    """One run of training.
+
+    Args:
+        network: with its first weights.
+        data: pictures for training and validation.
+        preparation: how pixels become inputs.
+        settings: the config's `train` section.
+        seed: of every draw.
+        compute: device and number format.
+    """
+
+    def __init__(
+        self,
+        network: nn.Sequential,
+        data: TrainingData,
+        preparation: Preparation,
+        settings: schema.Train,
+        seed: int,
+        compute: Compute,
+    ) -> None:
+        self.settings, self.seed, self.compute, self.preparation = settings, seed, compute, preparation
+        self.data = data.to(compute.device)
+        self.layout = torch.channels_last if settings.channels_last else torch.contiguous_format
+        self.network = network.to(compute.device, memory_format=self.layout).train()  # type: ignore[call-overload]
+        self.average = WeightAverage(self.network, settings.ema) if settings.ema else None
+        self.optimizer = build_optimizer(
+            self.network,
+            settings.optimizer,
+            lr=settings.lr,
+            momentum=settings.momentum,
+            betas=settings.betas,
+            weight_decay=settings.weight_decay,
+        )
+        self.steps_per_epoch = -(-len(data.train) // (settings.batch_size * settings.accumulate))
+        self.lr_factor = schedule(
+            settings.schedule,
+            total_steps=self.steps_per_epoch * settings.epochs,
+            warmup=settings.warmup,
+            steps_per_epoch=self.steps_per_epoch,
+            step_epochs=settings.step_epochs,
+            step_factor=settings.step_factor,
+        )
+        self.step = 0
+        self.history: list[EpochRecord] = []
+        self.best: dict[str, Tensor] = self._snapshot()
+        self.sums = self._zero_sums()
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or patience has run out."""
+        return len(self.history) >= self.settings.epochs or self._out_of_patience()
+
+    def run(self) -> Iterator[StepRecord | EpochRecord]:
+        """Train to the end, from wherever the state is. Between two records the state is always whole.
+
+        Raises:
+            CnnError: the loss is no longer finite, or memory ran out.
+        """
+        while not self.finished:
+            yield from self._run_epoch(len(self.history))
+
+    def _run_epoch(self, epoch: int) -> Iterator[StepRecord | EpochRecord]:
+        started, trained = time.perf_counter(), 0
+        order = torch.randperm(len(self.data.train), generator=generator(self.seed, "order", epoch))
+        # Steps of equal size, give or take one picture: none is dropped or left over as a tiny batch.
+        steps = order.tensor_split(self.steps_per_epoch)
+        for index in range(self.step - epoch * self.steps_per_epoch, self.steps_per_epoch):
+            self._take_step(steps[index].to(self.compute.device))
+            trained += len(steps[index])
+            yield StepRecord(epoch + 1, index + 1, self.steps_per_epoch)
+        self._check_loss()
+        training_seconds = time.perf_counter() - started
+        record = self._validate(epoch, started, trained / max(training_seconds, 1e-9))
+        self.history.append(record)
+        if record.best:
+            self.best = self._snapshot()
+        self.sums = self._zero_sums()
+        yield record
+
+    def _take_step(self, indices: Tensor) -> None:
+        """One step of the optimiser over the pictures at `indices`, in `accumulate` batches."""
+        lr = self.settings.lr * self.lr_factor(self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        torch.manual_seed(derive(self.seed, "dropout", self.step))
+        draws = generator(self.seed, "augment", self.step)
+        for batch in indices.tensor_split(min(self.settings.accumulate, len(indices))):
+            loss = self._loss(batch, draws)
+            (loss * (len(batch) / len(indices))).backward()  # type: ignore[no-untyped-call]
+            self._count(loss.detach(), len(batch))
+        if self.settings.clip_norm:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        if self.average:
+            self.average.update(self.network, self.step)
+        if self.compute.device.type == "cpu" or self.step % CHECK_EVERY == 0:
+            self._check_loss()
+
+    def _loss(self, batch: Tensor, draws: torch.Generator) -> Tensor:
+        """Mean loss of the training pictures at `batch` int64 [N]."""
+        pixels = self.preparation.unit(self.data.train.images[batch])
+        augment = self.data.augment
+        pixels = random_affine(
+            pixels,
+            draws,
+            rotate=augment.rotate,
+            scale=augment.scale,
+            shear=augment.shear,
+            translate=augment.translate,
+        )
+        inputs = self.preparation.normalise(pixels).contiguous(memory_format=self.layout)
+        with self.compute.autocast():
+            logits = self.network(inputs)
+        labels = self.data.train.labels[batch]
+        return F.cross_entropy(logits.float(), labels, label_smoothing=self.settings.label_smoothing)
+
+    def _count(self, loss: Tensor, pictures: int) -> None:
+        """Add to the epoch's sums, on the device: no step waits for a number to come back."""
+        self.sums["loss"] += loss * pictures
+        self.sums["pictures"] += pictures
+        bad = torch.where(loss.isfinite(), torch.inf, float(self.step + 1))
+        self.sums["first_bad_step"] = torch.minimum(self.sums["first_bad_step"], bad)
+
+    def _check_loss(self) -> None:
+        step = self.sums["first_bad_step"].item()
+        if step != float("inf"):
+            raise CnnError(
+                f"the loss is no longer a finite number at step {step:.0f} "
+                f"(epoch {len(self.history) + 1}, learning rate {self.optimizer.param_groups[0]['lr']:.3g})",
+                hint="the learning rate is probably too high: lower train.lr, or set train.clip_norm=1",
+            )
+
+    def _validate(self, epoch: int, started: float, images_per_second: float) -> EpochRecord:
+        accuracy = loss = None
+        pictures = self.data.validation
+        if len(pictures):
+            network = self.average.network if self.average else self.network
+            logits = logits_of(network, pictures.images, self.preparation, self.compute)
+            labels = pictures.labels.cpu()
+            accuracy = (logits.argmax(1) == labels).double().mean().item()
+            loss = F.cross_entropy(logits.double(), labels).item()
+        return EpochRecord(
+            epoch=epoch + 1,
+            epochs=self.settings.epochs,
+            train_loss=(self.sums["loss"] / self.sums["pictures"]).item(),
+            validation_loss=loss,
+            validation_accuracy=accuracy,
+            lr=self.optimizer.param_groups[0]["lr"],
+            images_per_second=images_per_second,
+            seconds=time.perf_counter() - started,
+            best=self._is_best(accuracy, loss),
+        )
+
+    def _is_best(self, accuracy: float | None, loss: float | None) -> bool:
+        """Higher accuracy wins, then lower loss. Without validation the last epoch is the best."""
+        best = self.best_record
+        if best is None or accuracy is None or loss is None:
+            return True
+        return (accuracy, -loss) > (best.validation_accuracy or 0.0, -(best.validation_loss or 0.0))
+
+    @property
+    def best_record(self) -> EpochRecord | None:
+        """The epoch whose weights are kept."""
+        return next((record for record in reversed(self.history) if record.best), None)
+
+    def _out_of_patience(self) -> bool:
+        best, patience = self.best_record, self.settings.patience
+        return bool(patience and best and len(self.history) - best.epoch >= patience)
+
+    def _snapshot(self) -> dict[str, Tensor]:
+        """A copy, on the CPU, of the weights that are evaluated."""
+        network = self.average.network if self.average else self.network
+        return {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
+
+    def _zero_sums(self) -> dict[str, Tensor]:
+        kind = torch.float32 if self.compute.device.type == "mps" else torch.float64  # mps has no float64
+        zero = torch.zeros((), dtype=kind, device=self.compute.device)
+        return {"loss": zero, "pictures": zero.clone(), "first_bad_step": zero + torch.inf}
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """All that another loop needs to go on: tensors, and values for JSON."""
+        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
+        tensors |= {f"sums.{name}": tensor for name, tensor in self.sums.items()}
+        if self.average:
+            tensors |= {f"average.{name}": t for name, t in self.average.network.state_dict().items()}
+        for index, values in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": t for name, t in values.items() if t is not None}
+        return tensors, {"step": self.step, "history": [asdict(record) for record in self.history]}
+
+    def load_state(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        """Go on where `state` was taken, on any device.
+
+        Raises:
+            KeyError, RuntimeError, TypeError, ValueError: the state is of another network or optimiser.
+        """
+        parts = _by_prefix(tensors)
+        self.network.load_state_dict(parts["network"])
+        if self.average:
+            self.average.network.load_state_dict(parts["average"])
+        optimizer = self.optimizer.state_dict()
+        optimizer["state"] = {int(index): v for index, v in _by_prefix(parts.get("optimizer", {})).items()}
+        self.optimizer.load_state_dict(optimizer)
+        self.best = parts["best"]
+        self.sums = {name: tensor.to(self.sums[name]) for name, tensor in parts["sums"].items()}
+        self.step = int(values["step"])
+        self.history = [EpochRecord(**record) for record in values["history"]]
+
+
+def _by_prefix(tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """{"a.b.c": t} to {"a": {"b.c": t}}."""
+    parts: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        prefix, rest = name.split(".", 1)
+        parts.setdefault(prefix, {})[rest] = tensor
+    return parts
