@@ -212,6 +212,11 @@ class Item(BaseModel):
         layer: Layer = getattr(self, self.name)
         return layer
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The layer's parameters as plain values."""
+        return {field: getattr(self.layer, field) for field in type(self.layer).model_fields}
+
     @model_serializer(mode="wrap")
     def _write(self, handler: SerializerFunctionWrapHandler) -> Any:
         """The way that people write it: a bare name where there are no parameters."""
