@@ -171,3 +171,10 @@ class Config(Section):
     """How the network learns."""
     output: Output = Output()
     """What is written where."""
+
+
+def settings_named(name: str) -> list[str]:
+    """The dotted keys of all settings with that last name: `epochs` gives ["train.epochs"]."""
+    sections = {"data": Data, "train": Train, "output": Output}
+    own = [name] if name in Config.model_fields and name not in sections else []
+    return own + [f"{section}.{name}" for section, fields in sections.items() if name in fields.model_fields]

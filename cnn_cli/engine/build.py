@@ -5,14 +5,22 @@ from pathlib import Path
 from torch import nn
 
 from cnn_cli.config import schema
+from cnn_cli.data import splits
 from cnn_cli.data.download import Progress
 from cnn_cli.data.mnist import default_root
-from cnn_cli.data.sources import Source, open_source
+from cnn_cli.data.sources import Pictures, Source, open_source
 from cnn_cli.engine import device
+from cnn_cli.engine.seeds import derive
 from cnn_cli.model.build import build_network
+from cnn_cli.model.layers import Shape
 
 CHANNELS = 1
 """Grey pictures: one channel."""
+
+
+def input_shape(config: schema.Config) -> Shape:
+    """(C, H, W) of one input of the network."""
+    return CHANNELS, config.data.size, config.data.size
 
 
 def network(config: schema.Config, classes: int) -> nn.Sequential:
@@ -22,7 +30,7 @@ def network(config: schema.Config, classes: int) -> nn.Sequential:
         NetworkError: a layer does not fit.
     """
     layers = [(item.name, item.parameters) for item in config.model.layers]
-    return build_network(layers, (CHANNELS, config.data.size, config.data.size), classes)
+    return build_network(layers, input_shape(config), classes)
 
 
 def source(data: schema.Data, progress: Progress | None = None) -> Source:
@@ -41,6 +49,17 @@ def source(data: schema.Data, progress: Progress | None = None) -> Source:
         synthetic_seed=data.synthetic.seed,
         progress=progress,
     )
+
+
+def split(config: schema.Config, pictures: Pictures) -> tuple[Pictures, Pictures]:
+    """The training and the validation pictures of a run, cut from its source's training pictures.
+
+    Raises:
+        DataError: there are too few.
+    """
+    halves = splits.split(pictures.labels, config.data.validation, derive(config.seed, "validation split"))
+    train, validation = (Pictures(pictures.images[half], pictures.labels[half]) for half in halves)
+    return train, validation
 
 
 def data_root(data: schema.Data) -> Path:

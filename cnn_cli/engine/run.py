@@ -4,13 +4,13 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from cnn_cli.config.dump import dump
 from cnn_cli.config.schema import Config
-from cnn_cli.data import splits
 from cnn_cli.data.inputs import Preparation, mean_and_std
 from cnn_cli.data.sources import Pictures, Source
 from cnn_cli.engine import build, checkpoint, metrics, tensorfile
@@ -47,11 +47,10 @@ class RunResult:
 
 
 class Run:
-    """A run in its folder.
+    """A run that is ready to train.
 
     Args:
         config: the resolved config.
-        folder: claimed for this run.
         source: the data.
         compute: device and number format.
 
@@ -59,35 +58,32 @@ class Run:
         NetworkError, ConfigError, DataError: config and data do not fit together.
     """
 
-    def __init__(self, config: Config, folder: RunFolder, source: Source, compute: Compute) -> None:
-        self.config, self.folder, self.source, self.compute = config, folder, source, compute
+    def __init__(self, config: Config, source: Source, compute: Compute) -> None:
+        self.config, self.source, self.compute = config, source, compute
         data = _training_data(config, source.train())
         self.preparation = _preparation(config, data.train)
         network = build.network(config, len(source.classes))
         initialise(network, derive(config.seed, "weights"))
         self.loop = TrainingLoop(network, data, self.preparation, config.train, config.seed, compute)
 
-    def restore(self) -> None:
-        """Go on from the state in the folder.
+    def restore(self, state: "SavedState") -> None:
+        """Go on from a saved state.
 
         Raises:
-            DataError: the state is damaged, or was made with other data.
+            DataError: it does not fit this run, or was made with other data.
         """
-        tensors, header = read_state(self.folder)
-        if header["data"] != self.source.name:
-            raise DataError(
-                f"{self.folder.state}: trained on {header['data']}, but only {self.source.name} is at hand"
-            )
+        if state.data != self.source.name:
+            raise DataError(f"{state.path}: trained on {state.data}, but only {self.source.name} is at hand")
         try:
-            self.loop.load_state(tensors, header["loop"])
+            self.loop.load_state(state.tensors, state.loop)
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
-            reason = " ".join(str(error).split())
-            raise DataError(f"{self.folder.state}: does not fit its config: {reason}") from None
+            raise DataError(f"{state.path}: does not fit its config: {_one_line(error)}") from None
 
-    def execute(self, listen: Listener, stop: Callable[[], ExitCode | None]) -> RunResult:
+    def execute(self, folder: RunFolder, listen: Listener, stop: Callable[[], ExitCode | None]) -> RunResult:
         """Train to the end and evaluate the test set, once, with the best weights.
 
         Args:
+            folder: receives all files.
             listen: called with every record, after what it reports is on the disk.
             stop: asked after every step; an exit code ends the run there, with everything saved.
 
@@ -95,25 +91,25 @@ class Run:
             StoppedError: as asked for.
             CnnError: the loss diverged, or memory ran out; the last epoch's files stay.
         """
-        write_text(self.folder.config, dump(self.config))
+        write_text(folder.config, dump(self.config))
         with _errors_of_torch():
             for record in self.loop.run():
                 if isinstance(record, EpochRecord):
-                    self._save(record)
+                    self._save(folder, record)
                 listen(record)
                 code = stop()
                 if code is not None:
-                    self._stop(code)
-            return self._finish()
+                    self._stop(folder, code)
+            return self._finish(folder)
 
-    def _save(self, record: EpochRecord) -> None:
+    def _save(self, folder: RunFolder, record: EpochRecord) -> None:
         """The state first: it holds all the others, so a crash between two files loses nothing."""
-        self._save_state()
+        self._save_state(folder)
         if record.best:
-            checkpoint.write(self.folder.checkpoint, self._checkpoint())
-        self._write_history()
+            checkpoint.write(folder.checkpoint, self._checkpoint())
+        self._write_history(folder)
 
-    def _save_state(self) -> None:
+    def _save_state(self, folder: RunFolder) -> None:
         tensors, loop = self.loop.state()
         header = {
             "kind": KIND,
@@ -122,11 +118,11 @@ class Run:
             "data": self.source.name,
             "loop": loop,
         }
-        tensorfile.write(self.folder.state, tensors, header)
+        tensorfile.write(folder.state, tensors, header)
 
-    def _write_history(self) -> None:
+    def _write_history(self, folder: RunFolder) -> None:
         lines = (json.dumps(asdict(record)) + "\n" for record in self.loop.history)
-        write_text(self.folder.history, "".join(lines))
+        write_text(folder.history, "".join(lines))
 
     def _checkpoint(self) -> checkpoint.Checkpoint:
         best = self.loop.best_record
@@ -143,33 +139,33 @@ class Run:
             },
         )
 
-    def _stop(self, code: ExitCode) -> None:
-        self._save_state()
+    def _stop(self, folder: RunFolder, code: ExitCode) -> None:
+        self._save_state(folder)
         epoch, step = divmod(self.loop.step, self.loop.steps_per_epoch)
         raise StoppedError(
-            f"stopped after {epoch} epochs and {step} steps; everything is saved in {self.folder.path}",
-            hint=f"go on with: cnn train --resume {self.folder.path}",
+            f"stopped after {epoch} epochs and {step} steps; everything is saved in {folder.path}",
+            hint=f"go on with: cnn train --resume {folder.path}",
             code=code,
         )
 
-    def _finish(self) -> RunResult:
-        self._write_history()
+    def _finish(self, folder: RunFolder) -> RunResult:
+        self._write_history(folder)
         trained = self._checkpoint()
         pictures = self.source.test()
         network = trained.network().to(self.compute.device)
         logits = logits_of(network, pictures.images, self.preparation, self.compute)
         test = metrics.measure(logits, pictures.labels, self.source.classes)
         figures = {"test_accuracy": test.accuracy, "test_loss": test.loss, "test_n": test.n}
-        checkpoint.write(self.folder.checkpoint, replace(trained, metrics=trained.metrics | figures))
+        checkpoint.write(folder.checkpoint, replace(trained, metrics=trained.metrics | figures))
         result = RunResult(
-            folder=self.folder,
+            folder=folder,
             data=self.source.name,
             is_fallback=self.source.is_fallback,
             best=self.loop.best_record,
             test=test,
             seconds=sum(record.seconds for record in self.loop.history),
         )
-        write_text(self.folder.metrics, json.dumps(self._metrics(result), indent=2) + "\n")
+        write_text(folder.metrics, json.dumps(self._metrics(result), indent=2) + "\n")
         return result
 
     def _metrics(self, result: RunResult) -> dict[str, Any]:
@@ -187,7 +183,20 @@ class Run:
         }
 
 
-def read_state(folder: RunFolder) -> tuple[dict[str, Tensor], dict[str, Any]]:
+@dataclass(frozen=True)
+class SavedState:
+    """All that a run needs to go on."""
+
+    path: Path
+    config: Config
+    data: str
+    """What the run was really trained on."""
+    tensors: dict[str, Tensor]
+    loop: dict[str, Any]
+    """The values of `TrainingLoop.state`."""
+
+
+def read_state(folder: RunFolder) -> SavedState:
     """The saved state of a run.
 
     Raises:
@@ -199,18 +208,21 @@ def read_state(folder: RunFolder) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise DataError(
             f"{folder.path}: has no {folder.state.name} to go on from (a run writes it after its first epoch)"
         )
-    return tensorfile.read(folder.state, KIND, FORMAT)
+    tensors, header = tensorfile.read(folder.state, KIND, FORMAT)
+    try:
+        config = Config.model_validate(header["config"])
+        return SavedState(folder.state, config, str(header["data"]), tensors, dict(header["loop"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{folder.state}: its header cannot be used: {_one_line(error)}") from None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _training_data(config: Config, pictures: Pictures) -> TrainingData:
-    train, validation = splits.split(
-        pictures.labels, config.data.validation, derive(config.seed, "validation split")
-    )
-    return TrainingData(
-        Pictures(pictures.images[train], pictures.labels[train]),
-        Pictures(pictures.images[validation], pictures.labels[validation]),
-        config.data.augment,
-    )
+    train, validation = build.split(config, pictures)
+    return TrainingData(train, validation, config.data.augment)
 
 
 def _preparation(config: Config, train: Pictures) -> Preparation:

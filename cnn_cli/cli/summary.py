@@ -1,0 +1,54 @@
+"""`cnn summary`."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from cnn_cli.cli.options import ConfigName, Json, Overrides, placed
+
+if TYPE_CHECKING:
+    from cnn_cli.model.summary import LayerSummary, NetworkSummary
+
+
+def summary(config: ConfigName, overrides: Overrides = None, as_json: Json = False) -> None:
+    """Show a network layer by layer: shapes, parameters, multiply-adds, receptive fields."""
+    from cnn_cli import console
+    from cnn_cli.config.load import load_config
+    from cnn_cli.data.sources import classes_of
+    from cnn_cli.engine import build
+    from cnn_cli.model.summary import summarise
+
+    loaded = load_config(config, overrides or [])
+    with placed(loaded):
+        network = build.network(loaded.config, len(classes_of(loaded.config.data.name)))
+    result = summarise(network, build.input_shape(loaded.config))
+    if as_json:
+        console.json_line({"name": loaded.config.name, **asdict(result)})
+    else:
+        _show(loaded.config.name, result)
+
+
+def _show(name: str, result: "NetworkSummary") -> None:
+    from cnn_cli import console
+    from cnn_cli.model.layers import describe
+
+    console.table(
+        f"{name}, input {describe(result.input_shape)}",
+        ["layer", "output", "kernel", "stride", "padding", "parameters", "multiply-adds", "sees"],
+        [_row(layer) for layer in result.layers],
+    )
+    console.facts(
+        [
+            ("parameters", f"{result.parameters:,}"),
+            ("  of these in normalisation", f"{result.normalisation_parameters:,}"),
+            ("multiply-adds for one picture", f"{result.multiply_adds:,}"),
+        ]
+    )
+
+
+def _row(layer: "LayerSummary") -> list[str]:
+    from cnn_cli.model.layers import describe
+
+    windows = (describe(pair) if pair else "" for pair in (layer.kernel, layer.stride, layer.padding))
+    field = describe(layer.receptive_field) if layer.receptive_field else "all"
+    numbers = (f"{number:,}" if number else "" for number in (layer.parameters, layer.multiply_adds))
+    return [layer.name, describe(layer.output_shape), *windows, *numbers, field]

@@ -1,0 +1,190 @@
+"""`cnn train`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cnn_cli.cli.options import Json, Overrides, placed
+from cnn_cli.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cnn_cli.config.schema import Config
+    from cnn_cli.engine.folder import RunFolder
+    from cnn_cli.engine.records import EpochRecord, StepRecord
+    from cnn_cli.engine.run import RunResult, SavedState
+
+
+def train(
+    overrides: Overrides = None,
+    config: Annotated[
+        str | None,
+        typer.Option("--config", "-c", help="A YAML file, or the name of a shipped config: lenet."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder; without it checkpoints/NAME.")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the run that is in the folder.")
+    ] = False,
+    resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Train a network and save its checkpoint.
+
+    The test set is evaluated once, at the end, with the weights of the best epoch on the validation split.
+    Ctrl-C finishes the step, saves, and says how to go on; a second Ctrl-C leaves at once.
+    """
+    if resume is not None:
+        _refuse_with_resume(config, overrides, out, overwrite)
+        _resume(resume, as_json)
+    elif config is None:
+        raise ConfigError("train needs a config", hint="cnn train --config lenet.yaml")
+    else:
+        _start(config, overrides or [], out, overwrite, as_json)
+
+
+def _refuse_with_resume(
+    config: str | None, overrides: list[str] | None, out: Path | None, overwrite: bool
+) -> None:
+    if config or overrides or out or overwrite:
+        raise ConfigError(
+            "--resume goes on with a run as it is: it takes no --config, --out, --overwrite or settings",
+            hint="for a new run: cnn train --config FOLDER/config.yaml key=value",
+        )
+
+
+def _start(name: str, overrides: list[str], out: Path | None, overwrite: bool, as_json: bool) -> None:
+    from cnn_cli.config.load import load_config
+
+    loaded = load_config(name, overrides)
+    config = loaded.config
+    with placed(loaded):  # before the data is opened: that can take a minute
+        _check_network(config)
+    from cnn_cli import console
+    from cnn_cli.engine.folder import claim
+
+    wanted = out or Path(config.output.folder) / config.name
+
+    def folder() -> "RunFolder":
+        claimed = claim(wanted, overwrite=overwrite)
+        if claimed.path != wanted:
+            console.message(f"{wanted} holds a run already: this one goes to {claimed.path}")
+        return claimed
+
+    _run(config, None, folder, as_json)
+
+
+def _check_network(config: "Config") -> None:
+    from cnn_cli.data.sources import classes_of
+    from cnn_cli.engine import build
+
+    build.network(config, len(classes_of(config.data.name)))
+
+
+def _resume(path: Path, as_json: bool) -> None:
+    from cnn_cli import console
+    from cnn_cli.engine.folder import RunFolder
+    from cnn_cli.engine.run import read_state
+
+    folder = RunFolder(path)
+    if folder.finished:
+        console.message(f"{path} is finished already: see {folder.metrics}")
+        return
+    state = read_state(folder)
+    _run(state.config, state, lambda: folder, as_json)
+
+
+def _run(config: "Config", state: "SavedState | None", folder: Any, as_json: bool) -> None:
+    from cnn_cli import console
+    from cnn_cli.cli.signals import stop_requests
+    from cnn_cli.engine import build
+    from cnn_cli.engine.run import Run
+    from cnn_cli.tools.plots import learning_curve
+
+    compute = build.compute(config.train)
+    with console.download_bar() as bar:
+        source = build.source(config.data, bar)
+    run = Run(config, source, compute)
+    if state is not None:
+        run.restore(state)
+    claimed = folder()
+    console.message(
+        f"training {config.name} on {source.name}: {len(run.loop.data.train):,} pictures, "
+        f"{len(run.loop.data.validation):,} for validation; {compute.describe()}; seed {config.seed}"
+    )
+    show = _Show(as_json)
+    try:
+        with stop_requests() as stop:
+            result = run.execute(claimed, show, stop)
+    finally:
+        show.bar.close()
+        if config.output.plot and run.loop.history:
+            learning_curve(run.loop.history, f"{config.name} on {source.name}", claimed.curve)
+    _show_result(result, as_json)
+
+
+class _Show:
+    """Listens to the training: a bar for steps, a line for epochs."""
+
+    def __init__(self, as_json: bool) -> None:
+        from cnn_cli import console
+
+        self.as_json, self.console, self.bar = as_json, console, console.StepBar()
+
+    def __call__(self, record: "StepRecord | EpochRecord") -> None:
+        from cnn_cli.engine.records import StepRecord
+
+        if isinstance(record, StepRecord):
+            self.bar.update(f"epoch {record.epoch}", record.step, record.steps)
+            return
+        self.bar.close()
+        if self.as_json:
+            self.console.json_line({"event": "epoch", **asdict(record)})
+        else:
+            self.console.line(_epoch_line(record))
+
+
+def _epoch_line(record: "EpochRecord") -> str:
+    width = len(str(record.epochs))
+    parts = [f"epoch {record.epoch:>{width}}/{record.epochs}", f"train loss {record.train_loss:.4f}"]
+    if record.validation_accuracy is not None:
+        parts += [
+            f"validation loss {record.validation_loss:.4f}",
+            f"accuracy {record.validation_accuracy:.2%}",
+        ]
+    parts += [f"lr {record.lr:.2e}", f"{record.images_per_second:,.0f} images/s"]
+    return "  ".join(parts) + ("  best" if record.best else "")
+
+
+def _show_result(result: "RunResult", as_json: bool) -> None:
+    from cnn_cli import console
+
+    test, folder = result.test, result.folder
+    if as_json:
+        console.json_line(
+            {
+                "event": "result",
+                "accuracy": test.accuracy,
+                "accuracy_interval": test.accuracy_interval,
+                "loss": test.loss,
+                "n": test.n,
+                "data": result.data,
+                "fallback": result.is_fallback,
+                "split": "test",
+                "epoch": result.best.epoch if result.best else 0,
+                "seconds": result.seconds,
+                "run": str(folder.path),
+                "checkpoint": str(folder.checkpoint),
+            }
+        )
+    else:
+        stand_in = " (standing in for what could not be had)" if result.is_fallback else ""
+        console.facts(
+            [
+                ("test accuracy", console.accuracy(test)),
+                ("test loss", f"{test.loss:.4f}"),
+                ("data", result.data + stand_in),
+                ("checkpoint", str(folder.checkpoint)),
+            ]
+        )
+    console.message(f"next: cnn eval {folder.path}\n      cnn predict picture.png --checkpoint {folder.path}")

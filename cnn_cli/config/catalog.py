@@ -1,0 +1,123 @@
+"""Which configs there are, and what a name means. Quick to import: no YAML and no schema."""
+
+import difflib
+import json
+import os
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from cnn_cli.errors import ConfigError
+from cnn_cli.files import write_text
+from cnn_cli.resources import packaged
+
+FOLDER = "configs"
+"""The folder of a project's own configs, below the working folder."""
+
+_BASE_LINE = re.compile(r"^base\s*:\s*(?P<name>[^#\n]*?)\s*(?:#.*)?$", re.MULTILINE)
+_LONGEST_NAME = 100  # of a name in a message
+_EDITOR_LINE = "yaml-language-server"  # a comment for editors, which is no title
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A config that can be named on the command line."""
+
+    name: str
+    origin: Literal["./configs", "shipped"]
+    path: Path
+    title: str  # the first line of its leading comment; empty without one
+
+
+def names() -> list[Entry]:
+    """Every config that a bare name finds, sorted; one in ./configs hides a shipped one of the same name."""
+    shipped = {path.stem: _entry(path, "shipped") for path in sorted(packaged("configs").glob("*.yaml"))}
+    own = {path.stem: _entry(path, "./configs") for path in sorted(Path(FOLDER).glob("*.yaml"))}
+    return [entry for _, entry in sorted((shipped | own).items())]
+
+
+def find(name: str, beside: Path | None = None) -> Path:
+    """The file that `name` means, with or without `.yaml`.
+
+    The first that exists of: `name` in the folder `beside` (for a `base:`), the path `name`, `name` in
+    ./configs, `name` among the shipped configs. Where there is none, the ConfigError has the nearest names.
+    """
+    places = [Path(name), FOLDER / Path(name), packaged("configs") / name]
+    if beside is not None:
+        places.insert(0, beside / name)
+    candidates = [path for place in places for path in (place, Path(f"{place}.yaml"))]
+    for path in candidates:
+        if _is_file(path):
+            return path
+    if name and _is_folder(places[0]):
+        raise ConfigError(f"{name!r} is a folder, not a config", hint="name one of the files in it")
+    shown = repr(name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "…")
+    raise ConfigError(f"there is no config {shown}{_did_you_mean(name)}", hint="`cnn config list` shows all")
+
+
+def copy(name: str, target: Path) -> Path:
+    """Write the text of the config `name` to a new file `target`, or into a folder; returns the file.
+
+    Where `base:` would mean another file from there, the copy names it by its path. Never overwrites.
+    """
+    source = find(name)
+    target = target / f"{source.stem}.yaml" if _is_folder(target) else target
+    if _is_file(target):
+        raise ConfigError(f"{target} exists already", hint="choose another name, or remove it first")
+    try:
+        write_text(target, _with_base_found(source.read_text(encoding="utf-8"), source, target))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{source} cannot be copied to {target}: {error}") from None
+    return target
+
+
+def _with_base_found(text: str, source: Path, target: Path) -> str:
+    """The text with a `base:` that means the same file beside `target` as it means beside `source`."""
+    line = _BASE_LINE.search(text)
+    if line is None:
+        return text
+    name = line["name"].strip("'\"")
+    base = find(name, source.parent).resolve()
+    with suppress(ConfigError):
+        # A copy that takes the very name of its base would be its own base.
+        if target.stem != Path(name).stem and find(name, target.parent).resolve() == base:
+            return text
+    path = Path(os.path.relpath(base, target.parent.resolve())).as_posix()
+    return text[: line.start()] + f"base: {json.dumps(path)}" + text[line.end() :]
+
+
+def _entry(path: Path, origin: Literal["./configs", "shipped"]) -> Entry:
+    return Entry(path.stem, origin, path, _title(path))
+
+
+def _title(path: Path) -> str:
+    """The first line of the comment at the top of a file; empty where there is none, or no reading it."""
+    with suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:
+        for line in iter(lambda: file.readline(1000), ""):
+            text = line.lstrip("#").strip()
+            if not line.startswith("#") and text:
+                break
+            if text and not text.startswith(_EDITOR_LINE):
+                return text
+    return ""
+
+
+def _did_you_mean(name: str) -> str:
+    stem = Path(name).name.removesuffix(".yaml")[:_LONGEST_NAME]
+    near = difflib.get_close_matches(stem, [entry.name for entry in names()])
+    return f" (did you mean {' or '.join(map(repr, near))}?)" if near else ""
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is something to read; a pipe from the shell counts. No system's name is no file."""
+    with suppress(OSError, ValueError):
+        return path.exists() and not path.is_dir()
+    return False
+
+
+def _is_folder(path: Path) -> bool:
+    with suppress(OSError, ValueError):
+        return path.is_dir()
+    return False

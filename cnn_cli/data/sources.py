@@ -1,0 +1,114 @@
+"""Data sets by name. A source is one function that turns options into a `Source`."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from cnn_cli.data import idx, mnist
+from cnn_cli.data.download import Progress
+from cnn_cli.data.source import Options, Pictures, Source
+from cnn_cli.data.transfer import LIMITS, Limits
+from cnn_cli.data.verify import PublishedFile
+from cnn_cli.errors import ConfigError, DataError
+
+__all__ = ["SOURCES", "Options", "Pictures", "Source", "open_source"]
+
+log = logging.getLogger(__name__)
+
+DIGITS = tuple("0123456789")
+
+FALLBACK_WARNING = (
+    "%s cannot be had: its fallback, %s digits, is used instead. Every result will say so, and no accuracy "
+    "bar is satisfied by it.\nwhy: %s%s"
+)
+
+
+def open_source(
+    name: str,
+    *,
+    root: Path,
+    mirrors: Sequence[str] = mnist.DEFAULT_MIRRORS,
+    fallback: Literal["synthetic"] | None,
+    synthetic_train: int,
+    synthetic_test: int,
+    synthetic_seed: int,
+    progress: Progress | None = None,
+    limits: Limits = LIMITS,
+) -> Source:
+    """Open the data set `name`, or its fallback where it cannot be had.
+
+    The choice is made here, once: the training and test pictures of one source are always of one kind.
+
+    Args:
+        name: a key of `SOURCES`.
+        root: the folder where data sets are looked for, and downloaded to.
+        mirrors: where a file is downloaded from that `root` lacks; none: nothing is downloaded.
+        fallback: what to use, with a warning, where `name` cannot be had; None makes that an error.
+        synthetic_train: how many synthetic digits to train on.
+        synthetic_test: how many to test on.
+        synthetic_seed: at least 0; the same digits for the same seed.
+        progress: told about the bytes of a download.
+        limits: how long a request of a download may take.
+
+    Raises:
+        ConfigError: no source has that name.
+        DataError: the data cannot be had, and `fallback` does not help.
+    """
+    if name not in SOURCES:
+        raise ConfigError(f"there is no data source {name!r}; there are {', '.join(SOURCES)}")
+    options = Options(root, mirrors, synthetic_train, synthetic_test, synthetic_seed, progress, limits)
+    try:
+        return SOURCES[name](options)
+    except DataError as error:
+        if fallback is None or fallback == name:
+            raise
+        hint = f"\nhint: {error.hint}" if error.hint else ""
+        log.warning(FALLBACK_WARNING, name, fallback, error.message, hint)
+    return replace(SOURCES[fallback](options), requested=name)
+
+
+def classes_of(name: str) -> tuple[str, ...]:
+    """The class names of the data set `name`, without opening it."""
+    return _CLASSES[name]
+
+
+def _mnist(options: Options) -> Source:
+    """The MNIST database. All four files are verified now: damage must not show after an hour of training."""
+    files = mnist.obtain(options.root, options.mirrors, options.progress, limits=options.limits)
+
+    def pictures(images: PublishedFile, labels: PublishedFile) -> Pictures:
+        pixels = idx.parse(files[images].content, images.name)  # uint8 [N, 28, 28]
+        digits = idx.parse(files[labels].content, labels.name)  # uint8 [N]
+        return Pictures(torch.from_numpy(pixels).unsqueeze(1), torch.from_numpy(digits).long())
+
+    train = partial(pictures, mnist.TRAIN_IMAGES, mnist.TRAIN_LABELS)
+    test = partial(pictures, mnist.TEST_IMAGES, mnist.TEST_LABELS)
+    return Source("mnist", "mnist", DIGITS, train, test)
+
+
+def _synthetic(options: Options) -> Source:
+    """Digits that are drawn here. Training takes the even seeds and testing the odd ones.
+
+    So the test pictures of one seed are the training pictures of no other.
+    """
+
+    def pictures(count: int, seed: int) -> Pictures:
+        from cnn_cli.data import synthetic  # drawing needs more imports than a source that only reads
+
+        images, labels = synthetic.load(options.root, count, seed)  # uint8 [N, 28, 28], uint8 [N]
+        return Pictures(torch.from_numpy(images).unsqueeze(1), torch.from_numpy(labels).long())
+
+    train = partial(pictures, options.synthetic_train, 2 * options.synthetic_seed)
+    test = partial(pictures, options.synthetic_test, 2 * options.synthetic_seed + 1)
+    return Source("synthetic", "synthetic", DIGITS, train, test)
+
+
+_CLASSES = {"mnist": DIGITS, "synthetic": DIGITS}
+
+SOURCES: dict[str, Callable[[Options], Source]] = {"mnist": _mnist, "synthetic": _synthetic}
+"""The names that a config may use for `data.name`."""

@@ -1,0 +1,53 @@
+"""Which checkpoint a command uses when the user names none."""
+
+import os
+from pathlib import Path
+
+from cnn_cli.engine.folder import RunFolder
+from cnn_cli.errors import DataError
+from cnn_cli.resources import packaged
+
+RUNS = Path("checkpoints")
+"""Where `cnn train` puts its runs, in the working folder."""
+
+SHIPPED = "lenet.safetensors"
+
+
+def choose_checkpoint(named: Path | None) -> Path:
+    """The checkpoint file: `named`, else $CNN_CHECKPOINT, else the newest finished run, else the shipped one.
+
+    Args:
+        named: a checkpoint file or a run's folder.
+
+    Raises:
+        DataError: what was named is not there.
+    """
+    chosen = named or _from_environment()
+    if chosen is not None:
+        return _file(chosen)
+    return newest_run(RUNS) or packaged("pretrained") / SHIPPED
+
+
+def newest_run(runs: Path) -> Path | None:
+    """The checkpoint of the run in `runs` that finished last, or None."""
+    finished = [folder for folder in map(RunFolder, runs.glob("*/")) if folder.finished]
+    if not finished:
+        return None
+    return max(finished, key=lambda folder: folder.metrics.stat().st_mtime_ns).checkpoint
+
+
+def _from_environment() -> Path | None:
+    chosen = os.environ.get("CNN_CHECKPOINT")
+    return Path(chosen) if chosen else None
+
+
+def _file(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    checkpoint = RunFolder(path).checkpoint
+    if not checkpoint.is_file():
+        raise DataError(
+            f"{path}: has no {checkpoint.name} (a run writes it after its first epoch)",
+            hint="name a run's folder or a .safetensors file that cnn train wrote",
+        )
+    return checkpoint

@@ -1,0 +1,159 @@
+"""The record of a run: the resolved config as YAML, which reads back as the same config."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from cnn_cli.config.document import parse
+from cnn_cli.config.dump import _Dumper, _layout, dump, schema_json
+from cnn_cli.config.load import load_config, load_text
+from cnn_cli.config.scalars import FORBIDDEN
+
+ROOT = Path(__file__).resolve().parent.parent
+SHIPPED = sorted((ROOT / "configs").glob("**/*.yaml"))
+
+NETWORK = """\
+name: 1e3
+data: {root: 'yes', mirrors: [], mean: 0.13}
+model:
+  layers:
+    - conv: {out: 6, kernel: [5, 3], padding: same}
+    - relu
+    - pool: 2
+    - flatten
+    - linear: 10
+train: {lr: 1e-5, optimizer: sgd, momentum: 0.5}
+"""
+
+
+def test_there_are_shipped_configs() -> None:
+    assert SHIPPED
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_every_shipped_config_loads_and_reads_back(path: Path) -> None:
+    config = load_config(str(path)).config
+    assert load_text(dump(config), "dumped").config == config
+
+
+def test_a_dump_reads_back_as_the_same_config() -> None:
+    config = load_text(NETWORK.replace("1e3", "'1e3'"), "a.yaml").config
+    assert load_text(dump(config), "dumped").config == config
+    assert load_text(dump(load_text(dump(config), "dumped").config), "again").config == config
+
+
+def test_a_dump_is_for_people() -> None:
+    text = dump(load_text(NETWORK.replace("1e3", "'1e3'"), "a.yaml").config)
+    lines = text.splitlines()
+    assert lines[:2] == ["name: '1e3'", "seed: 0"]
+    assert [line for line in lines if not line.startswith(" ")][2:] == [
+        "data:",
+        "model:",
+        "train:",
+        "output:",
+    ]
+    assert "  - conv: {out: 6, kernel: [5, 3], stride: 1, padding: same, bias: true}" in lines
+    assert "  - relu" in lines
+    assert "  root: 'yes'" in lines
+    assert "  mirrors: []" in lines
+    assert "  betas: [0.9, 0.999]" in lines
+    assert "base" not in yaml.safe_load(text)
+
+
+def test_a_dump_says_the_same_to_readers_of_yaml_1_1() -> None:
+    text = dump(load_text(NETWORK.replace("1e3", "'1e3'"), "a.yaml").config)
+    assert yaml.safe_load(text) == parse(text, "a.yaml").plain()
+
+
+@given(
+    st.text().filter(lambda text: not FORBIDDEN.search(text))
+    | st.from_regex(r"[-+]?\.?[0-9]+\.?([eE][-+]?[0-9]+)?", fullmatch=True)
+)
+@example("\x85")
+@example("a\u2028b")
+@example("1e-3")
+def test_every_text_is_quoted_where_it_must_be(value: str) -> None:
+    text = yaml.dump({"key": value}, Dumper=_Dumper, allow_unicode=True)
+    assert parse(text, "a.yaml").plain() == {"key": value}
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_every_number_keeps_its_bits(value: float) -> None:
+    assert parse(yaml.dump({"key": value}, Dumper=_Dumper), "a.yaml").plain() == {"key": value}
+
+
+def test_layers_inside_a_layer_stay_one_a_line() -> None:
+    """Combinators hold layers of their own; the layout must not put a whole network on a line."""
+    value = {"layers": [{"residual": {"layers": [{"conv": {"out": 3}}, "relu"]}}, {"pool": {"window": 2}}]}
+    assert yaml.dump(_layout(value), Dumper=_Dumper) == (
+        "layers:\n- residual:\n    layers:\n    - conv: {out: 3}\n    - relu\n- pool: {window: 2}\n"
+    )
+
+
+def _fits(value: Any, schema: dict[str, Any], top: dict[str, Any]) -> bool:
+    """Whether a value fits a JSON schema, as far as ours goes."""
+    if "$ref" in schema:
+        return _fits(value, top["$defs"][schema["$ref"].rsplit("/", 1)[1]], top)
+    if "anyOf" in schema:
+        return any(_fits(value, form, top) for form in schema["anyOf"])
+    if "enum" in schema and value not in schema["enum"]:
+        return False
+    kinds = {
+        "object": dict,
+        "array": list,
+        "string": str,
+        "integer": int,
+        "number": (int, float),
+        "null": type(None),
+    }
+    if not isinstance(value, kinds.get(schema.get("type"), object)):
+        return False
+    if isinstance(value, dict):
+        known, needed = schema["properties"], schema.get("required", [])
+        few = len(value) <= schema.get("maxProperties", len(value))
+        inside = all(key in known and _fits(item, known[key], top) for key, item in value.items())
+        return few and inside and all(key in value for key in needed)
+    return not isinstance(value, list) or all(_fits(item, schema.get("items", {}), top) for item in value)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_editors_accept_what_ships(path: Path) -> None:
+    schema = json.loads(schema_json())
+    for item in parse(path.read_text(), path.name).plain().get("model", {}).get("layers", []):
+        assert _fits(item, schema["$defs"]["Item"], schema), item
+    resolved = parse(dump(load_config(str(path)).config), path.name).plain()
+    assert _fits(resolved, schema, schema)
+
+
+@pytest.mark.parametrize(
+    ("item", "fits"),
+    [
+        ("relu", True),
+        ({"relu": None}, True),
+        ({"linear": 10}, True),
+        ({"norm": "batch"}, True),
+        ({"pool": [2, 3]}, True),
+        ({"conv": {"out": 6, "kernel": [5, 3], "padding": "same"}}, True),
+        ("conv", False),
+        ("rleu", False),
+        ({"linear": "ten"}, False),
+        ({"conv": {"out": 6}}, False),
+        ({"conv": {"out": 6, "kernel": 5, "filters": 3}}, False),
+        ({"relu": None, "tanh": None}, False),
+    ],
+)
+def test_editors_know_the_short_forms_of_layers(item: object, fits: bool) -> None:
+    schema = json.loads(schema_json())
+    assert _fits(item, schema["$defs"]["Item"], schema) is fits
+
+
+def test_the_schema_for_editors_knows_every_key() -> None:
+    schema = json.loads(schema_json())
+    assert set(schema["properties"]) == {"base", "name", "seed", "data", "model", "train", "output"}
+    assert schema["additionalProperties"] is False
+    assert schema["$defs"]["Train"]["properties"]["epochs"]["description"].startswith("Passes over")

@@ -1,0 +1,399 @@
+"""Files and arguments -> a checked Config: messages with their exact place, `base:`, overrides."""
+
+import time
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field
+
+from cnn_cli.config import load
+from cnn_cli.config.load import load_config, load_text, read, validate
+from cnn_cli.config.overrides import apply
+from cnn_cli.config.problems import MAX_PROBLEMS
+from cnn_cli.config.tree import Mark, Node
+from cnn_cli.errors import ConfigError, ExitCode
+
+SMALL = """\
+seed: 7
+model:
+  layers:
+    - conv: {out: 6, kernel: 5}
+    - relu
+    - pool:
+        window: 2
+        kind: max
+    - flatten
+    - linear: 10
+train:
+  epochs: 2
+  lr: 1e-3
+"""
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with configs/my.yaml."""
+    monkeypatch.chdir(tmp_path)
+    write("my", SMALL)
+    return tmp_path
+
+
+def write(name: str, text: str) -> Path:
+    path = Path("configs") / f"{name}.yaml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def failure(name: str = "my", *arguments: str) -> str:
+    """The message of a config that cannot be used, without the place's file name."""
+    with pytest.raises(ConfigError) as caught:
+        load_config(name, arguments)
+    assert caught.value.code is ExitCode.USAGE
+    return caught.value.message.replace("configs/my.yaml:", "")
+
+
+def test_a_good_config_is_read() -> None:
+    loaded = load_config("my")
+    assert loaded.origin == Path("configs/my.yaml")
+    assert loaded.config.name == "my"
+    assert loaded.config.seed == 7
+    assert loaded.config.train.lr == 0.001
+    assert [item.name for item in loaded.config.model.layers] == ["conv", "relu", "pool", "flatten", "linear"]
+
+
+def test_a_problem_found_later_still_has_its_place() -> None:
+    loaded = load_config("my", ["train.epochs=3"])
+    path = ("model", "layers", 2, "pool")
+    assert loaded.locate(path) == "configs/my.yaml:6:7"
+    assert (
+        loaded.problem(path, "a 3x3 window does not fit the 16x2x2 input")
+        == "configs/my.yaml:6:7 model.layers[2].pool: a 3x3 window does not fit the 16x2x2 input"
+    )
+    assert loaded.locate((*path, "stride")) == "configs/my.yaml:6:7"
+    assert loaded.locate(("train", "epochs")) == "argument 'train.epochs=3'"
+    assert loaded.locate(("output", "folder")) == "configs/my.yaml:1:1"
+
+
+# One change of the small config, and the whole message that it must give.
+WRONG = [
+    ("seed: 7", "seed: ten", "1:7 seed: must be a whole number, not 'ten'"),
+    ("seed: 7", "seed: '7'", "1:7 seed: must be a whole number, not '7'"),
+    ("seed: 7", "seed: 1.5", "1:7 seed: must be a whole number, not 1.5"),
+    ("seed: 7", "seed: -1", "1:7 seed: must be at least 0, not -1"),
+    ("seed: 7", "seed:", "1:6 seed: must be a whole number, not null"),
+    ("seed: 7", "sead: 7", "1:1 sead: unknown key (did you mean 'seed'?)"),
+    (
+        "seed: 7",
+        "zzz: 7",
+        "1:1 zzz: unknown key; known are name, seed, data, model, train, output",
+    ),
+    ("train:", "trian:", "11:1 trian: unknown key (did you mean 'train'?)"),
+    (
+        "model:",
+        "mode:",
+        "1:1 model: is missing, and it has no default\n2:1 mode: unknown key (did you mean 'model'?)",
+    ),
+    ("epochs: 2", "epoch: 2", "12:3 train.epoch: unknown key (did you mean 'epochs'?)"),
+    ("epochs: 2", "epochs: true", "12:11 train.epochs: must be a whole number, not true"),
+    ("epochs: 2", "epochs: [2]", "12:3 train.epochs: must be a whole number, not [2]"),
+    (
+        "epochs: 2",
+        "optimizer: adma",
+        "12:14 train.optimizer: must be one of sgd, adam, adamw, not 'adma' (did you mean 'adam'?)",
+    ),
+    (
+        "epochs: 2",
+        "schedule: 3",
+        "12:13 train.schedule: must be one of constant, step, cosine, one_cycle, not 3",
+    ),
+    ("epochs: 2", "warmup: 1", "12:11 train.warmup: must be less than 1, not 1"),
+    ("epochs: 2", "plot: true", "12:3 train.plot: unknown key; known are epochs, batch_size, accumulate,"),
+    ("epochs: 2", "deterministic: yes", "12:18 train.deterministic: must be true or false, not 'yes'"),
+    (
+        "epochs: 2",
+        "device: gpu",
+        "12:11 train.device: must be text of the form ^(auto|cpu|mps|cuda(:\\d+)?)$, not 'gpu'",
+    ),
+    ("epochs: 2", "momentum: 0.5", "11:1 train: momentum is a setting of sgd, but optimizer is adamw"),
+    ("lr: 1e-3", "lr: 0", "13:7 train.lr: must be greater than 0, not 0"),
+    ("lr: 1e-3", "lr: true", "13:7 train.lr: must be a number, not true"),
+    ("lr: 1e-3", "betas: [0.9, x]", "13:16 train.betas[1]: must be a number, not 'x'"),
+    ("lr: 1e-3", "betas: 0.9", "13:10 train.betas: must be a list, not 0.9"),
+    ("out: 6", "out: 0", "4:19 model.layers[0].conv.out: must be at least 1, not 0"),
+    ("out: 6, ", "", "4:7 model.layers[0].conv.out: is missing, and it has no default"),
+    ("kernel: 5", "kernle: 5", None),
+    ("- relu", "- rleu", "5:7 model.layers[1].rleu: unknown key (did you mean 'relu'?)"),
+    ("- relu", "- conv", None),
+    ("window: 2", "windw: 2", None),
+    (
+        "kind: max",
+        "kind: maximum",
+        "8:15 model.layers[2].pool.kind: must be one of max, avg, not 'maximum' (did you mean 'max'?)",
+    ),
+    ("linear: 10", "linear: ten", "10:15 model.layers[4].linear.out: must be a whole number, not 'ten'"),
+    ("linear: 10", "linear: 70000", "10:15 model.layers[4].linear.out: must be at most 65536, not 70000"),
+    ("epochs: 2", f"optimizer: {'x' * 500}", f"must be one of sgd, adam, adamw, not '{'x' * 38}…"),
+]
+SEVERAL = {
+    "kernel: 5": "4:7 model.layers[0].conv.kernel: is missing, and it has no default\n"
+    "4:22 model.layers[0].conv.kernle: unknown key (did you mean 'kernel'?)",
+    "- relu": "5:7 model.layers[1].conv.out: is missing, and it has no default\n"
+    "5:7 model.layers[1].conv.kernel: is missing, and it has no default",
+    "window: 2": "6:7 model.layers[2].pool.window: is missing, and it has no default\n"
+    "7:9 model.layers[2].pool.windw: unknown key (did you mean 'window'?)",
+}
+
+
+@pytest.mark.parametrize(("good", "bad", "message"), WRONG)
+def test_what_the_schema_refuses_is_said_in_plain_english(good: str, bad: str, message: str | None) -> None:
+    write("my", SMALL.replace(good, bad))
+    found = failure()
+    if message is None:
+        assert found == SEVERAL[good]
+    elif message.endswith((",", "…")):  # the rest is the whole list of keys, or is cut
+        assert message in found
+        assert found.count("\n") == 0
+        assert len(found) < 400
+    else:
+        assert found == message
+
+
+def test_all_problems_come_at_once_in_the_order_of_the_file_then_of_the_arguments() -> None:
+    write(
+        "my",
+        SMALL.replace("seed: 7", "seed: ten").replace("out: 6", "out: 0").replace("lr: 1e-3", "lr: fast"),
+    )
+    assert failure("my", "data.size=1", "train.epochs=x") == (
+        "1:7 seed: must be a whole number, not 'ten'\n"
+        "4:19 model.layers[0].conv.out: must be at least 1, not 0\n"
+        "13:7 train.lr: must be a number, not 'fast'\n"
+        "argument 'data.size=1' data.size: must be at least 28, not 1\n"
+        "argument 'train.epochs=x' train.epochs: must be a whole number, not 'x'"
+    )
+
+
+def test_thousands_of_problems_are_few_lines_and_quick() -> None:
+    write("my", "".join(f"key{n}: 1\n" for n in range(9_000)))
+    start = time.perf_counter()
+    lines = failure().split("\n")
+    assert time.perf_counter() - start < 3
+    assert len(lines) == MAX_PROBLEMS + 1
+    assert lines[-1] == f"... and {9_001 - MAX_PROBLEMS} more"
+
+
+class Inner(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    width: int = Field(ge=1)
+
+
+class Unions(BaseModel):
+    """A schema whose fields take values of several kinds."""
+
+    model_config = ConfigDict(extra="forbid")
+    padding: Literal["same", "valid"] | int = 0
+    inner: int | Inner | list[Inner] = 1
+    named: dict[str, list[Inner]] = {}
+    few: list[int] = Field(default=[1], min_length=1, max_length=2)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (
+            {"padding": "sam"},
+            "padding: must be one of same, valid or a whole number, not 'sam' (did you mean 'same'?)",
+        ),
+        ({"inner": "x"}, "inner: must be a whole number or a map or a list, not 'x'"),
+        ({"inner": {"width": 0}}, "inner.width: must be at least 1, not 0"),
+        ({"inner": [{"widht": 1, "width": 1}]}, "inner[0].widht: unknown key (did you mean 'width'?)"),
+        ({"named": {"a": [{"width": "w"}]}}, "named.a[0].width: must be a whole number, not 'w'"),
+        ({"few": []}, "few: must be a list of at least 1 item, not []"),
+        ({"few": [1, 2, 3]}, "few: must be a list of at most 2 items, not [1, 2, 3]"),
+    ],
+)
+def test_a_value_of_several_kinds_gives_one_line_without_pydantics_labels(
+    value: object, message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        validate(tree_of(value), Unions)
+    assert caught.value.message == f"here {message}"
+
+
+def tree_of(value: object) -> Node:
+    here = Mark("here")
+    if isinstance(value, dict):
+        return Node({key: tree_of(item) for key, item in value.items()}, here, here)
+    return Node([tree_of(item) for item in value] if isinstance(value, list) else value, here, here)
+
+
+@pytest.mark.parametrize(
+    ("argument", "path", "value"),
+    [
+        ("train.epochs=5", ("train", "epochs"), 5),
+        ("train.lr=5e-4", ("train", "lr"), 0.0005),
+        ("train.lr = 5e-4", ("train", "lr"), 0.0005),
+        ("model.layers.0.conv.out=12", ("model", "layers", 0, "conv", "out"), 12),
+        ("model.layers[0].conv.out=12", ("model", "layers", 0, "conv", "out"), 12),
+        ("model.layers.1=tanh", ("model", "layers", 1), "tanh"),
+        ("data.mirrors=[a, b]", ("data", "mirrors"), ["a", "b"]),
+        ("data.root=a=b, c d", ("data", "root"), "a=b, c d"),
+        ("data.root=", ("data", "root"), None),
+        ("data.augment={rotate: 5}", ("data", "augment"), {"rotate": 5}),
+        ("output.folder='yes'", ("output", "folder"), "yes"),
+    ],
+)
+def test_an_override_sets_a_value(argument: str, path: tuple[str | int, ...], value: object) -> None:
+    loaded = load_config("my", [argument])
+    node, depth = loaded.tree.nearest(path)
+    assert (node.plain(), depth) == (value, len(path))
+    assert loaded.locate(path) == f"argument {argument!r}"
+
+
+def test_the_last_override_wins_and_nothing_else_changes() -> None:
+    loaded = load_config("my", ["train.epochs=x", "train.epochs=3", "train.epochs=4"])
+    assert loaded.config == load_config("my").config.model_copy(
+        update={"train": load_config("my").config.train.model_copy(update={"epochs": 4})}
+    )
+
+
+def test_overrides_leave_the_tree_alone() -> None:
+    tree = read(Path("configs/my.yaml"))
+    before = tree.plain()
+    after = apply(tree, ["train.epochs=9", "model.layers[0].conv.out=9", "data.root=x"])
+    assert tree.plain() == before
+    assert after.plain() != before
+
+
+def test_an_override_fills_an_empty_section() -> None:
+    write("my", SMALL + "data:\n")
+    assert load_config("my", ["data.validation=10"]).config.data.validation == 10
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("train.epochs", ": an override is key=value, such as train.epochs=3"),
+        ("=3", ": the key is missing before the '='"),
+        ("train..epochs=3", ": a part of the key is missing before the '='"),
+        ("train.=3", ": a part of the key is missing before the '='"),
+        ("seed.x=3", ": seed is a single value, so it has no key 'x'"),
+        ("model.layers.1.relu=3", ": model.layers[1] is text, so it has no key 'relu'"),
+        ("model.layers.5=relu", ": model.layers has 5 items, 0 to 4, so none is 5"),
+        (f"model.layers.{'9' * 30}=relu", None),
+        ("model.layers.-1=relu", ": model.layers is a list: name an item by its number, from 0"),
+        ("model.layers.relu=relu", ": model.layers is a list: name an item by its number, from 0"),
+        ("train.betas=[0.9", ": the list that opens here lacks a ',' or its ']'"),
+        ("data.root=*x", ": this alias has no anchor before it"),
+        (
+            "data={root: a, root: b}",
+            ": the key 'root' stands here already, at argument 'data={root: a, root: b}'",
+        ),
+        ("train.lr=.inf", ": a number must be finite, not .inf"),
+        ("base=lenet", ": `base` is read from files alone; name the other config itself"),
+        ("train.epocs=3", " train.epocs: unknown key (did you mean 'epochs'?)"),
+        ("tain.epochs=3", " tain: unknown key (did you mean 'train'?)"),
+        ("train.optimizer=", " train.optimizer: must be one of sgd, adam, adamw, not null"),
+        ("model.layers=[]", " model.layers: must be a list of at least 1 item, not []"),
+        (
+            "model.layers[1]={conv: {out: 3}}",
+            " model.layers[1].conv.kernel: is missing, and it has no default",
+        ),
+        ("model=relu", " model: must be a map, not 'relu'"),
+        ("data.root=a\x07", None),
+    ],
+)
+def test_a_bad_override_points_at_the_argument(argument: str, message: str | None) -> None:
+    found = failure("my", argument)
+    if message is None:  # shown shortened or escaped
+        assert found.startswith("argument '")
+        assert "\x07" not in found
+        assert len(found) < 200
+    else:
+        assert found == f"argument {argument!r}{message}"
+
+
+def test_all_bad_overrides_come_at_once() -> None:
+    assert failure("my", "epochs", "seed=1", "=2").count("\n") == 1
+
+
+def test_a_base_lies_below_and_places_follow_the_winner() -> None:
+    write("base", SMALL + "data: {root: here, augment: {rotate: 5, scale: 0.1}}\nname: other\n")
+    write("my", "base: base\ndata:\n  augment: {scale: 0.2}\ntrain: {epochs: 9}\n")
+    loaded = load_config("my")
+    config = loaded.config
+    assert (config.name, config.seed, config.train.epochs, config.train.lr) == ("my", 7, 9, 0.001)
+    assert (config.data.root, config.data.augment.rotate, config.data.augment.scale) == ("here", 5, 0.2)
+    assert loaded.locate(("train", "epochs")) == "configs/my.yaml:4:17"
+    assert loaded.locate(("train", "lr")) == "configs/base.yaml:13:7"
+    assert loaded.locate(("data", "augment", "scale")) == "configs/my.yaml:3:20"
+
+
+def test_lists_of_a_base_are_replaced() -> None:
+    write("base", SMALL)
+    write("my", "base: base.yaml\nmodel:\n  layers: [flatten, linear: 10]\n")
+    assert len(load_config("my").config.model.layers) == 2
+
+
+def test_a_base_is_looked_for_beside_its_file_first() -> None:
+    write("base", SMALL)
+    Path("elsewhere").mkdir()
+    Path("elsewhere/base.yaml").write_text(SMALL.replace("seed: 7", "seed: 8"))
+    Path("elsewhere/a.yaml").write_text("base: base\n")
+    Path("elsewhere/b.yaml").write_text("base: ../configs/base.yaml\n")
+    assert load_config("elsewhere/a").config.seed == 8
+    assert load_config("elsewhere/b.yaml").config.seed == 7
+
+
+def test_errors_in_a_base_point_into_it() -> None:
+    write("base", SMALL.replace("epochs: 2", "epochs: two"))
+    write("my", "base: base\n")
+    assert failure() == "configs/base.yaml:12:11 train.epochs: must be a whole number, not 'two'"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "base: my\n",
+            "1:7 base: the configs build on each other in a circle: configs/my.yaml -> configs/my.yaml",
+        ),
+        (
+            "base: other\n",
+            "configs/other.yaml:2:7 base: the configs build on each other in a circle: "
+            "configs/my.yaml -> configs/other.yaml -> configs/my.yaml",
+        ),
+        ("seed: 1\nbase: othr\n", "2:7 base: there is no config 'othr' (did you mean 'other'?)"),
+        ("base: [a]\n", "1:1 base: must be the name of a config, not a list"),
+        ("base:\n", "1:6 base: must be the name of a config, not a single value"),
+        ("base: .\n", "1:7 base: '.' is a folder, not a config"),
+    ],
+)
+def test_a_bad_base_is_one_message(text: str, message: str) -> None:
+    write("other", "seed: 1\nbase: my\n")
+    write("my", text)
+    assert failure() == message.replace("configs/my.yaml:", "")
+
+
+def test_a_chain_of_bases_is_bounded() -> None:
+    write("c0", SMALL)
+    for number in range(1, 20):
+        write(f"c{number}", f"base: c{number - 1}\n")
+    assert load_config(f"c{load.MAX_BASES}").config.seed == 7
+    with pytest.raises(ConfigError, match=f"more than {load.MAX_BASES} configs build on each other"):
+        load_config("c19")
+
+
+@pytest.mark.parametrize(
+    ("file", "name"), [("my net!", "my-net-"), ("_x", "x"), ("é", "network"), ("a.b", "a.b")]
+)
+def test_a_run_is_named_after_its_file(file: str, name: str) -> None:
+    write(file, SMALL)
+    assert load_config(f"configs/{file}.yaml").config.name == name
+
+
+def test_text_from_a_checkpoint_is_checked_too() -> None:
+    assert load_text(SMALL, "inside").config.seed == 7
+    with pytest.raises(ConfigError, match=r"^inside:1:1 sede: unknown key"):
+        load_text(SMALL.replace("seed", "sede"), "inside")

@@ -1,0 +1,207 @@
+"""One file from mirrors that fail in every way that users have met, on the loop-back interface."""
+
+import errno
+import gzip
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+
+import mirror
+import pytest
+
+from cnn_cli.data import mnist
+from cnn_cli.data.download import download
+from cnn_cli.data.transfer import LIMITS, Limits, TransferError, transfer
+from cnn_cli.data.verify import DamagedError, verified
+from cnn_cli.errors import DataError
+
+FILE = mnist.TEST_LABELS  # 4,542 bytes
+QUICK = Limits(connect=1, answer=1, silence=1, whole=1.5)
+
+
+@pytest.fixture
+def body(mnist_folder) -> bytes:
+    return (mnist_folder / f"{FILE.name}.gz").read_bytes()
+
+
+BAD_MANNERS = [
+    (mirror.status(403), "HTTP 403 Forbidden"),
+    (mirror.status(404), "HTTP 404 Not Found"),
+    (mirror.status(503), "HTTP 503 Service Unavailable"),
+    (mirror.web_page, "a web page instead of data"),
+    (mirror.breaks_off, "the connection broke off"),
+    (mirror.half, "a gzip file that is cut short"),
+    (mirror.half_extracted, "cut short: 5,004 of 10,008 bytes"),
+    (mirror.nothing, "empty"),
+    (mirror.other_content, "other content than published"),
+    (mirror.flipped_bit, "not a sound gzip file"),
+    (mirror.flipped_content, "other content than published"),
+    (mirror.bomb, "sends more than"),
+    (mirror.small_bomb, "longer than the published 10,008 bytes"),
+    (mirror.announces_too_much, "sends more than"),
+    (mirror.endless, "sends more than"),
+    (mirror.silent, "no answer within 1 s"),
+    (mirror.falls_silent, "silent for 1 s"),
+    (mirror.drips, "not complete after 1.5 s"),
+    (mirror.resets, "Connection reset by peer"),
+    (mirror.hangs_up, "Remote end closed connection without response"),
+    (mirror.circle, "Exceeded 30 redirects"),
+]
+
+
+@pytest.mark.parametrize(("manner", "clause"), BAD_MANNERS, ids=[clause for _, clause in BAD_MANNERS])
+def test_bad_mirror_is_named_and_the_next_one_used(manner, clause, mnist_folder, tmp_path, body, caplog):
+    caplog.set_level(logging.INFO, "cnn_cli")
+    with mirror.serve(mnist_folder, manner) as bad, mirror.serve(mnist_folder, mirror.good) as well:
+        arrived = download(FILE, tmp_path, [bad.url, well.url], limits=QUICK)
+        assert len(bad.requests) >= 1
+    assert arrived.mirror == well.url
+    assert arrived.content == gzip.decompress(body)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(f"{FILE.name}.gz", body)]
+    assert f"{FILE.name} from {bad.url}: {clause}" in caplog.text
+
+
+@pytest.mark.parametrize("manner", [manner for manner, _ in BAD_MANNERS[3:13]])
+def test_nothing_is_written_for_a_bad_body(manner, mnist_folder, tmp_path):
+    with mirror.serve(mnist_folder, manner) as bad, pytest.raises(DataError):
+        download(FILE, tmp_path, [bad.url], limits=QUICK)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_error_lists_what_every_mirror_did(mnist_folder, tmp_path):
+    refused = mirror.refused()
+    with mirror.serve(mnist_folder, mirror.status(403)) as forbidden, pytest.raises(DataError) as caught:
+        download(FILE, tmp_path, [forbidden.url, refused, "not an address", "ftp://x.org/"], limits=QUICK)
+    message = caught.value.message
+    assert message.startswith("t10k-labels-idx1-ubyte.gz cannot be downloaded (")
+    assert f"{forbidden.url}: HTTP 403 Forbidden; {refused}: connection refused; not an address: " in message
+    assert "ftp://x.org/: No connection adapters" in message
+    assert "\n" not in message
+
+
+def test_no_mirrors(tmp_path):
+    with pytest.raises(DataError, match="no mirrors are given"):
+        download(FILE, tmp_path, [])
+
+
+def test_unknown_host_is_one_clause(tmp_path, monkeypatch):
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(DataError, match=r"\(http://mirror.test/: host name not found \(no network\?\)\)"):
+        download(FILE, tmp_path, ["http://mirror.test/"])
+
+
+def test_a_name_server_that_never_answers_costs_the_answer_time_only(tmp_path, monkeypatch):
+    done = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: done.wait(20))
+    start = time.monotonic()
+    try:
+        with pytest.raises(DataError, match=r"no answer within 1 s"):
+            download(FILE, tmp_path, ["http://mirror.test/"], limits=QUICK)
+        assert time.monotonic() - start < 10
+    finally:
+        done.set()
+
+
+def test_default_limits_keep_an_offline_user_waiting_for_seconds_only():
+    assert LIMITS.connect <= LIMITS.answer <= 10
+
+
+def test_the_worker_ends_once_nobody_waits(mnist_folder):
+    def workers() -> list[threading.Thread]:
+        return [thread for thread in threading.enumerate() if thread.name == "download"]
+
+    with mirror.serve(mnist_folder, mirror.endless) as slow:
+        with pytest.raises(TransferError, match="not complete after"):
+            transfer(
+                f"{slow.url}{FILE.name}.gz",
+                10**15,
+                limits=Limits(whole=0.1),
+                report=lambda *_: time.sleep(0.01),
+            )
+        deadline = time.monotonic() + 10
+        while workers() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert workers() == []
+
+
+def test_a_gzip_bomb_is_not_unpacked():
+    """16 MB of zeros: a little over the published 10 kB is unpacked, then it stops."""
+    body = gzip.compress(bytes(1 << 24))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DamagedError, match="longer than the published 10,008 bytes"):
+            verified(body, FILE)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_server_that_extracts_gives_the_extracted_file(mnist_folder, tmp_path, body):
+    with mirror.serve(mnist_folder, mirror.extracts) as helpful:
+        arrived = download(FILE, tmp_path, [helpful.url])
+    assert arrived.path == tmp_path / FILE.name
+    assert arrived.path.read_bytes() == arrived.content == gzip.decompress(body)
+
+
+def test_progress_grows_to_the_whole(mnist_folder, tmp_path):
+    seen = []
+    with mirror.serve(mnist_folder, mirror.good) as well:
+        download(mnist.TEST_IMAGES, tmp_path, [well.url], progress=lambda *report: seen.append(report))
+    names, so_far, totals = zip(*seen, strict=True)
+    assert set(names) == {"t10k-images-idx3-ubyte.gz"}
+    assert list(so_far) == sorted(so_far)
+    assert so_far[-1] == 1648877
+    assert set(totals) == {1648877}
+    assert len(seen) > 50
+
+
+def test_a_bug_in_the_progress_bar_is_no_fault_of_the_mirror(mnist_folder, tmp_path):
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("the bar")
+
+    with mirror.serve(mnist_folder, mirror.good) as well, pytest.raises(ZeroDivisionError, match="the bar"):
+        download(FILE, tmp_path, [well.url], progress=broken)
+
+
+def test_address_with_and_without_slash(mnist_folder, tmp_path):
+    with mirror.serve(mnist_folder, mirror.good) as well:
+        download(FILE, tmp_path, [f"{well.url}a/b".rstrip("/")])
+        download(FILE, tmp_path, [f"{well.url}a/b/"])
+        assert well.requests == ["/a/b/t10k-labels-idx1-ubyte.gz"] * 2
+
+
+def test_full_disk_is_reported_as_such_and_leaves_nothing(mnist_folder, tmp_path, monkeypatch):
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with mirror.serve(mnist_folder, mirror.good) as well:
+        with pytest.raises(
+            DataError, match=r"t10k-labels-idx1-ubyte\.gz cannot be written: No space left"
+        ) as caught:
+            download(FILE, tmp_path, [well.url, well.url])
+        assert len(well.requests) == 1  # another mirror would not help
+    assert caught.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_that_cannot_be_made(mnist_folder, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with (
+        mirror.serve(mnist_folder, mirror.good) as well,
+        pytest.raises(DataError, match="cannot be written: "),
+    ):
+        download(FILE, tmp_path / "file" / "folder", [well.url])
+
+
+def test_importing_costs_no_requests():
+    code = "import sys, cnn_cli.data.mnist; print({'pooch', 'requests', 'torch'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"

@@ -1,0 +1,80 @@
+"""The IDX reader, against hand-made files and torchvision's reader of the same format."""
+
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cnn_cli.data import idx
+from cnn_cli.errors import DataError
+
+LABELS = bytes.fromhex("00000801 00000003 070201")
+PICTURES = bytes.fromhex("00000803 00000002 00000001 00000003 00807f ff0102")
+
+
+def test_labels_by_hand():
+    assert idx.parse(LABELS, "x").tolist() == [7, 2, 1]
+
+
+def test_pictures_by_hand():
+    pictures = idx.parse(PICTURES, "x")
+    assert pictures.dtype == np.uint8
+    assert pictures.tolist() == [[[0, 128, 127]], [[255, 1, 2]]]
+    assert pictures.flags.writeable
+
+
+def test_reads_what_torchvision_reads(tmp_path):
+    from torchvision.datasets.mnist import read_sn3_pascalvincent_tensor
+
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 4, 3), np.uint8)
+    data = struct.pack(">4I", 0x0803, *pixels.shape) + pixels.tobytes()
+    (tmp_path / "file").write_bytes(data)
+    expected = read_sn3_pascalvincent_tensor(str(tmp_path / "file")).numpy()
+    np.testing.assert_array_equal(idx.parse(data, "x"), expected)
+    np.testing.assert_array_equal(expected, pixels)
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"", "0 bytes are too few"),
+        (b"\0\0\x08", "3 bytes are too few"),
+        (b"<!DOCTYPE html>", "begins with 0x3c21444f"),
+        (bytes.fromhex("00000d01 00000001 00000000"), "begins with 0x00000d01"),  # floats
+        (PICTURES[:9], "cut short within the header, at 9 of 16 bytes"),
+        (PICTURES[:-1], "announces 2 x 1 x 3 bytes, but 5 follow"),
+        (LABELS + b"\0", "announces 3 bytes, but 4 follow"),
+        (bytes.fromhex("00000801 00000000"), "a dimension of 0"),
+        (
+            struct.pack(">4I", 0x0803, *[2**32 - 1] * 3),
+            "4294967295 x 4294967295 x 4294967295 bytes, but 0 follow",
+        ),
+    ],
+)
+def test_says_what_is_wrong(data, problem):
+    with pytest.raises(DataError, match=r"^some/file: ") as caught:
+        idx.parse(data, "some/file")
+    assert problem in caught.value.message
+
+
+@settings(deadline=None)  # a busy machine is no failure
+@given(
+    st.one_of(
+        st.binary(max_size=64),
+        st.builds(
+            lambda magic, sizes, body: struct.pack(f">I{len(sizes)}I", magic, *sizes) + body,
+            st.sampled_from([0x0801, 0x0803]),
+            st.lists(st.integers(0, 4) | st.integers(0, 2**32 - 1), max_size=4),
+            st.binary(max_size=64),
+        ),
+    )
+)
+def test_any_bytes_are_an_array_or_an_error(data):
+    try:
+        array = idx.parse(data, "x")
+    except DataError:
+        return
+    header = struct.pack(f">I{array.ndim}I", {1: 0x0801, 3: 0x0803}[array.ndim], *array.shape)
+    assert header + array.tobytes() == data

@@ -1,0 +1,177 @@
+"""Opening data sets by name: what comes out, and when the fallback stands in."""
+
+import logging
+from types import SimpleNamespace
+
+import mirror
+import numpy as np
+import pytest
+import torch
+
+import cnn_cli.data
+from cnn_cli.data import mnist
+from cnn_cli.data.sources import Pictures, Source, open_source
+from cnn_cli.errors import ConfigError, DataError
+
+
+def open_(name, root, **changes) -> Source:
+    options = {
+        "mirrors": [],
+        "fallback": None,
+        "synthetic_train": 50,
+        "synthetic_test": 20,
+        "synthetic_seed": 3,
+    }
+    return open_source(name, root=root, **(options | changes))
+
+
+@pytest.fixture
+def drawn(monkeypatch) -> list[tuple]:
+    """Stand-in for the drawing of synthetic digits; lists the calls."""
+    calls = []
+
+    def load(root, count, seed):
+        calls.append((root, count, seed))
+        pixels = np.random.default_rng(seed).integers(0, 256, (count, 28, 28), np.uint8)
+        return pixels, (np.arange(count) % 10).astype(np.uint8)
+
+    monkeypatch.setattr(cnn_cli.data, "synthetic", SimpleNamespace(load=load), raising=False)
+    return calls
+
+
+def test_mnist_equals_torchvisions(mnist_folder, tmp_path, monkeypatch):
+    from torchvision.datasets import MNIST
+
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for path in mnist_folder.glob("*.gz"):
+        (raw / path.name).symlink_to(path)
+    source = open_("mnist", tmp_path)
+    assert (source.name, source.requested, source.is_fallback) == ("mnist", "mnist", False)
+    monkeypatch.setattr(MNIST, "mirrors", [mirror.refused()])
+    for pictures, train in ((source.train(), True), (source.test(), False)):
+        expected = MNIST(tmp_path, train=train, download=True)
+        assert pictures.images.dtype == torch.uint8
+        assert torch.equal(pictures.images, expected.data.unsqueeze(1))
+        assert torch.equal(pictures.labels, expected.targets)
+        assert len(pictures) == len(expected)
+    assert list(source.classes) == [name[0] for name in MNIST.classes]
+
+
+def test_the_pictures_may_be_changed_without_changing_the_source(mnist_folder):
+    source = open_("mnist", mnist_folder)
+    source.test().images.zero_()
+    assert source.test().images.any()
+
+
+def test_files_are_at_hand_once_opened(mnist_folder, tmp_path):
+    for path in mnist_folder.glob("*.gz"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    source = open_("mnist", tmp_path)
+    for path in tmp_path.iterdir():
+        path.unlink()
+    assert len(source.test()) == 10_000
+
+
+def test_synthetic(drawn, tmp_path):
+    source = open_("synthetic", tmp_path)
+    assert drawn == []  # nothing is drawn before it is asked for
+    pictures = source.train()
+    assert pictures.images.shape == (50, 1, 28, 28)
+    assert pictures.labels.tolist() == [i % 10 for i in range(50)]
+    assert len(source.test()) == 20
+    assert (source.name, source.is_fallback, source.classes) == ("synthetic", False, tuple("0123456789"))
+    assert [call[:2] for call in drawn] == [(tmp_path, 50), (tmp_path, 20)]
+
+
+def test_really_drawn_digits(tmp_path):
+    """Without the stand-in: train and test share no picture, and asking again gives the same ones."""
+    source = open_("synthetic", tmp_path)
+    train, test = source.train(), source.test()
+    assert {picture.numpy().tobytes() for picture in train.images}.isdisjoint(
+        picture.numpy().tobytes() for picture in test.images
+    )
+    assert (train.images.amax((1, 2, 3)) > 128).all()
+    assert torch.equal(source.train().images, train.images)
+
+
+def test_synthetic_test_seeds_are_the_training_seeds_of_no_source(drawn, tmp_path):
+    for seed in range(20):
+        source = open_("synthetic", tmp_path, synthetic_seed=seed)
+        source.train()
+        source.test()
+    seeds = [call[2] for call in drawn]
+    assert len(set(seeds)) == 40
+
+
+def test_fallback_is_loud_and_marked(drawn, mnist_folder, tmp_path, caplog):
+    with mirror.serve(mnist_folder, mirror.status(403)) as bad:
+        source = open_("mnist", tmp_path, mirrors=[bad.url], fallback="synthetic")
+    assert (source.name, source.requested, source.is_fallback) == ("synthetic", "mnist", True)
+    assert len(source.train()) == 50
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    for part in (
+        "synthetic",
+        f"{bad.url}: HTTP 403 Forbidden",
+        "no accuracy bar",
+        str(tmp_path),
+        "cnn data get",
+    ):
+        assert part in record.getMessage()
+
+
+def test_without_fallback_it_is_an_error(drawn, tmp_path):
+    refused = mirror.refused()
+    with pytest.raises(DataError, match=f"{refused}: connection refused") as caught:
+        open_("mnist", tmp_path, mirrors=[refused])
+    assert caught.value.code == 3
+    assert "cnn data get" in str(caught.value.hint)
+    assert drawn == []
+
+
+def test_train_and_test_are_never_mixed(drawn, mnist_folder, tmp_path):
+    """Three good files and a damaged one: the choice falls when the source is opened, for both splits."""
+    for path in mnist_folder.glob("*.gz"):
+        (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "t10k-images-idx3-ubyte").write_bytes(b"damaged")
+    assert not open_("mnist", tmp_path, fallback="synthetic").is_fallback
+    (tmp_path / "t10k-images-idx3-ubyte.gz").unlink()
+    source = open_("mnist", tmp_path, fallback="synthetic")
+    assert source.is_fallback
+    assert (len(source.train()), len(source.test())) == (50, 20)
+    with pytest.raises(DataError):
+        open_("mnist", tmp_path)
+
+
+def test_what_a_root_lacks_is_downloaded_into_it(mnist_folder, tmp_path):
+    with mirror.serve(mnist_folder, mirror.good) as well:
+        source = open_("mnist", tmp_path / "new", mirrors=[well.url], fallback="synthetic")
+    assert not source.is_fallback
+    assert [check.state for check in mnist.check(tmp_path / "new")] == ["ok"] * 4
+
+
+def test_root_that_is_a_file(tmp_path, mnist_folder):
+    (tmp_path / "root").write_text("")
+    with mirror.serve(mnist_folder, mirror.good) as well, pytest.raises(DataError, match="cannot be written"):
+        open_("mnist", tmp_path / "root", mirrors=[well.url])
+
+
+def test_unknown_name(tmp_path):
+    with pytest.raises(ConfigError, match="no data source 'mnits'; there are mnist, synthetic"):
+        open_("mnits", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "problem"),
+    [
+        (torch.zeros(3, 1, 2, 2), torch.zeros(3).long(), r"uint8 \[N, C, H, W\], not float32 \[3, 1, 2, 2\]"),
+        (torch.zeros(3, 2, 2).byte(), torch.zeros(3).long(), r"not uint8 \[3, 2, 2\]"),
+        (torch.zeros(3, 1, 2, 2).byte(), torch.zeros(3).byte(), r"int64 \[N\], not uint8 \[3\]"),
+        (torch.zeros(3, 1, 2, 2).byte(), torch.zeros(3, 1).long(), r"not int64 \[3, 1\]"),
+        (torch.zeros(3, 1, 2, 2).byte(), torch.zeros(2).long(), "3 pictures, but 2 labels"),
+    ],
+)
+def test_pictures_that_do_not_fit_together(images, labels, problem):
+    with pytest.raises(DataError, match=problem):
+        Pictures(images, labels)
