@@ -45,7 +45,7 @@ def _umask() -> int:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Put the renamed entry on the disk; systems that cannot sync a folder (Windows) keep their own promises."""
+    """Put the renamed entry on the disk. Windows cannot open a folder, and needs none of this."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -114,7 +114,7 @@ WRONG = [
     (
         "epochs: 2",
         "device: gpu",
-        "12:11 train.device: must be text of the form ^(auto|cpu|mps|cuda(:\\d+)?)$, not 'gpu'",
+        "12:11 train.device: must be auto, cpu, mps, cuda or cuda:NUMBER, not 'gpu'",
     ),
     ("epochs: 2", "momentum: 0.5", "11:1 train: momentum is a setting of sgd, but optimizer is adamw"),
     ("lr: 1e-3", "lr: 0", "13:7 train.lr: must be greater than 0, not 0"),

@@ -13,6 +13,7 @@ import mirror
 import platformdirs
 import pytest
 
+from cnn_cli.config.schema import MNIST_MIRRORS
 from cnn_cli.data import mnist
 from cnn_cli.errors import DataError
 
@@ -56,7 +57,7 @@ def link(source: Path, folder: Path, suffix: str = ".gz") -> None:
 def test_mirrors_and_names_are_torchvisions():
     from torchvision.datasets import MNIST
 
-    assert list(mnist.DEFAULT_MIRRORS) == MNIST.mirrors
+    assert list(MNIST_MIRRORS) == MNIST.mirrors
     assert {f"{name}.gz" for name in NAMES} == {name for name, _ in MNIST.resources}
 
 

@@ -27,8 +27,8 @@ def evaluate(
         list[str] | None,
         typer.Argument(
             metavar="[CHECKPOINT] [KEY=VALUE]...",
-            help="A checkpoint file or a run's folder (without one: as for predict), and settings of data or of "
-            "the device, such as data.name=synthetic.",
+            help="A checkpoint file or a run's folder (without one: as for predict), and settings of data "
+            "or of the device, such as data.name=synthetic.",
         ),
     ] = None,
     split: Annotated[Split, typer.Option(help="Which pictures.")] = Split.TEST,

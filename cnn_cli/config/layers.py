@@ -19,16 +19,22 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 MAX_CHANNELS = 65_536
 """More channels or units than any published classifier has in one layer: a larger number is a slip."""
+
+
+def expected(what: str) -> PydanticCustomError:
+    """The error `must be {what}, not {value}`; the value is added where the message is made."""
+    return PydanticCustomError("expected", "must be {what}", {"what": what})
 
 
 def _pair(value: Any, least: int) -> tuple[int, int]:
     """One whole number for both directions, or [height, width]."""
     numbers = list(value) if isinstance(value, list | tuple) else [value, value]
     if len(numbers) != 2 or not all(type(number) is int and number >= least for number in numbers):
-        raise ValueError(f"must be a whole number from {least} up, or two [height, width], not {value!r}")
+        raise expected(f"a whole number from {least} up, or two of them [height, width]")
     return numbers[0], numbers[1]
 
 
@@ -42,7 +48,7 @@ def _border(value: Any) -> tuple[int, int]:
 
 def _padding(value: Any) -> Any:
     if isinstance(value, str) and value not in ("valid", "same"):
-        raise ValueError(f"must be valid, same, a whole number or [height, width], not {value!r}")
+        raise expected("valid, same, a whole number or [height, width]")
     return value if isinstance(value, str) else _border(value)
 
 
@@ -85,7 +91,7 @@ class Layer(BaseModel):
         if value is None:
             return {}
         if cls.main is None:
-            raise ValueError(f"takes a map of parameters, not {value!r}")
+            raise expected("a map of parameters")
         return {cls.main: value}
 
 
@@ -194,7 +200,7 @@ class Item(BaseModel):
             return {name: {} if parameters is None else parameters for name, parameters in value.items()}
         if isinstance(value, dict | cls):
             return _refuse_several_keys(value)
-        raise ValueError(f"a layer is a name or a map with one name, not {value!r}")
+        raise expected("the name of a layer or a map with one name")
 
     @model_validator(mode="after")
     def _not_empty(self) -> Self:

@@ -163,6 +163,7 @@ _EXPECTATIONS: dict[str, str | Callable[[dict[str, Any]], str]] = {
     "string_too_short": lambda limits: f"at least {limits['min_length']} characters long",
     "string_too_long": lambda limits: f"at most {limits['max_length']} characters long",
     "string_pattern_mismatch": lambda limits: f"text of the form {limits['pattern']}",
+    "expected": lambda limits: str(limits["what"]),
     "literal_error": lambda limits: f"one of {', '.join(_members(limits['expected']))}",
     "enum": lambda limits: f"one of {', '.join(_members(limits['expected']))}",
 }

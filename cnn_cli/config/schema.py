@@ -3,11 +3,12 @@
 The config knows nothing of torch. It is frozen: what was checked is what runs and what the checkpoint stores.
 """
 
+import re
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from cnn_cli.config.layers import Item
+from cnn_cli.config.layers import Item, expected
 
 
 class Section(BaseModel):
@@ -21,6 +22,16 @@ Positive = Annotated[int, Field(ge=1, strict=True)]
 Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 AboveZero = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+MNIST_MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/")
+"""Those of torchvision.datasets.MNIST; written down, since torchvision takes a second to import."""
+
+
+def _device(name: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", name):
+        raise expected("auto, cpu, mps, cuda or cuda:NUMBER")
+    return name
 
 
 class Synthetic(Section):
@@ -54,10 +65,7 @@ class Data(Section):
     """Which pictures: `mnist`, or `synthetic` for the built-in digits."""
     root: str | None = None
     """Folder that holds the data or receives the download. Without it: $CNN_DATA, else the user's cache."""
-    mirrors: tuple[str, ...] = (
-        "https://ossci-datasets.s3.amazonaws.com/mnist/",
-        "http://yann.lecun.com/exdb/mnist/",
-    )
+    mirrors: tuple[str, ...] = MNIST_MIRRORS
     """Web folders with the four files of MNIST, tried in this order; an empty list never downloads."""
     fallback: Literal["none", "synthetic"] = "none"
     """What is used where MNIST cannot be had: nothing (an error), or the built-in digits (a warning)."""
@@ -117,7 +125,7 @@ class Train(Section):
     """Decay a step of the weights' moving average, which is what is evaluated and kept. Zero: no average."""
     patience: Count = 0
     """Epochs without a better validation before training stops early. Zero never stops."""
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
+    device: Annotated[str, AfterValidator(_device)] = "auto"
     """Where to compute: `auto` (the best there is), `cpu`, `cuda`, `cuda:1`, `mps`."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Number format of the forward pass. `auto`: bfloat16 on a GPU that has it, else float32."""
@@ -175,6 +183,6 @@ class Config(Section):
 
 def settings_named(name: str) -> list[str]:
     """The dotted keys of all settings with that last name: `epochs` gives ["train.epochs"]."""
-    sections = {"data": Data, "train": Train, "output": Output}
+    sections: dict[str, type[Section]] = {"data": Data, "train": Train, "output": Output}
     own = [name] if name in Config.model_fields and name not in sections else []
     return own + [f"{section}.{name}" for section, fields in sections.items() if name in fields.model_fields]

@@ -35,8 +35,6 @@ TRAIN_IMAGES = PublishedFile(
 FILES = (TEST_LABELS, TRAIN_LABELS, TEST_IMAGES, TRAIN_IMAGES)
 """Smallest first: a machine without network, or a folder that cannot be written, shows within 5 kB."""
 
-DEFAULT_MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/")
-"""Those of torchvision.datasets.MNIST; written down, since torchvision takes a second to import."""
 
 
 @dataclass(frozen=True)

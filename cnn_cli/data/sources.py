@@ -32,7 +32,7 @@ def open_source(
     name: str,
     *,
     root: Path,
-    mirrors: Sequence[str] = mnist.DEFAULT_MIRRORS,
+    mirrors: Sequence[str],
     fallback: Literal["synthetic"] | None,
     synthetic_train: int,
     synthetic_test: int,

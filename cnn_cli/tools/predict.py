@@ -16,10 +16,9 @@ from cnn_cli.image.prepare import prepare
 BATCH = 64
 """Pictures that the network reads at once; their answers appear together."""
 
-SUFFIXES = frozenset(
-    (".avif", ".bmp", ".dib", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pcx", ".pgm")
-    + (".png", ".pnm", ".ppm", ".sgi", ".tga", ".tif", ".tiff", ".webp", ".xbm")
-)
+SUFFIXES = frozenset({".avif", ".bmp", ".dib", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm"}) | {
+    *(".pcx", ".pgm", ".png", ".pnm", ".ppm", ".sgi", ".tga", ".tif", ".tiff", ".webp", ".xbm")
+}
 """What counts as a picture in a folder; a file that is named itself is tried whatever its name."""
 
 
