@@ -57,9 +57,7 @@ def copy(
 
 @app.command()
 def check(
-    configs: Annotated[
-        list[str], typer.Argument(metavar="CONFIG...", help="YAML files or names of configs.")
-    ],
+    configs: Annotated[list[str], typer.Argument(metavar="CONFIG", help="YAML files or names of configs.")],
 ) -> None:
     """Check configs completely: keys, values, and that the network's layers fit together."""
     from cnn_cli import console

@@ -15,7 +15,7 @@ app = typer.Typer(no_args_is_help=True, help="Fetch, verify and look at the data
 
 Settings = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[data.KEY=VALUE]...", help="Settings of data, such as data.root=FOLDER."),
+    typer.Argument(metavar="data.KEY=VALUE", help="Settings of data, such as data.root=FOLDER."),
 ]
 
 

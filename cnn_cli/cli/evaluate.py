@@ -26,7 +26,7 @@ def evaluate(
     arguments: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[CHECKPOINT] [KEY=VALUE]...",
+            metavar="CHECKPOINT|KEY=VALUE",
             help="A checkpoint file or a run's folder (without one: as for predict), and settings of data "
             "or of the device, such as data.name=synthetic.",
         ),

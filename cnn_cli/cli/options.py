@@ -17,9 +17,7 @@ ConfigName = Annotated[
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="[KEY=VALUE]...", help="Settings over the config's, such as train.epochs=3 seed=7."
-    ),
+    typer.Argument(metavar="KEY=VALUE", help="Settings over the config's, such as train.epochs=3 seed=7."),
 ]
 
 

@@ -20,7 +20,7 @@ STDIN = Path("-")
 def predict(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PICTURE...", help="Picture files, folders of them, or - for stdin."),
+        typer.Argument(metavar="PICTURE", help="Picture files, folders of them, or - for stdin."),
     ],
     checkpoint: Annotated[
         Path | None,

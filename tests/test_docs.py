@@ -1,0 +1,58 @@
+"""The documents say what the program does: the reference is generated, and the README's words are run."""
+
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from cnn_cli.cli.app import run
+from cnn_cli.errors import ExitCode
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def _generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_reference_is_up_to_date() -> None:
+    assert (ROOT / "docs" / "reference.md").read_text() == _generator().reference()
+
+
+def test_every_setting_layer_and_option_is_explained() -> None:
+    for line in (ROOT / "docs" / "reference.md").read_text().splitlines():
+        if line.startswith("| `"):
+            assert line.split("|")[-2].strip(), f"no explanation: {line}"
+
+
+def test_the_readme_names_every_exit_code() -> None:
+    table = README.split("## Exit codes")[1].split("\n## ")[0]
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)} == set(ExitCode)
+
+
+def _readme_commands() -> list[str]:
+    """Every `cnn ...` line of the README's shell blocks, without its comment."""
+    blocks = re.findall(r"^(?: {4}.*\n)+", README, re.MULTILINE)
+    lines = [line.strip().removeprefix("$ ") for block in blocks for line in block.splitlines()]
+    return [line.split("  #")[0].strip() for line in lines if line.startswith("cnn ")]
+
+
+@pytest.mark.parametrize("command", _readme_commands())
+def test_every_command_of_the_readme_is_one(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its subcommand and options exist; what it does has tests of its own."""
+    words = shlex.split(command.split(" | ")[0].split(" < ")[0].split(" > ")[0])[1:]
+    name = words[: 2 if words[0] in ("config", "data") else 1]
+    assert run([*name, "--help"]) == 0
+    known = capsys.readouterr().out
+    for word in words:
+        if word.startswith("-") and word != "-":
+            assert word.split("=")[0] in known, f"{command}: there is no {word}"
