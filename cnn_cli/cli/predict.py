@@ -51,7 +51,7 @@ def predict(
             failed = True
             console.error(result)
         else:
-            _show(result, file, as_json)
+            _show(result, {"checkpoint": str(file), "trained_on": network.data}, as_json)
     if failed:
         raise typer.Exit(ExitCode.DATA)
 
@@ -66,10 +66,10 @@ def _pictures(paths: Sequence[Path]) -> "Iterator[Picture | DataError]":
             yield from find_pictures([path])
 
 
-def _show(prediction: "Prediction", checkpoint: Path, as_json: bool) -> None:
+def _show(prediction: "Prediction", origin: dict[str, str], as_json: bool) -> None:
     from cnn_cli import console
 
     if as_json:
-        console.json_line({**asdict(prediction), "checkpoint": str(checkpoint)})
+        console.json_line(asdict(prediction) | origin)
     else:
         console.line(f"{prediction.path}: {prediction.label} ({prediction.confidence:.1%})")

@@ -112,7 +112,7 @@ def _run(config: "Config", state: "SavedState | None", folder: Any, as_json: boo
         f"training {config.name} on {source.name}: {len(run.loop.data.train):,} pictures, "
         f"{len(run.loop.data.validation):,} for validation; {compute.describe()}; seed {config.seed}"
     )
-    show = _Show(as_json)
+    show = _Show(source.name, as_json)
     try:
         with stop_requests() as stop:
             result = run.execute(claimed, show, stop)
@@ -126,10 +126,10 @@ def _run(config: "Config", state: "SavedState | None", folder: Any, as_json: boo
 class _Show:
     """Listens to the training: a bar for steps, a line for epochs."""
 
-    def __init__(self, as_json: bool) -> None:
+    def __init__(self, data: str, as_json: bool) -> None:
         from cnn_cli import console
 
-        self.as_json, self.console, self.bar = as_json, console, console.StepBar()
+        self.data, self.as_json, self.console, self.bar = data, as_json, console, console.StepBar()
 
     def __call__(self, record: "StepRecord | EpochRecord") -> None:
         from cnn_cli.engine.records import StepRecord
@@ -139,7 +139,7 @@ class _Show:
             return
         self.bar.close()
         if self.as_json:
-            self.console.json_line({"event": "epoch", **asdict(record)})
+            self.console.json_line({"event": "epoch", **asdict(record), "data": self.data})
         else:
             self.console.line(_epoch_line(record))
 

@@ -121,7 +121,8 @@ class Run:
         tensorfile.write(folder.state, tensors, header)
 
     def _write_history(self, folder: RunFolder) -> None:
-        lines = (json.dumps(asdict(record)) + "\n" for record in self.loop.history)
+        data = {"data": self.source.name}
+        lines = (json.dumps(asdict(record) | data) + "\n" for record in self.loop.history)
         write_text(folder.history, "".join(lines))
 
     def _checkpoint(self) -> checkpoint.Checkpoint:
