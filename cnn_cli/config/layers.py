@@ -24,6 +24,9 @@ from pydantic_core import PydanticCustomError
 MAX_CHANNELS = 65_536
 """More channels or units than any published classifier has in one layer: a larger number is a slip."""
 
+MAX_SIDE = 1024
+"""Pixels of the largest kernel, window, stride or border: the largest picture has no more (`data.size`)."""
+
 
 def expected(what: str) -> PydanticCustomError:
     """The error `must be {what}, not {value}`; the value is added where the message is made."""
@@ -33,8 +36,8 @@ def expected(what: str) -> PydanticCustomError:
 def _pair(value: Any, least: int) -> tuple[int, int]:
     """One whole number for both directions, or [height, width]."""
     numbers = list(value) if isinstance(value, list | tuple) else [value, value]
-    if len(numbers) != 2 or not all(type(number) is int and number >= least for number in numbers):
-        raise expected(f"a whole number from {least} up, or two of them [height, width]")
+    if len(numbers) != 2 or not all(type(n) is int and least <= n <= MAX_SIDE for n in numbers):
+        raise expected(f"a whole number from {least} to {MAX_SIDE}, or two of them [height, width]")
     return numbers[0], numbers[1]
 
 

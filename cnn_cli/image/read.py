@@ -46,7 +46,7 @@ def read(source: Path | bytes, *, name: str) -> np.ndarray:
     """
     try:
         with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
-            return _decode(file, name)
+            return _decode(file if file.seekable() else io.BytesIO(file.read()), name)
     except FileNotFoundError as error:
         raise DataError(f"{name}: no such file", hint="check the path") from error
     except IsADirectoryError as error:
