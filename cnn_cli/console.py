@@ -6,6 +6,7 @@ Bars and colours appear on a terminal alone; in a pipe there are plain lines. NO
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -104,6 +105,8 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], bo
 
 def show_warnings() -> None:
     """Show the warnings of the whole program on stderr."""
+    # torch's remark on how it pads an even kernel is nothing that a user could mend.
+    warnings.filterwarnings("ignore", message="Using padding='same' with even kernel")
     logger = logging.getLogger("cnn_cli")
     if not any(isinstance(handler, _Handler) for handler in logger.handlers):
         logger.addHandler(_Handler(logging.WARNING))

@@ -172,6 +172,19 @@ def test_the_same_seed_gives_the_same_bytes(finished, folder):
     tiny.assert_same_result(folder, finished)
 
 
+def test_the_seed_decides_the_first_weights_and_the_split():
+    def ready(seed: int) -> Run:
+        return Run(tiny.config().model_copy(update={"seed": seed}), tiny.source(), tiny.CPU)
+
+    first, again, other = ready(1), ready(1), ready(2)
+    for name, value in first.loop.best.items():
+        assert torch.equal(value, again.loop.best[name])
+    assert not torch.equal(first.loop.best["conv1.weight"], other.loop.best["conv1.weight"])
+    images = [made.loop.data.validation.images for made in (first, again, other)]
+    assert torch.equal(images[0], images[1])
+    assert not torch.equal(images[0], images[2])
+
+
 def test_no_epochs_evaluate_the_untrained_network(folder):
     result = tiny.run(folder, epochs=0)
     assert result.best is None

@@ -212,3 +212,17 @@ def test_damaged_states(stopped):
 def test_states_whose_parts_do_not_fit(stopped, change, said):
     change_header(stopped, change)
     assert said in refused(stopped)
+
+
+def test_other_arithmetic_is_said(stopped, caplog):
+    """Another number of threads or version of torch may round differently: the run goes on, and says so."""
+    change_header(stopped, lambda _, header: header.update(arithmetic="cpu, float32, 64 threads, torch 9.9"))
+    with caplog.at_level("WARNING", logger="cnn_cli"):
+        resume(stopped)
+    assert "was trained with cpu, float32, 64 threads, torch 9.9; it goes on with cpu" in caplog.text
+
+
+def test_the_same_arithmetic_is_not_mentioned(stopped, caplog):
+    with caplog.at_level("WARNING", logger="cnn_cli"):
+        resume(stopped)
+    assert not caplog.text

@@ -1,6 +1,7 @@
 """A run from its config to its checkpoint: trains, saves after every epoch, evaluates the test once."""
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -23,6 +24,8 @@ from cnn_cli.engine.train import TrainingData, TrainingLoop
 from cnn_cli.errors import ConfigError, DataError, ExitCode, StoppedError
 from cnn_cli.files import write_text
 from cnn_cli.model.build import initialise
+
+log = logging.getLogger(__name__)
 
 KIND = "training state"
 FORMAT = 1
@@ -74,6 +77,14 @@ class Run:
         """
         if state.data != self.source.name:
             raise DataError(f"{state.path}: trained on {state.data}, but only {self.source.name} is at hand")
+        here = _arithmetic(self.compute)
+        if state.arithmetic != here:
+            log.warning(
+                "%s was trained with %s; it goes on with %s, which may round differently",
+                state.path.parent,
+                state.arithmetic,
+                here,
+            )
         try:
             self.loop.load_state(state.tensors, state.loop)
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
@@ -116,6 +127,7 @@ class Run:
             "format": FORMAT,
             "config": self.config.model_dump(mode="json", exclude_none=True),
             "data": self.source.name,
+            "arithmetic": _arithmetic(self.compute),
             "loop": loop,
         }
         tensorfile.write(folder.state, tensors, header)
@@ -192,6 +204,8 @@ class SavedState:
     config: Config
     data: str
     """What the run was really trained on."""
+    arithmetic: str
+    """What decides the last bits of its numbers: device, number format, threads, version of torch."""
     tensors: dict[str, Tensor]
     loop: dict[str, Any]
     """The values of `TrainingLoop.state`."""
@@ -211,10 +225,20 @@ def read_state(folder: RunFolder) -> SavedState:
         )
     tensors, header = tensorfile.read(folder.state, KIND, FORMAT)
     try:
-        config = Config.model_validate(header["config"])
-        return SavedState(folder.state, config, str(header["data"]), tensors, dict(header["loop"]))
+        return SavedState(
+            path=folder.state,
+            config=Config.model_validate(header["config"]),
+            data=str(header["data"]),
+            arithmetic=str(header["arithmetic"]),
+            tensors=tensors,
+            loop=dict(header["loop"]),
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{folder.state}: its header cannot be used: {_one_line(error)}") from None
+
+
+def _arithmetic(compute: Compute) -> str:
+    return f"{compute.describe()}, torch {checkpoint.versions()['torch']}"
 
 
 def _one_line(error: Exception) -> str:
