@@ -10,7 +10,7 @@ import typer
 from pydantic import BaseModel
 
 from cnn_cli.cli.app import app
-from cnn_cli.config.layers import Item
+from cnn_cli.config.network import Item
 from cnn_cli.config.schema import Config
 
 REFERENCE = Path(__file__).with_name("reference.md")

@@ -13,13 +13,12 @@ def summary(config: ConfigName, overrides: Overrides = None, as_json: Json = Fal
     """Show a network layer by layer: shapes, parameters, multiply-adds, receptive fields."""
     from cnn_cli import console
     from cnn_cli.config.load import load_config
-    from cnn_cli.data.sources import classes_of
     from cnn_cli.engine import build
     from cnn_cli.model.summary import summarise
 
     loaded = load_config(config, overrides or [])
     with placed(loaded):
-        network = build.network(loaded.config, len(classes_of(loaded.config.data.name)))
+        network = build.network(loaded.config, build.classes(loaded.config))
     result = summarise(network, build.input_shape(loaded.config))
     if as_json:
         console.json_line({"name": loaded.config.name, **asdict(result)})
