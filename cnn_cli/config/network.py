@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
@@ -21,8 +22,16 @@ from cnn_cli.config.layers import Layer
 NAME = r"^[A-Za-z][A-Za-z0-9_]*$"
 """The form of a block's name: it becomes a part of its weights' names."""
 
-Chain = Annotated[tuple["Item", ...], Field(min_length=1)]
-"""Layers, one after the other."""
+
+def _as_tuple(value: Any) -> Any:
+    """Behind validators that read short forms, strict pydantic no longer takes a list of JSON for a tuple."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+Branch = Annotated[tuple["Item", ...], BeforeValidator(_as_tuple)]
+"""Layers, one after the other; none is the identity."""
+Chain = Annotated[tuple["Item", ...], Field(min_length=1), BeforeValidator(_as_tuple)]
+"""The same, at least one."""
 
 
 class Residual(Layer):
@@ -32,7 +41,7 @@ class Residual(Layer):
     shape = "that of the layers"
     layers: Chain
     """The layers that the shortcut passes by."""
-    shortcut: "tuple[Item, ...] | None" = None
+    shortcut: Branch | None = None
     """Layers of the shortcut; an empty list: the input itself. Without it: the input where the shapes are equal,
     else a 1x1 convolution with the stride that fits, and batch normalisation (the paper's option B)."""
 
@@ -42,7 +51,7 @@ class Parallel(Layer):
 
     main = "branches"
     shape = "the sum of the branches' channels; height and width must be equal"
-    branches: "Annotated[tuple[tuple[Item, ...], ...], Field(min_length=2)]"
+    branches: Annotated[tuple[Branch, ...], Field(min_length=2), BeforeValidator(_as_tuple)]
     """Lists of layers; an empty list gives the input itself."""
 
 
