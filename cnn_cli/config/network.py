@@ -3,7 +3,7 @@
 The modules that these become are in `cnn_cli.model.combinators`.
 """
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_args
 
 from pydantic import (
     BaseModel,
@@ -149,6 +149,12 @@ class Item(BaseModel):
         """The way that people write it: a bare name where there are no parameters."""
         parameters = {key: value for key, value in handler(self)[self.name].items() if value is not None}
         return {self.name: parameters} if parameters else self.name
+
+
+def vocabulary() -> dict[str, type[Layer]]:
+    """The class of every layer, by its name in a YAML."""
+    kinds = {name: get_args(field.annotation) for name, field in Item.model_fields.items()}
+    return {name: next(kind for kind in found if kind is not None) for name, found in kinds.items()}
 
 
 def _plain(value: Any) -> Any:
