@@ -1,6 +1,7 @@
 """`cnn layers`."""
 
 import inspect
+import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -51,13 +52,16 @@ def _text(layer: dict[str, Any], full: bool) -> str:
     lines = [f"{layer['name']}: {first}", *(more if full else [])]
     lines += [f"    shape: {layer['shape']}"]
     for parameter in layer["parameters"]:
-        default = "" if parameter["required"] else f" = {parameter['default']}"
+        default = "" if parameter["required"] else f" = {_written(parameter['default'])}"
         lines.append(f"    {parameter['name']}{default}: {parameter['meaning']}")
     return "\n".join(lines)
 
 
 def _plain(value: Any) -> Any:
-    """A default as the YAML writes it."""
-    if isinstance(value, bool) or value is None:
-        return "null" if value is None else str(value).lower()
+    """A default as a value of JSON; two equal numbers are one."""
     return value[0] if isinstance(value, tuple) and value[0] == value[1] else value
+
+
+def _written(value: Any) -> str:
+    """A default as the YAML writes it."""
+    return value if isinstance(value, str) else json.dumps(value)

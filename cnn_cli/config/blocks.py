@@ -1,6 +1,6 @@
 """`model.blocks`: what a block stands for is written out, so that everything after sees layers alone.
 
-This happens on the positioned tree: a wrong value points at the line of the block, or of the use, that has it.
+This happens on the positioned tree: a wrong value points at its line, in the block or in the use of it.
 """
 
 import difflib
@@ -25,11 +25,11 @@ class _Definition:
 
 
 def expand(tree: Node) -> Node:
-    """The config without `model.blocks`, each use of one replaced by `block: {name: ..., layers: [...]}`.
+    """The config without `model.blocks`, each use of one as `block: {name: ..., layers: [...]}`.
 
     Raises:
-        ConfigError: a definition or a use cannot be read, blocks use each other in a circle, or there would be
-            more than a config may hold.
+        ConfigError: a definition or a use cannot be read, blocks use each other in a circle, or there would
+            be more than a config may hold.
     """
     model = tree.child("model")
     if not (isinstance(tree.value, dict) and model and isinstance(model.value, dict)):
@@ -122,7 +122,9 @@ class _Writer:
         """The node without uses of blocks and, in a block, with values in place of `$name`."""
         self._count(node, depth)
         if isinstance(node.value, list):
-            items = [self._use(item, scope, depth) or self.write(item, scope, depth + 1) for item in node.value]
+            items = [
+                self._use(item, scope, depth) or self.write(item, scope, depth + 1) for item in node.value
+            ]
             return Node(items, node.mark, node.key)
         if isinstance(node.value, dict):
             values = {key: self.write(child, scope, depth + 1) for key, child in node.value.items()}
@@ -168,7 +170,9 @@ class _Writer:
         if depth > MAX_DEPTH:
             raise ConfigError(f"{node.mark}: blocks nest this more than {MAX_DEPTH} levels deep")
         if self.count > MAX_VALUES:
-            raise ConfigError(f"{node.mark}: blocks repeat this until there are more than {MAX_VALUES:,} values")
+            raise ConfigError(
+                f"{node.mark}: blocks repeat this until there are more than {MAX_VALUES:,} values"
+            )
 
 
 def _bind(block: str, parameters: Mapping[str, Node | None], given: Node, place: Mark) -> dict[str, Node]:

@@ -1,4 +1,4 @@
-"""The kinds of numbers that layers take: how a YAML may write them, and what is said where one does not fit."""
+"""The kinds of numbers that layers take: how a YAML may write them, and what is said of a wrong one."""
 
 from typing import Annotated, Any, Literal
 

@@ -36,7 +36,9 @@ class Layer(BaseModel):
 class Conv(Layer):
     """Convolution: every filter sums kernel x input over its input channels and adds a bias."""
 
-    shape = "CxHxW to out x H' x W'; H' = (H + 2 padding - dilation (kernel - 1) - 1) / stride + 1, rounded down"
+    shape = (
+        "CxHxW to out x H' x W'; H' = (H + 2 padding - dilation (kernel - 1) - 1) / stride + 1, rounded down"
+    )
     out: Channels
     """Filters, which is the number of output channels."""
     kernel: Size
@@ -109,7 +111,7 @@ class Norm(Layer):
 
     main = "kind"
     kind: Literal["batch", "layer", "group"] = "batch"
-    """Over what: a channel of the whole `batch`, all channels of a picture (`layer`), or a `group` of them."""
+    """Over what: a channel of the `batch`, all channels of a picture (`layer`), or a `group` of them."""
     groups: Channels = 32
     """`group` alone: how many groups the channels are cut into."""
     eps: AboveZero = 1e-5

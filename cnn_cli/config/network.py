@@ -10,7 +10,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    SerializerFunctionWrapHandler,
     model_serializer,
     model_validator,
 )
@@ -42,7 +41,7 @@ class Residual(Layer):
     layers: Chain
     """The layers that the shortcut passes by."""
     shortcut: Branch | None = None
-    """Layers of the shortcut; an empty list: the input itself. Without it: the input where the shapes are equal,
+    """Layers of the shortcut; an empty list: the input itself. Without it: the input where shapes are equal,
     else a 1x1 convolution with the stride that fits, and batch normalisation (the paper's option B)."""
 
 
@@ -144,10 +143,10 @@ class Item(BaseModel):
         """The layer's parameters as plain values; an item inside becomes (name, parameters)."""
         return {field: _plain(getattr(self.layer, field)) for field in type(self.layer).model_fields}
 
-    @model_serializer(mode="wrap")
-    def _write(self, handler: SerializerFunctionWrapHandler) -> Any:
+    @model_serializer
+    def _write(self) -> Any:
         """The way that people write it: a bare name where there are no parameters."""
-        parameters = {key: value for key, value in handler(self)[self.name].items() if value is not None}
+        parameters = self.layer.model_dump(mode="json", exclude_none=True)
         return {self.name: parameters} if parameters else self.name
 
 

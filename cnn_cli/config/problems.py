@@ -29,10 +29,11 @@ def problems(error: ValidationError, tree: Node, schema: type[BaseModel]) -> lis
     groups = _innermost(_group(error.errors(include_url=False), tree, schema))
     placed = sorted(((_mark(group, tree), group) for group in groups), key=lambda pair: _order(pair[0]))
     # A mistake in a block comes with every use of it: the first one says it.
-    said = {(mark, text): group.path for mark, text, group in reversed([(m, _explain(g), g) for m, g in placed])}
-    first = sorted(said.items(), key=lambda entry: _order(entry[0][0]))
-    lines = [_line(tree, mark, path, text) for (mark, text), path in first[:MAX_PROBLEMS]]
-    more = len(first) - MAX_PROBLEMS
+    said: dict[tuple[Mark, str, KeyPath], KeyPath] = {}
+    for mark, group in placed:
+        said.setdefault((mark, _explain(group), group.path[-1:]), group.path)
+    lines = [_line(tree, mark, path, text) for (mark, text, _), path in list(said.items())[:MAX_PROBLEMS]]
+    more = len(said) - MAX_PROBLEMS
     return [*lines, f"... and {more} more"] if more > 0 else lines
 
 

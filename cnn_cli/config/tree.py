@@ -50,8 +50,8 @@ class Node:
     def nearest(self, path: KeyPath) -> "tuple[Node, int]":
         """The node at the longest prefix of `path` that was written, and the length of that prefix.
 
-        A list may stand for a map with one main key, `parallel: [...]` for `parallel: {branches: [...]}`: a key
-        that leads into a list is passed over.
+        A list may stand for a map, `parallel: [...]` for `parallel: {branches: [...]}`: a key that leads into
+        a list is passed over.
         """
         node = self
         for depth, part in enumerate(path):

@@ -15,6 +15,7 @@ from cnn_cli.errors import NetworkError
 from cnn_cli.model.build import build_network
 from cnn_cli.model.layers import Shape
 
+
 def input_shape(config: schema.Config) -> Shape:
     """(C, H, W) of one input of the network."""
     return config.data.channels, config.data.size, config.data.size
@@ -34,7 +35,8 @@ def network(config: schema.Config, classes: int) -> nn.Sequential:
     wanted = config.model.classes
     if wanted not in (None, classes):
         raise NetworkError(
-            ("model", "classes"), f"is {wanted}, but the data has {classes} classes: set model.classes={classes}"
+            ("model", "classes"),
+            f"is {wanted}, but the data has {classes} classes: set model.classes={classes}",
         )
     layers = [(item.name, item.parameters) for item in config.model.layers]
     return build_network(layers, input_shape(config), classes)

@@ -57,14 +57,18 @@ class _Builder:
         modules, counts = Modules(), Counter[str]()
         for place, (name, parameters) in _unrolled(layers, (*path, *inside)):
             module, shape = self._layer_at((*place, name), name, parameters, shape)
-            modules[_fresh_name(str(parameters["name"]) if name == "block" else name, counts, modules)] = module
+            modules[_fresh_name(str(parameters["name"]) if name == "block" else name, counts, modules)] = (
+                module
+            )
         return modules, shape
 
     def _layer_at(self, path: Path, name: str, parameters: dict[str, Any], shape: Shape) -> Built:
         try:
             self._count_layer()
             if name in COMBINATORS:
-                return COMBINATORS[name](shape, Site(self.classes, partial(self.chain_at, path)), **parameters)
+                return COMBINATORS[name](
+                    shape, Site(self.classes, partial(self.chain_at, path)), **parameters
+                )
             known = {key: self.classes if value == "classes" else value for key, value in parameters.items()}
             module = _build_layer(name, known, shape)
             return module, measure(module, shape)
@@ -123,7 +127,7 @@ def _unrolled(layers: Sequence[LayerSpec], path: Path) -> Iterator[tuple[Path, L
 
 
 def _fresh_name(name: str, counts: Counter[str], taken: Container[str]) -> str:
-    """`conv2` for the second convolution. A block's name may end with a digit too, so the number may be taken."""
+    """`conv2` for the second convolution. Where a block's name ends with a digit, that may be taken."""
     while True:
         counts[name] += 1
         if f"{name}{counts[name]}" not in taken:

@@ -29,8 +29,8 @@ class Site:
     classes: int
     """How many logits a classifier must give."""
     chain: Callable[..., tuple[Modules, Shape]]
-    """`chain(layers, shape, *inside)`: the modules of a chain by name, and its output's shape; `inside` is where
-    the chain is written, as keys and indices below the combinator."""
+    """`chain(layers, shape, *inside)`: the modules of a chain by name, and its output's shape; `inside` is
+    where the chain is written, as keys and indices below the combinator."""
 
 
 def residual(
@@ -123,7 +123,7 @@ class Auxiliary(nn.Sequential):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Any shape to itself."""
-        self.logits = super().forward(inputs) if self.training else None
+        self.logits = super().forward(inputs) if self.training else None  # type: ignore[no-untyped-call]
         return inputs
 
 

@@ -46,7 +46,9 @@ def conv(
     """Cross-correlation of (C, H, W) with `out` kernels, as torch and the papers compute it."""
     channels, height, width = _picture(shape)
     if channels % groups or out % groups:
-        raise LayerError(f"{groups} groups do not divide {channels} input and {out} output channels", "groups")
+        raise LayerError(
+            f"{groups} groups do not divide {channels} input and {out} output channels", "groups"
+        )
     window = (dilation[0] * (kernel[0] - 1) + 1, dilation[1] * (kernel[1] - 1) + 1)
     border = _zero_border(window, stride, padding)
     if not isinstance(border, str):
@@ -62,15 +64,15 @@ def pool(
     if any(2 * border > side for border, side in zip(padding, window, strict=True)):
         raise LayerError(f"padding {describe(padding)} is more than half of the {describe(window)} window")
     _check_window(window, padding, (height, width), shape)
-    function = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}[kind]
-    return function(window, stride, padding, ceil_mode=ceil)
+    if kind == "max":
+        return nn.MaxPool2d(window, stride, padding, ceil_mode=ceil)
+    return nn.AvgPool2d(window, stride, padding, ceil_mode=ceil)
 
 
 def global_pool(shape: Shape, *, kind: str, size: Pair) -> nn.Module:
     """Maximum or average of as many windows of (C, H, W) as `size` says, as large as that takes."""
     _picture(shape)
-    function = {"max": nn.AdaptiveMaxPool2d, "avg": nn.AdaptiveAvgPool2d}[kind]
-    return function(size)
+    return nn.AdaptiveMaxPool2d(size) if kind == "max" else nn.AdaptiveAvgPool2d(size)
 
 
 def affine(shape: Shape) -> nn.Module:

@@ -24,7 +24,7 @@ class LayerSummary:
     """Zeros a side."""
     parameters: int
     multiply_adds: int
-    """Multiplications followed by an addition, to classify one picture; an auxiliary classifier takes no part."""
+    """Multiplications followed by an addition, for one picture; auxiliary classifiers take no part."""
     receptive_field: tuple[int, int] | None
     """Height and width, in input pixels, of what one output number can depend on; None: the whole picture."""
     layers: tuple["LayerSummary", ...] = ()
