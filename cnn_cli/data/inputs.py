@@ -30,7 +30,9 @@ class Preparation:
         if (height, width) != (self.size, self.size):
             top, left = (self.size - height) // 2, (self.size - width) // 2
             images = F.pad(images, (left, self.size - width - left, top, self.size - height - top))
-        return images.expand(-1, self.channels, -1, -1).float().div_(255)
+        if images.shape[1] == 1:
+            images = images.expand(-1, self.channels, -1, -1)
+        return images.float().div_(255)
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """(pixels - mean) / std, in place."""
