@@ -61,8 +61,8 @@ def line(text: str) -> None:
 
 
 def json_line(value: Any) -> None:
-    """One JSON object on one line of stdout."""
-    line(json.dumps(value, ensure_ascii=False))
+    """One JSON object on one line of stdout, in ASCII: every encoding has that."""
+    line(json.dumps(value))
 
 
 def facts(rows: Sequence[tuple[str, str]]) -> None:

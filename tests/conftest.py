@@ -1,9 +1,12 @@
 """Where the tests find real data; they skip, and say why, where it is absent."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `cnn_cli.__main__` does, before torch is loaded
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -25,3 +28,39 @@ def mnist_folder() -> Path:
 def handdrawn_folder() -> Path:
     """Digits that people drew or photographed, with labels.csv."""
     return _folder("CNN_TEST_HANDDRAWN", "handdrawn")
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """torch on one thread: sums have one order, and small operations are quicker."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with tiny.yaml and one.png, out of sight of the user's data and checkpoints."""
+    from cli import TINY, digit
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CNN_DATA", str(tmp_path / "data"))
+    monkeypatch.delenv("CNN_CHECKPOINT", raising=False)
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    digit(tmp_path / "one.png")
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run of tiny.yaml; tests only read it."""
+    from cli import TINY, cnn
+
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "tiny.yaml").write_text(TINY)
+    outcome = cnn("train", "--config", folder / "tiny.yaml", f"data.root={folder}", "--out", folder / "run")
+    assert outcome.code == 0, outcome.err
+    return folder / "run"

@@ -3,13 +3,15 @@
 A command imports what it needs when it runs, so that `cnn --help` imports neither torch nor pydantic.
 """
 
+import errno
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
+import typer.main
 
 import cnn_cli
 from cnn_cli.cli import config, data, evaluate, layers, predict, summary, train
@@ -18,13 +20,16 @@ from cnn_cli.errors import CnnError, ConfigError, ExitCode
 # typer >= 0.26 carries its own copy of click, so its errors are found through typer.
 ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
+# Without a default, typer 0.29 asks pydantic to convert the --help that was not given: that import alone
+# takes as long as the rest of `cnn config list`. The commands that are not named here import pydantic anyway.
+NO_HELP_ASKED = {"help": False, "config": {"help": False, "list": {"help": False}}}
+
 app = typer.Typer(
     name="cnn",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "default_map": NO_HELP_ASKED},
 )
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
@@ -64,32 +69,42 @@ def run(arguments: Sequence[str]) -> int:
     from cnn_cli import console
 
     console.show_warnings()
-    if "--debug" in arguments:
-        return int(app(arguments, standalone_mode=False) or ExitCode.OK)
-    return _guarded(lambda: app(arguments, standalone_mode=False), arguments)
+    return _invoke(arguments) if "--debug" in arguments else _guarded(arguments)
 
 
-def _guarded(command: Callable[[], Any], arguments: Sequence[str]) -> int:
-    """The exit code of a command, with its error shown if it has one."""
+def _invoke(arguments: Sequence[str]) -> int:
+    """Run a command line, whatever it raises; typer's own `main` turns much of that into something else."""
+    try:
+        with typer.main.get_command(app).make_context("cnn", list(arguments) or ["--help"]) as context:
+            context.command.invoke(context)
+    except typer.Exit as stop:
+        return stop.exit_code
+    return ExitCode.OK
+
+
+def _guarded(arguments: Sequence[str]) -> int:
+    """The exit code of a command line, with its error shown if it has one."""
     from cnn_cli import console
 
     try:
-        return int(command() or ExitCode.OK)
+        return _invoke(arguments)
     except CnnError as error:
         console.error(error)
         return error.code
     except ClickException as error:
         console.error(ConfigError(error.format_message(), hint=_usage_hint(error, arguments)))
         return ExitCode.USAGE
-    except typer.Exit as stop:
-        return stop.exit_code
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         console.message("interrupted")
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our stdout has left, as `cnn ... | head` does: that is no error of ours.
+    except (BrokenPipeError, SystemExit):
+        # The reader of our stdout has left, as `cnn ... | head` does: that is no error of ours. rich turns
+        # the first into the second; nothing else raises it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
+    except OSError as error:
+        console.error(_system_error(error))
+        return ExitCode.FAILURE
     except Exception as error:
         console.error(
             CnnError(
@@ -98,6 +113,14 @@ def _guarded(command: Callable[[], Any], arguments: Sequence[str]) -> int:
             )
         )
         return ExitCode.FAILURE
+
+
+def _system_error(error: OSError) -> CnnError:
+    """What the system refused and no command foresaw: a full disk, a name that is too long."""
+    where = f"{error.filename}: " if error.filename else ""
+    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    hint = "make room and try again; no file is half-written, and what was there before is whole"
+    return CnnError(f"{where}{error.strerror or error}", hint=hint if is_full else None)
 
 
 def _usage_hint(error: Any, arguments: Sequence[str]) -> str:

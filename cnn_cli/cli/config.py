@@ -7,7 +7,7 @@ import typer
 
 from cnn_cli.cli.options import ConfigName, Json, Overrides, placed
 
-app = typer.Typer(no_args_is_help=True, help="List, show, copy and check configs.")
+app = typer.Typer(help="List, show, copy and check configs.")
 
 
 @app.command("list")

@@ -11,7 +11,7 @@ from cnn_cli.errors import DataError
 if TYPE_CHECKING:
     from cnn_cli.config.schema import Data
 
-app = typer.Typer(no_args_is_help=True, help="Fetch, verify and look at the data.")
+app = typer.Typer(help="Fetch, verify and look at the data.")
 
 Settings = Annotated[
     list[str] | None,

@@ -61,7 +61,7 @@ def _pictures(paths: Sequence[Path]) -> "Iterator[Picture | DataError]":
 
     for path in paths:
         if path == STDIN:
-            yield Picture("-", sys.stdin.buffer.read())
+            yield Picture("-", sys.stdin.buffer.read() if sys.stdin else b"")  # a shell can close it: <&-
         else:
             yield from find_pictures([path])
 

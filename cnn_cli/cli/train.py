@@ -116,6 +116,9 @@ def _run(config: "Config", state: "SavedState | None", folder: Any, as_json: boo
     try:
         with stop_requests() as stop:
             result = run.execute(claimed, show, stop)
+    except BrokenPipeError:
+        console.message(f"nobody reads on; the last epoch is saved: cnn train --resume {claimed.path}")
+        raise
     finally:
         show.bar.close()
         if config.output.plot and run.loop.history:

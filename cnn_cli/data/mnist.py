@@ -36,7 +36,6 @@ FILES = (TEST_LABELS, TRAIN_LABELS, TEST_IMAGES, TRAIN_IMAGES)
 """Smallest first: a machine without network, or a folder that cannot be written, shows within 5 kB."""
 
 
-
 @dataclass(frozen=True)
 class FileCheck:
     """What is known about one of the four files; `path` is None where it is missing."""

@@ -1,5 +1,6 @@
 """The checkpoint: one file that holds all that evaluation and prediction need, and nothing that can run."""
 
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ class Checkpoint:
     """How a picture becomes an input."""
     metrics: dict[str, Any] = field(default_factory=dict)
     """Figures of the validation and, once it has been evaluated, of the test."""
+    path: Path | None = None
+    """The file that it was read from."""
 
     def network(self) -> nn.Sequential:
         """The network with its weights, ready for evaluation.
@@ -45,9 +48,10 @@ class Checkpoint:
         """
         try:
             network = build.network(self.config, len(self.classes))
-            network.load_state_dict(self.weights, assign=True)
+            network.load_state_dict(self.weights)
         except (ConfigError, RuntimeError) as error:
-            raise DataError(f"the checkpoint contradicts itself: {_one_line(error)}") from None
+            where = self.path or "the checkpoint"
+            raise DataError(f"{where}: its weights do not fit its config: {_one_line(error)}") from None
         return network.eval()
 
 
@@ -74,16 +78,27 @@ def read(path: Path) -> Checkpoint:
     """
     weights, header = tensorfile.read(path, KIND, FORMAT)
     try:
+        config = Config.model_validate(header["config"])
         return Checkpoint(
             weights=weights,
-            config=Config.model_validate(header["config"]),
+            config=config,
             classes=tuple(map(str, header["classes"])),
             data=str(header["data"]),
-            preparation=Preparation(**header["preparation"]),
+            preparation=_preparation(header["preparation"], config),
             metrics=dict(header["metrics"]),
+            path=path,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: its header cannot be used: {_one_line(error)}") from None
+
+
+def _preparation(values: dict[str, Any], config: Config) -> Preparation:
+    """The stored preparation, checked: a damaged one would show only as wrong answers."""
+    preparation = Preparation(**values)
+    usable = math.isfinite(preparation.mean) and 0 < preparation.std < math.inf
+    if not usable or preparation.size != config.data.size:
+        raise ValueError(f"the preparation {values} does not fit an input of {config.data.size} pixels")
+    return preparation
 
 
 def versions() -> dict[str, str]:

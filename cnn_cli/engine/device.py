@@ -30,7 +30,8 @@ class Compute:
     def describe(self) -> str:
         """One line for people: device, number format, threads."""
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else str(self.device)
-        threads = f", {self.threads} threads" if self.device.type == "cpu" else ""
+        count = f"{self.threads} thread{'s' * (self.threads != 1)}"
+        threads = f", {count}" if self.device.type == "cpu" else ""
         return f"{name}, {self.precision}{threads}"
 
 
@@ -46,7 +47,8 @@ def choose(device: str, precision: str = "auto", threads: int = 0, *, determinis
     if deterministic:
         # cuBLAS reads this before its first use; without it torch refuses deterministic matrix products.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(deterministic)
+    if deterministic != torch.are_deterministic_algorithms_enabled():  # the call imports the compiler: 1.2 s
+        torch.use_deterministic_algorithms(deterministic)
     return Compute(chosen, _precision(precision, chosen), torch.get_num_threads())
 
 

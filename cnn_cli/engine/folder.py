@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,13 +81,15 @@ def claim(wanted: Path, *, overwrite: bool = False) -> RunFolder:
     Raises:
         ConfigError: the folder cannot be made.
     """
+    if os.path.isfile(wanted):  # noqa: PTH113 (Path.is_file raises on a name that is too long)
+        raise ConfigError(f"{wanted}: is a file, not a folder for a run", hint="name a folder with --out")
     try:
         if overwrite and wanted.is_dir():
             folder = RunFolder(wanted)
             folder.clear()
             return folder
         for number in itertools.count(1):
-            path = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
+            path = wanted if number == 1 else _sibling(wanted, number)
             if _take(path):
                 return RunFolder(path)
     except OSError as error:
@@ -98,10 +101,21 @@ def claim(wanted: Path, *, overwrite: bool = False) -> RunFolder:
 
 
 def _take(path: Path) -> bool:
-    """Make the folder, or use an empty one that the user made; False where something is in it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Make the folder, or use an empty one that the user made; False where something is in it.
+
+    Of two runs that find the folder empty, the one that makes the config's file has it.
+    """
     try:
-        path.mkdir()
-    except FileExistsError:
-        return path.is_dir() and not any(path.iterdir())
+        path.mkdir(parents=True, exist_ok=True)
+        if any(path.iterdir()):
+            return False
+        RunFolder(path).config.touch(exist_ok=False)
+    except FileExistsError:  # the path is a file, or the other run was quicker
+        return False
     return True
+
+
+def _sibling(path: Path, number: int) -> Path:
+    """`runs/a-2` beside `runs/a`; `.` and `..` have a name only once they are resolved."""
+    named = path if path.name not in ("", "..") else path.resolve()
+    return named.parent / f"{named.name}-{number}"

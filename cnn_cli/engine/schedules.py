@@ -53,4 +53,4 @@ def one_cycle(step: int, total_steps: int, rise: float) -> float:
     peak, last = rise - 1, total_steps - 1
     if step < peak:
         return cosine(START_FACTOR, 1.0, step / peak)
-    return cosine(1.0, FINAL_FACTOR, (step - peak) / max(1.0, last - peak))
+    return cosine(1.0, FINAL_FACTOR, (step - peak) / max(1e-9, last - peak))

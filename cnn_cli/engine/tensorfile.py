@@ -36,7 +36,8 @@ def read(path: Path, kind: str, version: int) -> tuple[dict[str, Tensor], dict[s
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get(HEADER, "null"))
             _check_header(path, header, kind, version)
-            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118 (no dict)
+            # Copies: the tensors lie in the file's own pages, which change with the file.
+            return {name: file.get_tensor(name).clone() for name in file.keys()}, header  # noqa: SIM118
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file") from None
     except (SafetensorError, ValueError, RecursionError) as error:

@@ -130,9 +130,8 @@ class TrainingLoop:
 
     def _take_step(self, indices: Tensor) -> None:
         """One step of the optimiser over the pictures at `indices`, in `accumulate` batches."""
-        lr = self.settings.lr * self.lr_factor(self.step)
         for group in self.optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = self._lr(self.step)
         torch.manual_seed(derive(self.seed, "dropout", self.step))
         draws = generator(self.seed, "augment", self.step)
         for batch in indices.tensor_split(min(self.settings.accumulate, len(indices))):
@@ -148,6 +147,10 @@ class TrainingLoop:
             self.average.update(self.network, self.step)
         if self.compute.device.type == "cpu" or self.step % CHECK_EVERY == 0:
             self._check_loss()
+
+    def _lr(self, step: int) -> float:
+        """Learning rate of the step with that number, from 0."""
+        return self.settings.lr * self.lr_factor(step)
 
     def _loss(self, batch: Tensor, draws: torch.Generator) -> Tensor:
         """Mean loss of the training pictures at `batch` int64 [N], that of auxiliary classifiers added."""
@@ -185,7 +188,7 @@ class TrainingLoop:
         if step != float("inf"):
             raise CnnError(
                 f"the loss is no longer a finite number at step {step:.0f} "
-                f"(epoch {len(self.history) + 1}, learning rate {self.optimizer.param_groups[0]['lr']:.3g})",
+                f"(epoch {len(self.history) + 1}, learning rate {self._lr(int(step) - 1):.3g})",
                 hint="the learning rate is probably too high: lower train.lr, or set train.clip_norm=1",
             )
 
@@ -204,7 +207,7 @@ class TrainingLoop:
             train_loss=(self.sums["loss"] / self.sums["pictures"]).item(),
             validation_loss=loss,
             validation_accuracy=accuracy,
-            lr=self.optimizer.param_groups[0]["lr"],
+            lr=self._lr(self.step - 1),
             images_per_second=images_per_second,
             seconds=time.perf_counter() - started,
             best=self._is_best(accuracy, loss),
@@ -254,16 +257,26 @@ class TrainingLoop:
             KeyError, RuntimeError, TypeError, ValueError: the state is of another network or optimiser.
         """
         parts = _by_prefix(tensors)
+        self.network.load_state_dict(parts["best"])  # a best that does not fit is refused now, not at the end
         self.network.load_state_dict(parts["network"])
         if self.average:
             self.average.network.load_state_dict(parts["average"])
         optimizer = self.optimizer.state_dict()
         optimizer["state"] = {int(index): v for index, v in _by_prefix(parts.get("optimizer", {})).items()}
         self.optimizer.load_state_dict(optimizer)
+        _lay_out_as_parameters(self.optimizer)
         self.best = parts["best"]
-        self.sums = {name: tensor.to(self.sums[name]) for name, tensor in parts["sums"].items()}
+        self.sums = {name: parts["sums"][name].to(zero) for name, zero in self._zero_sums().items()}
         self.step = int(values["step"])
         self.history = [EpochRecord(**record) for record in values["history"]]
+
+
+def _lay_out_as_parameters(optimizer: torch.optim.Optimizer) -> None:
+    """Give each loaded state its parameter's memory layout: fused optimisers read both in memory order."""
+    for parameter, values in optimizer.state.items():
+        for name, value in values.items():
+            if value.shape == parameter.shape:
+                values[name] = torch.empty_like(parameter).copy_(value)
 
 
 def _by_prefix(tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:

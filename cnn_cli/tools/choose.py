@@ -30,7 +30,8 @@ def choose_checkpoint(named: Path | None) -> Path:
 
 def newest_run(runs: Path) -> Path | None:
     """The checkpoint of the run in `runs` that finished last, or None."""
-    finished = [folder for folder in map(RunFolder, runs.glob("*/")) if folder.finished]
+    folders = map(RunFolder, runs.glob("*/"))
+    finished = [folder for folder in folders if folder.finished and folder.checkpoint.is_file()]
     if not finished:
         return None
     return max(finished, key=lambda folder: folder.metrics.stat().st_mtime_ns).checkpoint
@@ -42,7 +43,7 @@ def _from_environment() -> Path | None:
 
 
 def _file(path: Path) -> Path:
-    if not path.is_dir():
+    if not os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises on a name that is too long)
         return path
     checkpoint = RunFolder(path).checkpoint
     if not checkpoint.is_file():

@@ -1,0 +1,61 @@
+"""Digits drawn by the program itself: training data that needs no download."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnn_cli.data.synthetic import render, shape
+from cnn_cli.data.synthetic.splines import alphabet
+
+VERSION = 1  # raised whenever the same seed draws other digits; a part of the cache file's name
+BLOCK = 250  # digits drawn at once: their 20x20 boxes fill 400 kB and stay in a core's cache
+
+
+def draw(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Draw digits in MNIST's format.
+
+    Digits come in blocks of 250, and a block depends on nothing but the seed and its number. So
+    `draw(n, seed)` is the beginning of `draw(m, seed)` for every n < m, and the number of threads does not
+    matter. Each ten digits in a row hold every class once, in random order.
+
+    Args:
+        count: how many digits.
+        seed: any whole number from 0.
+
+    Returns:
+        images: uint8 [count, 28, 28], 0 = paper, 255 = ink.
+        labels: uint8 [count].
+    """
+    images = np.empty((count, render.FIELD, render.FIELD), dtype=np.uint8)
+    labels = np.empty(count, dtype=np.uint8)
+
+    def fill(block: int) -> None:
+        part = slice(block * BLOCK, min((block + 1) * BLOCK, count))
+        drawn = _block(seed, block)
+        for target, values in zip((images, labels), drawn, strict=True):
+            target[part] = values[: part.stop - part.start]
+
+    with ThreadPoolExecutor(_threads()) as pool:
+        list(pool.map(fill, range(-(-count // BLOCK))))  # a list, so that an error in a thread is raised here
+    return images, labels
+
+
+def draw_variants(variants: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Pictures uint8 [n, 28, 28] of the given variants [n], numbered as in `splines.alphabet`."""
+    return render.render(*shape.write(alphabet(), variants, rng), rng)
+
+
+def _block(seed: int, block: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    rng = np.random.default_rng([seed, block])
+    labels = rng.permuted(np.tile(np.arange(10, dtype=np.uint8), (BLOCK // 10, 1)), axis=1).ravel()
+    bounds = np.cumsum(alphabet().chance, axis=1)[labels]  # [n, V]
+    variants = (rng.random((BLOCK, 1)) * bounds[:, -1:] >= bounds).sum(axis=1)
+    return draw_variants(variants, rng), labels
+
+
+def _threads() -> int:
+    """The cores that this process may use; more threads than four only wait for Python."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(available, 4)

@@ -1,0 +1,145 @@
+"""From the strokes' text to arrays: curves as matrices, so that a thousand digits are one product."""
+
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnn_cli.data.synthetic.strokes import DIGITS, Variant
+
+Floats = NDArray[np.float32]
+Matrix = NDArray[np.float64]
+
+# Pen positions a digit. The longest path, an 8, has 60 pixels: they lie closer than a pen's radius.
+POINTS = 88
+_STEPS = 24  # of a curve between two control points, when its length is measured
+
+# Rows: powers of t from 0 to 3; columns: the four control points around the piece. The first curve runs
+# through its points, the second cuts the corners.
+_CATMULL_ROM = np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]]) / 2
+_B_SPLINE = np.array([[1, 4, 1, 0], [-3, 0, 3, 0], [3, -6, 3, 0], [-1, 3, -3, 1]]) / 6
+
+
+@dataclass(frozen=True)
+class Alphabet:
+    """All V ways of writing, padded to the same number K of control points; P pen positions each.
+
+    Args:
+        label: uint8 [V], the digit.
+        chance: float [10, V], how often the digit is written so; each row adds up to 1.
+        control: float [V, K, 2], control points (x, y) in digit heights.
+        sharp: float [V, P, K], pen positions as weights of control points: through every point, with corners.
+        soft: float [V, P, K], the same for a hasty hand, which cuts the corners.
+        reach: float [V, K, K], from control points to the steps out of the strokes' ends; zero elsewhere.
+        stroke: float [V, P, S], 1 where the pen position belongs to the stroke.
+        along: float [V, P], place within its stroke, 0 at the start and 1 at the end.
+    """
+
+    label: NDArray[np.uint8]
+    chance: NDArray[np.float64]
+    control: Floats
+    sharp: Floats
+    soft: Floats
+    reach: Floats
+    stroke: Floats
+    along: Floats
+
+
+@cache
+def alphabet() -> Alphabet:
+    """The alphabet of `strokes`, in the order of the digits and of their variants."""
+    variants = [(digit, variant) for digit, ways in enumerate(DIGITS) for variant in ways]
+    chance = np.zeros((10, len(variants)))
+    for row, (digit, variant) in enumerate(variants):
+        chance[digit, row] = variant.weight
+    parts = [_variant(variant) for _, variant in variants]
+    return Alphabet(
+        label=np.array([digit for digit, _ in variants], dtype=np.uint8),
+        chance=chance / chance.sum(axis=1, keepdims=True),
+        **{name: _stack([part[name] for part in parts]) for name in parts[0]},
+    )
+
+
+def parse(stroke: str) -> tuple[Matrix, list[int]]:
+    """Points [n, 2] in digit heights, and the numbers of those that are corners."""
+    words = stroke.split()
+    points = np.array([[float(part) for part in word.rstrip("!").split(",")] for word in words]) / 100
+    return points, [number for number, word in enumerate(words) if word.endswith("!")]
+
+
+def _variant(variant: Variant) -> dict[str, Matrix]:
+    """The fields of `Alphabet` for one way of writing, not padded."""
+    strokes = [parse(text) for text in variant.strokes]
+    counts = _share([float(np.hypot(*np.diff(points, axis=0).T).sum()) for points, _ in strokes])
+    curves = [_curves(*stroke, count) for stroke, count in zip(strokes, counts, strict=True)]
+    control = np.concatenate([points for points, _ in strokes])
+    return {
+        "control": control - (control.max(axis=0) + control.min(axis=0)) / 2,
+        "sharp": _block_diagonal([sharp for sharp, _ in curves]),
+        "soft": _block_diagonal([soft for _, soft in curves]),
+        "reach": _block_diagonal([_reach(len(points)) for points, _ in strokes]),
+        "stroke": _block_diagonal([np.ones((count, 1)) for count in counts]),
+        "along": np.concatenate([np.linspace(0, 1, count) for count in counts]),
+    }
+
+
+def _share(lengths: list[float]) -> list[int]:
+    """Share the pen positions out among the strokes by their lengths."""
+    ends = np.rint(np.cumsum(lengths) / sum(lengths) * POINTS).astype(int)
+    return [int(count) for count in np.diff(ends, prepend=0)]
+
+
+def _reach(points: int) -> Matrix:
+    """A matrix [points, points] from a stroke's points to the steps out of its two ends."""
+    matrix = np.zeros((points, points))
+    matrix[0, [0, 1]] = matrix[-1, [-1, -2]] = 1, -1
+    return matrix
+
+
+def _curves(points: Matrix, corners: list[int], count: int) -> tuple[Matrix, Matrix]:
+    """The sharp and the soft curve of a stroke: matrices [count, points], evenly spaced on the sharp one."""
+    unit = np.eye(len(points))
+    bounds = pairwise([0, *corners, len(points) - 1])
+    pieces = [_curve(unit[first : last + 1], _CATMULL_ROM) for first, last in bounds]
+    sharp = np.concatenate([pieces[0], *(piece[1:] for piece in pieces[1:])])
+    soft = _curve(unit, _B_SPLINE)
+    steps = np.hypot(*np.diff(sharp @ points, axis=0).T)
+    length = np.concatenate([[0], np.cumsum(steps)])
+    places = np.interp(np.linspace(0, length[-1], count), length, np.arange(len(length)))
+    return _rows(sharp, places), _rows(soft, places)
+
+
+def _curve(points: Matrix, basis: Matrix) -> Matrix:
+    """A cubic spline of points [n, d], from the first to the last: [(n - 1) * steps + 1, d]."""
+    before, after = 2 * points[:1] - points[1:2], 2 * points[-1:] - points[-2:-1]
+    padded = np.concatenate([before, points, after])
+    powers = (np.arange(_STEPS) / _STEPS)[:, None] ** np.arange(4)
+    pieces = [powers @ basis @ padded[number : number + 4] for number in range(len(points) - 1)]
+    return np.concatenate([*pieces, points[-1:]])
+
+
+def _rows(matrix: Matrix, places: Matrix) -> Matrix:
+    """Rows of a matrix at fractional row numbers."""
+    below = np.minimum(places.astype(int), len(matrix) - 2)
+    part = (places - below)[:, None]
+    return np.asarray((1 - part) * matrix[below] + part * matrix[below + 1])
+
+
+def _block_diagonal(matrices: list[Matrix]) -> Matrix:
+    """One matrix with the given ones along its diagonal: what concerns one stroke leaves the others alone."""
+    shapes = np.array([matrix.shape for matrix in matrices])
+    joined = np.zeros(shapes.sum(axis=0))
+    for matrix, (row, column) in zip(matrices, np.cumsum(shapes, axis=0) - shapes, strict=True):
+        joined[row : row + matrix.shape[0], column : column + matrix.shape[1]] = matrix
+    return joined
+
+
+def _stack(arrays: list[Matrix]) -> Floats:
+    """Stack arrays of unequal shapes, padded with zeros at their ends."""
+    shape = np.max([array.shape for array in arrays], axis=0)
+    stacked = np.zeros((len(arrays), *shape), dtype=np.float32)
+    for row, array in zip(stacked, arrays, strict=True):
+        row[tuple(slice(size) for size in array.shape)] = array
+    return stacked

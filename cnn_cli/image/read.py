@@ -1,0 +1,145 @@
+"""Any picture file -> luminance. All that is peculiar to file formats ends here."""
+
+import io
+import struct
+import warnings
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from cnn_cli.errors import DataError
+
+# The longer side of what leaves this module, at most. A stroke that a person draws is rarely under 1 % of the
+# digit's height, so it still has pixels enough, averaging has removed camera noise, and the rest is quick.
+MAX_SIDE = 512
+
+# Luminance over which transparent ink counts as light, so that it lies on black: the middle of 0..255.
+MIDDLE = 127.5
+
+# What people hand over instead of a picture: first bytes, what it is, how to mend it.
+_NOT_PICTURES = (
+    (b"<!doctype html", "a web page", "download the picture itself (on GitHub: the Raw button)"),
+    (b"<html", "a web page", "download the picture itself (on GitHub: the Raw button)"),
+    (b"version https://git-lfs", "a Git LFS pointer", "run `git lfs pull` to fetch the picture"),
+    (b"%pdf", "a PDF document", "export the page as PNG"),
+    (b"<svg", "a vector drawing (SVG)", "export it as PNG"),
+    (b"<?xml", "an XML file", "export it as PNG if it is a drawing"),
+)
+_HEIC_BRANDS = (b"heic", b"heix", b"mif1", b"hevc")
+
+
+def read(source: Path | bytes, *, name: str) -> np.ndarray:
+    """Read a picture as a person sees it: the right way up, on its ground, without colour.
+
+    Args:
+        source: a file's path or a file's content, in any format that Pillow opens.
+        name: what to call the picture in an error.
+
+    Returns:
+        Luminance, float32 [H, W], 0 = black, 255 = white, H and W at most `MAX_SIDE`. Of an animation the
+        first frame. 16- and 32-bit values are scaled to the same range.
+
+    Raises:
+        DataError: there is no such file, or it holds no picture that can be decoded whole.
+    """
+    try:
+        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+            return _decode(file if file.seekable() else io.BytesIO(file.read()), name)
+    except FileNotFoundError as error:
+        raise DataError(f"{name}: no such file", hint="check the path") from error
+    except IsADirectoryError as error:
+        raise DataError(f"{name}: is a folder, not a picture", hint="name a picture in it") from error
+    except PermissionError as error:
+        raise DataError(f"{name}: may not be read", hint="check the file's permissions") from error
+    except OSError as error:
+        raise DataError(f"{name}: cannot be read: {error.strerror or error}") from error
+
+
+def _decode(file: BinaryIO, name: str) -> np.ndarray:
+    head = file.read(64)
+    file.seek(0)
+    if not head:
+        raise DataError(f"{name}: is empty (0 bytes)", hint="copy or download the picture again")
+    try:
+        with warnings.catch_warnings():  # Pillow warns of large or odd pictures that it then reads well
+            warnings.simplefilter("ignore")
+            with Image.open(file) as picture:
+                return _luminance(picture)
+    except UnidentifiedImageError as error:
+        raise _not_a_picture(head, name) from error
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{name}: is too large: {_one_line(error)}", hint="make it smaller") from error
+    except Exception as error:  # on broken bytes Pillow's decoders raise nearly everything there is
+        raise DataError(
+            f"{name}: is damaged or cut short ({_one_line(error)})", hint="copy or download the picture again"
+        ) from error
+
+
+def _not_a_picture(head: bytes, name: str) -> DataError:
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for signature, what, hint in _NOT_PICTURES:
+        if start.startswith(signature):
+            return DataError(f"{name}: is {what}, not a picture", hint=hint)
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS:
+        return DataError(f"{name}: is a HEIC picture, which Pillow cannot open", hint="export it as JPEG")
+    return DataError(f"{name}: is not a picture in a known format", hint="use PNG, JPEG or the like")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _luminance(picture: Image.Image) -> np.ndarray:
+    picture.draft("L", (MAX_SIDE, MAX_SIDE))  # a JPEG is decoded at 1/2, 1/4 or 1/8 where that is enough
+    picture.load()
+    grey = _without_colour(_upright(picture))
+    grey = grey.reduce(-(-max(grey.size) // MAX_SIDE))
+    values = np.asarray(grey, dtype=np.float32)
+    return _on_its_ground(values[..., 0], values[..., 1] / 255) if grey.mode == "LA" else values
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(picture)
+    except (SyntaxError, ValueError, TypeError, KeyError, OSError, struct.error):
+        return picture  # the EXIF block is damaged; the picture need not be
+
+
+def _without_colour(picture: Image.Image) -> Image.Image:
+    """The picture as L, as LA where some of it is transparent, or as F where it is finer than 8 bits."""
+    if picture.mode.startswith(("I", "F")):
+        return Image.fromarray(_to_8_bit_range(np.asarray(picture, dtype=np.float32)))
+    if picture.has_transparency_data:
+        return picture.convert("RGBA").convert("LA")
+    return picture.getchannel("L") if picture.mode == "LAB" else picture.convert("L")
+
+
+def _to_8_bit_range(values: np.ndarray) -> np.ndarray:
+    """Scale to 0..255 by the smallest usual white level that holds the values: 1.0, 8, 12 or 16 bits."""
+    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    values = values - min(0.0, float(values.min()))
+    peak = float(values.max())
+    white = next((level for level in (1.0, 255.0, 4095.0, 65535.0) if peak <= level), peak)
+    return (values * (255 / white)).astype(np.float32)
+
+
+def _on_its_ground(luminance: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Put a transparent picture on a ground that shows it.
+
+    What is drawn on transparency covers little of it: the ground is then the opposite of the ink's tone,
+    whatever colour the transparent pixels hold. Where most is opaque, the paper is in the picture (a
+    screenshot with round corners), and the ground is the tone of that paper.
+    """
+    if alpha.min() == 1:
+        return luminance
+    if alpha.max() == 0:
+        return np.full_like(luminance, 255)
+    alpha = alpha / alpha.max()
+    visible = luminance[alpha > 0.5]
+    tone = float(np.median(visible))
+    holds_paper = alpha.mean() > 0.5 and np.ptp(visible) > 32
+    ground = tone if holds_paper else (255.0 if tone < MIDDLE else 0.0)
+    blended: np.ndarray = luminance * alpha + np.float32(ground) * (1 - alpha)
+    return blended

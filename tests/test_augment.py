@@ -1,0 +1,199 @@
+"""Augmentation against torch's own sampling, PIL and SciPy."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from scipy import ndimage
+
+from cnn_cli.data.augment import affine_matrices, random_affine, warp
+
+OFF = {"rotate": 0.0, "scale": 0.0, "shear": 0.0, "translate": 0.0}
+SIZE = 28
+
+
+def draws(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def smooth(count: int = 1, size: int = SIZE) -> torch.Tensor:
+    """Pictures without edges, so that different ways of interpolation agree: blobs amid paper."""
+    noise = torch.rand(count, 1, size, size, generator=draws(1)).numpy()
+    noise[:, :, :9], noise[:, :, -9:], noise[..., :9], noise[..., -9:] = 0, 0, 0, 0
+    return torch.from_numpy(ndimage.gaussian_filter(noise, (0, 0, 1.5, 1.5)))
+
+
+def matrix(angle=0.0, width=1.0, height=1.0, slant=0.0, right=0.0, down=0.0) -> torch.Tensor:
+    """One picture's matrix; shifts in pixels."""
+    values = (math.radians(angle), width, height, slant, right * 2 / SIZE, down * 2 / SIZE)
+    return affine_matrices(*(torch.tensor([value]) for value in values))
+
+
+# --- resampling ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("height", "width"), [(28, 28), (9, 14), (1, 5)])
+def test_warp_is_torchs_own_sampling(height, width):
+    pictures = torch.rand(5, 3, height, width, generator=draws())
+    matrices = torch.randn(5, 2, 3, generator=draws(2))
+    grid = F.affine_grid(matrices, [5, 3, height, width], align_corners=False)
+    expected = F.grid_sample(pictures, grid, align_corners=False)
+    torch.testing.assert_close(warp(pictures, matrices), expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_warp_by_the_identity(dtype):
+    pictures = torch.rand(2, 1, 9, 9, generator=draws()).to(dtype)
+    identity = torch.eye(2, 3, dtype=dtype).repeat(2, 1, 1)
+    torch.testing.assert_close(warp(pictures, identity), pictures, atol=1e-5, rtol=0)
+
+
+# --- single changes -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("right", "down"), [(3, 0), (0, 2), (-4, 5)])
+def test_whole_shifts_move_pixels(right, down):
+    picture = torch.zeros(1, 1, SIZE, SIZE)
+    picture[0, 0, 10:14, 12:15] = torch.rand(4, 3, generator=draws())
+    expected = picture.roll((down, right), (2, 3))
+    torch.testing.assert_close(warp(picture, matrix(right=right, down=down)), expected, atol=1e-4, rtol=0)
+
+
+def test_what_comes_in_from_outside_is_paper():
+    shifted = warp(torch.ones(1, 1, SIZE, SIZE), matrix(right=3))
+    assert shifted[..., :3].max() < 1e-4
+    assert shifted[..., 3:].min() > 1 - 1e-4
+
+
+def test_a_quarter_turn():
+    picture = torch.rand(1, 1, SIZE, SIZE, generator=draws())
+    torch.testing.assert_close(warp(picture, matrix(angle=90)), picture.rot90(1, (2, 3)), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("angle", [-37, 10, 25])
+def test_rotation_is_pils(angle):
+    picture = smooth()
+    turned = Image.fromarray(picture[0, 0].numpy()).rotate(angle, Image.Resampling.BILINEAR)
+    ours = warp(picture, matrix(angle=angle))[0, 0].numpy()
+    np.testing.assert_allclose(ours, np.asarray(turned), atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"angle": 20},
+        {"width": 1.2},
+        {"height": 0.8},
+        {"slant": 0.3},
+        {"right": 2.5, "down": -1.5},
+        {"angle": -15, "width": 0.9, "height": 1.1, "slant": -0.2, "right": 1.5, "down": 2},
+    ],
+)
+def test_changes_are_scipys(changes):
+    """In pixels about the centre: scale, slant and turn the shape, then shift it; SciPy takes the inverse."""
+    given = {"angle": 0, "width": 1, "height": 1, "slant": 0, "right": 0, "down": 0} | changes
+    cos, sin = math.cos(math.radians(given["angle"])), math.sin(math.radians(given["angle"]))
+    # Rows before columns, as SciPy counts. Down the picture is up the rows: a turn to the left in (x, y).
+    turn = np.array([[cos, -sin], [sin, cos]])
+    slant = np.array([[1, 0], [-given["slant"], 1]])
+    scale = np.diag([given["height"], given["width"]])
+    inverse = np.linalg.inv(turn @ slant @ scale)
+    centre = np.array([(SIZE - 1) / 2] * 2)
+    offset = centre - inverse @ (centre + np.array([given["down"], given["right"]]))
+    picture = smooth()
+    expected = ndimage.affine_transform(picture[0, 0].numpy(), inverse, offset, order=1, mode="grid-constant")
+    ours = warp(picture, matrix(**changes))[0, 0].numpy()
+    np.testing.assert_allclose(ours, expected, atol=1e-5)
+
+
+# --- random draws -------------------------------------------------------------------------------------------
+
+
+def test_everything_off_gives_the_same_pictures_and_draws_nothing():
+    pictures, generator = smooth(3), draws()
+    assert random_affine(pictures, generator, **OFF) is pictures
+    assert torch.equal(generator.get_state(), draws().get_state())
+
+
+@pytest.mark.parametrize("change", OFF)
+def test_each_setting_changes_the_pictures(change):
+    pictures = smooth(4)
+    changed = random_affine(pictures, draws(), **(OFF | {change: 0.5 if change in ("scale", "shear") else 5}))
+    assert changed.shape == pictures.shape
+    assert ((changed - pictures).abs().amax((1, 2, 3)) > 1e-4).all()
+
+
+def test_the_pictures_that_came_in_stay_as_they_are():
+    pictures = smooth(4)
+    before = pictures.clone()
+    random_affine(pictures, draws(), **(OFF | {"rotate": 30}))
+    assert torch.equal(pictures, before)
+
+
+def test_every_picture_gets_draws_of_its_own():
+    same = smooth().repeat(6, 1, 1, 1)
+    changed = random_affine(same, draws(), **(OFF | {"rotate": 30})).flatten(1)
+    assert (torch.cdist(changed, changed) + torch.eye(6) > 1e-2).all()
+
+
+def test_the_same_generator_gives_the_same_pictures():
+    settings = {"rotate": 10, "scale": 0.1, "shear": 0.2, "translate": 2}
+    first, again = (random_affine(smooth(5), draws(3), **settings) for _ in range(2))
+    other = random_affine(smooth(5), draws(4), **settings)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def moments(pictures: torch.Tensor) -> np.ndarray:
+    """Centre and spread of the ink of each picture: [N, 5] of mean x, mean y, var x, var y, cov xy."""
+    mass = pictures[:, 0].double().numpy()
+    mass = mass / mass.sum((1, 2), keepdims=True)
+    y, x = np.mgrid[: mass.shape[1], : mass.shape[2]] - (mass.shape[1] - 1) / 2
+    mx, my = ((mass * axis).sum((1, 2)) for axis in (x, y))
+    dx, dy = x - mx[:, None, None], y - my[:, None, None]
+    return np.stack([mx, my, *((mass * product).sum((1, 2)) for product in (dx * dx, dy * dy, dx * dy))], 1)
+
+
+def blob(count: int, spread_x: float = 3.0, spread_y: float = 3.0) -> torch.Tensor:
+    """Normal distributions in the middle of 64x64 pixels: affine changes of them are known exactly."""
+    axis = torch.arange(64) - 31.5
+    along_x, along_y = torch.exp(-0.5 * (axis / spread_x) ** 2), torch.exp(-0.5 * (axis / spread_y) ** 2)
+    return (along_y[:, None] * along_x).repeat(count, 1, 1, 1)
+
+
+COUNT = 400
+
+
+def assert_fills(values: np.ndarray, low: float, high: float, slack: float) -> None:
+    """Evenly drawn values: none beyond the bounds, and of 400 some near either bound."""
+    assert low - slack <= values.min() <= low + 0.05 * (high - low)
+    assert high + slack >= values.max() >= high - 0.05 * (high - low)
+
+
+def test_shifts_keep_to_their_bounds():
+    changed = moments(random_affine(blob(COUNT), draws(), **(OFF | {"translate": 4})))
+    assert_fills(changed[:, 0], -4, 4, 0.01)
+    assert_fills(changed[:, 1], -4, 4, 0.01)
+    assert abs(np.corrcoef(changed[:, 0], changed[:, 1])[0, 1]) < 0.2  # drawn apart
+
+
+def test_sizes_keep_to_their_bounds():
+    changed = moments(random_affine(blob(COUNT), draws(), **(OFF | {"scale": 0.3})))
+    widths, heights = np.sqrt(changed[:, 2]) / 3, np.sqrt(changed[:, 3]) / 3
+    assert_fills(widths, 0.7, 1.3, 0.02)
+    assert_fills(heights, 0.7, 1.3, 0.02)
+    assert abs(np.corrcoef(widths, heights)[0, 1]) < 0.2  # drawn apart
+
+
+def test_angles_keep_to_their_bounds():
+    changed = moments(random_affine(blob(COUNT, spread_x=8, spread_y=2), draws(), **(OFF | {"rotate": 30})))
+    angles = np.degrees(np.arctan2(2 * changed[:, 4], changed[:, 2] - changed[:, 3]) / 2)
+    assert_fills(angles, -30, 30, 0.5)
+
+
+def test_slants_keep_to_their_bounds():
+    changed = moments(random_affine(blob(COUNT), draws(), **(OFF | {"shear": 0.5})))
+    assert_fills(changed[:, 4] / changed[:, 3], -0.5, 0.5, 0.02)

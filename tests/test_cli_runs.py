@@ -1,0 +1,271 @@
+"""Runs as people live with them: names, repetition, stopping at any moment and going on, bars."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from cli import SLOWER, TINY, Outcome, cnn, environment, lines_of, spawn, wait_for
+from PIL import Image
+
+from cnn_cli.errors import ExitCode
+
+TRAIN = ("train", "--config", "tiny.yaml")
+
+
+def weights(run: str | Path) -> bytes:
+    return (Path(run) / "model.safetensors").read_bytes()
+
+
+# ---- where a run goes
+
+
+def test_a_run_never_takes_anothers_folder(workplace: Path) -> None:
+    assert cnn(*TRAIN).code == 0
+    before = weights("checkpoints/tiny")
+    second = cnn(*TRAIN, "seed=1")
+    assert second.code == 0
+    assert "checkpoints/tiny holds a run already: this one goes to checkpoints/tiny-2\n" in second.err
+    assert "checkpoint     checkpoints/tiny-2/model.safetensors\n" in second.out
+    assert weights("checkpoints/tiny") == before != weights("checkpoints/tiny-2")
+
+
+def test_a_run_leaves_all_its_files_whole(workplace: Path) -> None:
+    assert cnn(*TRAIN, "--out", "deep/run", "output.plot=true").code == 0
+    names = {path.name for path in Path("deep/run").iterdir()}
+    assert names == {
+        "config.yaml",
+        "history.jsonl",
+        "learning_curve.png",
+        "metrics.json",
+        "model.safetensors",
+        "state.safetensors",
+    }
+    Image.open("deep/run/learning_curve.png").verify()
+    assert not Path("checkpoints").exists()
+
+
+def test_overwrite_replaces_the_run_and_spares_other_files(workplace: Path) -> None:
+    assert cnn(*TRAIN, "--out", "run").code == 0
+    first = weights("run")
+    Path("run/notes.txt").write_text("mine")
+    assert cnn(*TRAIN, "--out", "run", "--overwrite", "seed=1").code == 0
+    assert weights("run") != first
+    assert not Path("run-2").exists()
+    assert Path("run/notes.txt").read_text() == "mine"
+
+
+def test_out_that_is_a_file_leaves_it_alone(workplace: Path) -> None:
+    before = Path("one.png").read_bytes()
+    cnn(*TRAIN, "--out", "one.png")
+    cnn(*TRAIN, "--out", "one.png", "--overwrite")
+    assert Path("one.png").read_bytes() == before
+
+
+# ---- the same again
+
+
+def test_the_same_command_gives_the_same_bytes_and_another_seed_others(workplace: Path) -> None:
+    for name, seed in (("a", 7), ("b", 7), ("c", 8)):
+        assert cnn(*TRAIN, f"seed={seed}", "--out", name).code == 0
+    assert weights("a") == weights("b") != weights("c")
+
+
+def test_the_stored_config_repeats_the_run(workplace: Path) -> None:
+    assert cnn(*TRAIN, "train.lr=0.02", "seed=3", "--out", "first").code == 0
+    assert yaml.safe_load(Path("first/config.yaml").read_text())["train"]["lr"] == 0.02
+    assert cnn("train", "--config", "first/config.yaml", "--out", "again").code == 0
+    assert weights("first") == weights("again")
+
+
+# ---- stopping and going on
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a slower run from its beginning to its end, and of its data."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    (folder / "tiny.yaml").write_text(TINY)
+    outcome = cnn(*_slower(folder), "--out", folder / "run")
+    assert outcome.code == 0, outcome.err
+    return folder / "run"
+
+
+def _slower(folder: Path) -> tuple[str, ...]:
+    return ("train", "--config", str(folder / "tiny.yaml"), f"data.root={folder}", *SLOWER)
+
+
+def _interrupted(uninterrupted: Path, number: signal.Signals) -> Outcome:
+    """Start the same run in a process and send the signal once an epoch is on the disk."""
+    with spawn(*_slower(uninterrupted.parent), "--out", "run") as process:
+        wait_for(lambda: lines_of(Path("run/history.jsonl")) or process.poll() is not None)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert 1 <= lines_of(Path("run/history.jsonl")) < lines_of(uninterrupted / "history.jsonl")
+    assert not Path("run/metrics.json").exists()
+    return Outcome(process.returncode, out, err)
+
+
+def _goes_on_to_the_same_bytes(uninterrupted: Path) -> None:
+    resumed = cnn("train", "--resume", "run")
+    assert resumed.code == 0, resumed.err
+    assert weights("run") == weights(uninterrupted)
+    assert "test accuracy" in resumed.out
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_says_how_to_go_on_and_loses_no_bit(
+    workplace: Path, uninterrupted: Path, number: signal.Signals, code: int
+) -> None:
+    outcome = _interrupted(uninterrupted, number)
+    assert outcome.code == code
+    stopping, error, hint = outcome.err.splitlines()[-3:]
+    assert stopping == "stopping after this step; once more to leave at once"
+    assert error.startswith("error: stopped after ")
+    assert error.endswith("everything is saved in run")
+    assert hint == "hint: go on with: cnn train --resume run"
+    _goes_on_to_the_same_bytes(uninterrupted)
+
+
+def test_a_kill_loses_no_bit(workplace: Path, uninterrupted: Path) -> None:
+    outcome = _interrupted(uninterrupted, signal.SIGKILL)
+    assert outcome.code == -signal.SIGKILL
+    _goes_on_to_the_same_bytes(uninterrupted)
+
+
+def test_the_second_signal_leaves_at_once() -> None:
+    script = """
+import os, signal, sys
+from cnn_cli.cli.signals import stop_requests
+with stop_requests() as stop:
+    os.kill(os.getpid(), signal.SIGTERM)
+    print(int(stop()), flush=True)
+    os.kill(os.getpid(), signal.SIGINT)
+    print("still here", flush=True)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment(), capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (130, "143\n")
+
+
+def test_ctrl_c_before_the_training(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cnn_cli.engine.build.source", interrupted)
+    outcome = cnn(*TRAIN)
+    assert outcome.code == ExitCode.INTERRUPTED
+    assert outcome.err.strip() == "interrupted"
+    assert not Path("checkpoints").exists()
+
+
+def test_a_finished_run_is_not_run_again(workplace: Path, trained_run: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in trained_run.iterdir()}
+    outcome = cnn("train", "--resume", trained_run)
+    assert (outcome.code, outcome.out) == (0, "")
+    assert outcome.err == f"{trained_run} is finished already: see {trained_run / 'metrics.json'}\n"
+    assert {path: path.stat().st_mtime_ns for path in trained_run.iterdir()} == before
+
+
+# ---- runs that fail
+
+
+def test_a_loss_that_is_no_number_stops_the_run(workplace: Path) -> None:
+    outcome = cnn(*TRAIN, "train.optimizer=sgd", "train.lr=1e38", "train.schedule=constant", "train.warmup=0")
+    assert outcome.code == ExitCode.FAILURE
+    assert "error: the loss is no longer a finite number at step " in outcome.err
+    assert "hint: the learning rate is probably too high" in outcome.err
+
+
+def test_out_of_memory_names_the_setting_to_lower(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_memory(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("cnn_cli.engine.train.TrainingLoop._take_step", no_memory)
+    outcome = cnn(*TRAIN)
+    assert outcome.code == ExitCode.FAILURE
+    assert "error: out of memory" in outcome.err
+    assert "train.batch_size" in outcome.err
+
+
+def test_a_fault_of_the_program_is_called_one(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("oops")
+
+    monkeypatch.setattr("cnn_cli.engine.build.compute", broken)
+    outcome = cnn(*TRAIN)
+    assert outcome.code == ExitCode.FAILURE
+    assert "error: KeyError: 'oops'" in outcome.err
+    assert outcome.err.endswith("the traceback is shown by: cnn --debug train --config tiny.yaml\n")
+    with pytest.raises(KeyError):
+        cnn("--debug", *TRAIN)
+
+
+# ---- bars
+
+
+def test_a_bar_decides_the_exit_code(trained_run: Path) -> None:
+    accuracy = json.loads((trained_run / "metrics.json").read_text())["test"]["accuracy"]
+    assert cnn("eval", trained_run, "--min-accuracy", accuracy).code == 0
+    below = cnn("eval", trained_run, "--json", "--min-accuracy", accuracy + 0.005)
+    assert below.code == ExitCode.BELOW_BAR
+    assert json.loads(below.out)["accuracy"] == accuracy
+    assert f"error: accuracy {accuracy:.2%} is below the bar of {accuracy + 0.005:.2%}\n" in below.err
+
+
+def test_no_bar_is_met_by_data_that_stands_in(workplace: Path) -> None:
+    fallback = ("data.name=mnist", "data.mirrors=[]", "data.fallback=synthetic")
+    trained = cnn(*TRAIN, *fallback, "--json", "--out", "run")
+    assert trained.code == 0
+    assert "warning: mnist cannot be had: its fallback, synthetic digits, is used instead" in trained.err
+    result = json.loads(trained.out.splitlines()[-1])
+    assert (result["data"], result["fallback"]) == ("synthetic", True)
+    evaluated = cnn("eval", "run", "--json", "--min-accuracy", "0.01")
+    assert evaluated.code == ExitCode.DATA
+    assert json.loads(evaluated.out)["fallback"] is True
+    assert "the bar of 1.00% is for real data, but synthetic digits stand in for it" in evaluated.err
+    assert cnn("eval", "run", "data.name=synthetic", "--min-accuracy", "0.01").code == 0
+
+
+def test_a_plot_is_drawn_where_it_is_wanted(workplace: Path, trained_run: Path) -> None:
+    outcome = cnn("eval", trained_run, "--plot", "new/plot.png")
+    assert outcome.code == 0
+    assert "plot: new/plot.png\n" in outcome.err
+    Image.open("new/plot.png").verify()
+
+
+# ---- which checkpoint
+
+
+def test_the_checkpoint_is_the_named_the_environments_or_the_newest(
+    workplace: Path, trained_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def used(*arguments: object) -> str:
+        outcome = cnn("predict", "--json", "one.png", *arguments)
+        assert outcome.code == 0, outcome.err
+        checkpoint = json.loads(outcome.out)["checkpoint"]
+        assert f"using {checkpoint} (tiny, trained on synthetic)\n" in outcome.err
+        return checkpoint
+
+    for name, seconds in (("old", 1000), ("new", 2000), ("older", 500)):
+        shutil.copytree(trained_run, f"checkpoints/{name}")
+        os.utime(f"checkpoints/{name}/metrics.json", (seconds, seconds))
+    shutil.copytree(trained_run, "checkpoints/unfinished", ignore=shutil.ignore_patterns("metrics.json"))
+    assert used() == "checkpoints/new/model.safetensors"
+    monkeypatch.setenv("CNN_CHECKPOINT", "checkpoints/old")
+    assert used() == "checkpoints/old/model.safetensors"
+    assert used("-k", "checkpoints/unfinished") == "checkpoints/unfinished/model.safetensors"
+
+
+def test_evaluation_needs_no_run_folder(workplace: Path, trained_run: Path) -> None:
+    shutil.copy(trained_run / "model.safetensors", "moved.safetensors")
+    outcome = cnn("eval", "moved.safetensors", "--json")
+    assert outcome.code == 0, outcome.err
+    test = json.loads((trained_run / "metrics.json").read_text())["test"]
+    assert json.loads(outcome.out)["confusion_matrix"] == test["confusion_matrix"]

@@ -1,0 +1,96 @@
+"""Start-up: what a command does not import, and how much of the processor's time it takes."""
+
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli import environment
+
+IMPORTED_AFTER = """
+import io, sys
+from contextlib import redirect_stderr, redirect_stdout
+from cnn_cli.cli.app import run
+with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+    code = run(sys.argv[1:])
+print(code, *sys.modules)
+"""
+
+HEAVY = {"torch", "torchvision", "matplotlib", "numpy", "PIL"}
+SCHEMA = {"pydantic", "yaml"}
+NOT_FOR_READING = {
+    "torchvision",
+    "matplotlib",
+    "pooch",
+    "requests",
+    "scipy",
+    "sympy",
+    "torch._dynamo",
+    "yaml",
+}
+
+
+def imported_by(*arguments: object) -> set[str]:
+    """The modules of a new process after it has run the command."""
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTED_AFTER, *map(str, arguments)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    code, *modules = done.stdout.split()
+    assert code == "0", arguments
+    return set(modules)
+
+
+@pytest.mark.parametrize(
+    "command", [["--help"], ["--version"], ["train", "--help"], ["predict", "--help"], ["config", "list"]]
+)
+def test_a_question_loads_nothing_heavy(workplace: Path, command: list[str]) -> None:
+    assert not imported_by(*command) & (HEAVY | SCHEMA)
+
+
+def test_a_config_is_shown_and_an_error_told_without_torch(workplace: Path) -> None:
+    assert not imported_by("config", "show", "lenet") & HEAVY
+
+
+def test_a_prediction_loads_only_what_it_needs(workplace: Path, trained_run: Path) -> None:
+    modules = imported_by("predict", "one.png", "-k", trained_run)
+    assert "torch" in modules
+    assert not modules & NOT_FOR_READING
+
+
+def cpu_seconds(*arguments: object) -> float:
+    """User and system time of one Python process."""
+    quiet = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_WRONLY, 0) for stream in (1, 2)]
+    command = [sys.executable, *map(str, arguments)]
+    process = os.posix_spawn(sys.executable, command, environment(), file_actions=quiet)
+    _, status, usage = os.wait4(process, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, arguments
+    return usage.ru_utime + usage.ru_stime
+
+
+def ratio(command: list[object], reference: list[object], repeats: int) -> float:
+    """Median of the command's time over the median of the reference's; they take turns on a busy machine."""
+    pairs = [(cpu_seconds(*command), cpu_seconds(*reference)) for _ in range(repeats)]
+    ours, theirs = (statistics.median(times) for times in zip(*pairs, strict=True))
+    print(
+        f"{' '.join(map(str, command))}: {ours:.3f} s, {ours / theirs:.2f} x {' '.join(map(str, reference))}"
+    )
+    return ours / theirs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [["--help"], ["config", "list"]], ids=" ".join)
+def test_a_question_is_answered_in_thrice_the_time_of_importing_typer(command: list[object]) -> None:
+    assert ratio(["-m", "cnn_cli", *command], ["-c", "import typer, rich"], repeats=15) <= 3
+
+
+@pytest.mark.slow
+def test_a_prediction_takes_little_more_than_importing_torch(workplace: Path, trained_run: Path) -> None:
+    command = ["-m", "cnn_cli", "predict", "one.png", "-k", trained_run]
+    assert ratio(command, ["-c", "import torch"], repeats=7) <= 1.5

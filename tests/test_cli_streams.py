@@ -1,0 +1,285 @@
+"""What goes where: stdout is data alone, stderr is for people, and a pipe sees no trace of a terminal."""
+
+import json
+import os
+import pty
+import re
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import pytest
+from cli import SLOWER, cnn, cnn_process, digit, screen, spawn
+
+from cnn_cli.cli.app import run
+from cnn_cli.errors import ExitCode
+
+TRAIN = ("train", "--config", "tiny.yaml")
+EPOCH_LINE = re.compile(
+    r"epoch +\d+/\d+  train loss \d\.\d{4}  validation loss \d\.\d{4}  accuracy \d+\.\d\d%"
+    r"  lr \d\.\d\de[-+]\d\d  [\d,]+ images/s(  best)?"
+)
+
+
+def objects(text: str) -> list[dict]:
+    """Every line as the JSON object that it must be."""
+    values = [json.loads(line) for line in text.splitlines()]
+    assert all(isinstance(value, dict) for value in values)
+    return values
+
+
+# ---- JSON
+
+
+def test_train_writes_an_object_for_each_epoch_and_one_for_the_result(workplace: Path) -> None:
+    outcome = cnn(*TRAIN, "--json", "--out", "run")
+    assert outcome.code == 0
+    *epochs, result = objects(outcome.out)
+    assert [(record["event"], record["epoch"]) for record in epochs] == [("epoch", 1), ("epoch", 2)]
+    assert epochs == [
+        {"event": "epoch", **json.loads(line), "data": "synthetic"}
+        for line in Path("run/history.jsonl").read_text().splitlines()
+    ]
+    assert result["event"] == "result"
+    assert (result["n"], result["split"]) == (100, "test")
+    assert (result["data"], result["fallback"]) == ("synthetic", False)
+    assert (result["run"], result["checkpoint"]) == ("run", "run/model.safetensors")
+    test = json.loads(Path("run/metrics.json").read_text())["test"]
+    assert (result["accuracy"], result["loss"]) == (test["accuracy"], test["loss"])
+
+
+def test_eval_writes_one_object_that_agrees_with_the_run(workplace: Path, trained_run: Path) -> None:
+    outcome = cnn("eval", trained_run, "--json")
+    assert outcome.code == 0
+    (figures,) = objects(outcome.out)
+    test = json.loads((trained_run / "metrics.json").read_text())["test"]
+    for name in ("accuracy", "n", "loss", "per_class", "confusion_matrix", "calibration_error"):
+        assert figures[name] == test[name]
+    assert sum(map(sum, figures["confusion_matrix"])) == figures["n"] == 100
+    assert 0 <= figures["accuracy"] <= 1
+    assert (figures["data"], figures["split"]) == ("synthetic", "test")
+    assert figures["checkpoint"] == str(trained_run / "model.safetensors")
+
+
+@pytest.mark.parametrize(("split", "count"), [("train", 250), ("validation", 50), ("test", 100)])
+def test_eval_reads_the_split_that_it_is_told(trained_run: Path, split: str, count: int) -> None:
+    (figures,) = objects(cnn("eval", trained_run, "--json", "--split", split).out)
+    assert (figures["split"], figures["n"]) == (split, count)
+
+
+def test_predict_writes_an_object_for_each_picture(workplace: Path, trained_run: Path) -> None:
+    digit(workplace / "two.bmp")
+    outcome = cnn("predict", "--json", "one.png", "two.bmp", "-k", trained_run)
+    assert outcome.code == 0
+    first, second = objects(outcome.out)
+    assert (first["path"], second["path"]) == ("one.png", "two.bmp")
+    assert list(first["probabilities"]) == list("0123456789")
+    assert sum(first["probabilities"].values()) == pytest.approx(1)
+    assert (
+        first["confidence"] == first["probabilities"][first["label"]] == max(first["probabilities"].values())
+    )
+    assert first["probabilities"] == pytest.approx(second["probabilities"], rel=1e-6)
+    assert first["checkpoint"] == str(trained_run / "model.safetensors")
+
+
+def test_summary_writes_the_network(workplace: Path) -> None:
+    (network,) = objects(cnn("summary", "tiny.yaml", "--json").out)
+    assert [layer["parameters"] for layer in network["layers"]] == [0, 0, 49 * 10 + 10]
+    assert (network["parameters"], network["multiply_adds"]) == (500, 490)
+
+
+def test_config_list_writes_an_object_for_each_config(workplace: Path) -> None:
+    (workplace / "configs").mkdir()
+    (workplace / "configs" / "mine.yaml").write_text("# Über mine\nbase: lenet\n")
+    entries = {entry["name"]: entry for entry in objects(cnn("config", "list", "--json").out)}
+    assert {"lenet", "lenet-1998", "mine"} <= set(entries)
+    assert entries["mine"] | {"path": ""} == {
+        "name": "mine",
+        "title": "Über mine",
+        "origin": "./configs",
+        "path": "",
+    }
+
+
+def test_data_check_writes_an_object_for_each_file(mnist_folder: Path) -> None:
+    outcome = cnn("data", "check", "--json", f"data.root={mnist_folder}")
+    assert outcome.code == 0
+    assert [entry["state"] for entry in objects(outcome.out)] == 4 * ["ok"]
+
+
+def test_the_schema_is_json() -> None:
+    assert json.loads(cnn("config", "schema").out)["type"] == "object"
+
+
+# ---- pipes
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "--help",
+        "--version",
+        "train --help",
+        "config list",
+        "config show tiny.yaml",
+        "config check tiny.yaml nowhere.yaml",
+        "summary tiny.yaml",
+        "train --config tiny.yaml",
+        "eval RUN",
+        "predict one.png nowhere.png -k RUN",
+        "data check",
+    ],
+)
+def test_a_pipe_sees_no_escape_code(workplace: Path, trained_run: Path, command: str) -> None:
+    outcome = cnn(*(str(trained_run) if word == "RUN" else word for word in command.split()))
+    assert outcome.out
+    assert "\x1b" not in outcome.out + outcome.err
+    assert "\r" not in outcome.out + outcome.err
+
+
+def test_training_in_a_pipe_writes_one_line_an_epoch(workplace: Path) -> None:
+    outcome = cnn_process(*TRAIN, "train.epochs=3")
+    assert outcome.code == 0
+    lines = outcome.out.splitlines()
+    assert all(EPOCH_LINE.fullmatch(line) for line in lines[:3])
+    assert [line.split("  ")[0] for line in lines[3:]] == ["test accuracy", "test loss", "data", "checkpoint"]
+    assert "\x1b" not in outcome.out + outcome.err
+    first, *next_steps = outcome.err.splitlines()
+    assert first.startswith("training tiny on synthetic: 250 pictures, 50 for validation; cpu, float32, 1 ")
+    assert next_steps[0] == "next: cnn eval checkpoints/tiny"
+
+
+def test_the_reader_may_leave(workplace: Path) -> None:
+    """As in `cnn config show lenet | head -1`, but with a reader that is gone for certain."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with spawn("config", "show", "lenet", stdout=writer) as process:
+        os.close(writer)
+        _, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+
+
+def test_training_stops_and_says_so_when_the_reader_leaves(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed, redirect_stdout(closed):
+        assert run([*TRAIN, "--out", "run"]) == 0
+    assert "cnn train --resume run" in capsys.readouterr().err
+    assert Path("run/state.safetensors").is_file()
+
+
+def test_names_that_no_encoding_has_are_escaped(workplace: Path) -> None:
+    """Linux allows any bytes in a name. In JSON the escape is JSON's own."""
+    (workplace / "configs").mkdir()
+    name = os.fsencode(workplace / "configs") + b"/\xff.yaml"
+    try:
+        Path(os.fsdecode(name)).write_text("# odd\n")
+    except OSError:
+        pytest.skip("this file system allows only names in UTF-8")
+    (entry,) = (e for e in objects(cnn_process("config", "list", "--json").out) if e["title"] == "odd")
+    assert entry["name"] == "\udcff"
+    plain = cnn_process("config", "list")
+    assert plain.code == 0
+    assert "\\udcff" in plain.out
+
+
+# ---- terminals
+
+
+def on_a_terminal(*arguments: str, **variables: str) -> str:
+    """What a terminal of 100 columns receives from a command, stdout and stderr together."""
+    ours, theirs = pty.openpty()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ({"TERM": "xterm", "COLUMNS": "100", "LINES": "40"} | variables).items():
+            patch.setenv(name, value)
+        process = spawn(*arguments, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    with process:
+        text = b"".join(_received(ours)).decode()
+    os.close(ours)
+    return text
+
+
+def _received(terminal: int) -> Iterator[bytes]:
+    while True:
+        try:
+            data = os.read(terminal, 65536)
+        except OSError:  # Linux's end of a terminal's stream
+            return
+        if not data:
+            return
+        yield data
+
+
+def test_training_on_a_terminal_has_a_bar_and_whole_lines(workplace: Path) -> None:
+    text = on_a_terminal(*TRAIN, "train.epochs=2", *SLOWER[1:])
+    assert "━" in text  # the bar
+    assert "/63" in text  # its steps
+    shown = [line.rstrip() for line in screen(text)]
+    epochs = [line for line in shown if line.startswith("epoch")]
+    assert len(epochs) == 2
+    assert all(EPOCH_LINE.fullmatch(line) for line in epochs)
+    assert not [line for line in shown if "━" in line or "/63" in line]  # the bar has gone
+
+
+def test_an_error_is_red_on_a_terminal_unless_colour_is_unwanted(workplace: Path) -> None:
+    red = re.compile(r"\x1b\[[\d;]*31m")
+    coloured, plain = (on_a_terminal("config", "show", "x", **env) for env in ({}, {"NO_COLOR": "1"}))
+    assert red.search(coloured)
+    assert not red.search(plain)
+    assert screen(coloured) == screen(plain)
+    assert screen(plain)[0] == "error: there is no config 'x'"
+
+
+# ---- stdin
+
+
+def test_a_picture_comes_through_stdin(workplace: Path, trained_run: Path) -> None:
+    with (workplace / "one.png").open("rb") as picture:
+        outcome = cnn_process("predict", "--json", "-", "one.png", "-k", trained_run, stdin=picture)
+    assert outcome.code == 0, outcome.err
+    piped, named = objects(outcome.out)
+    assert (piped["path"], named["path"]) == ("-", "one.png")
+    assert piped["probabilities"] == pytest.approx(named["probabilities"], rel=1e-6)
+
+
+def test_a_closed_stdin_is_an_empty_picture(
+    trained_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", None)  # what Python makes of `cnn predict - <&-`
+    assert run(["predict", "-", "-k", str(trained_run)]) == ExitCode.DATA
+    assert "error: -: is empty" in capsys.readouterr().err
+
+
+# ---- several pictures
+
+
+def test_a_bad_picture_does_not_stop_the_others(workplace: Path, trained_run: Path) -> None:
+    (workplace / "bad.png").write_text("no picture")
+    digit(workplace / "two.png")
+    outcome = cnn("predict", "--json", "one.png", "bad.png", "two.png", "nowhere.png", "-k", trained_run)
+    assert outcome.code == ExitCode.DATA
+    assert [answer["path"] for answer in objects(outcome.out)] == ["one.png", "two.png"]
+    errors = [line for line in outcome.err.splitlines() if line.startswith("error: ")]
+    assert [error.split(":")[1] for error in errors] == [" bad.png", " nowhere.png"]
+
+
+def test_folders_are_read_in_the_order_of_names(workplace: Path, trained_run: Path) -> None:
+    for name in ("b.png", "a.PNG", "sub/c.jpg"):
+        (workplace / "folder" / name).parent.mkdir(parents=True, exist_ok=True)
+        digit(workplace / "folder" / name)
+    (workplace / "folder" / "labels.csv").write_text("a,1\n")
+    outcome = cnn("predict", "one.png", "folder", "-k", trained_run)
+    assert outcome.code == 0
+    names = [line.split(": ")[0] for line in outcome.out.splitlines()]
+    assert names == ["one.png", "folder/a.PNG", "folder/b.png", "folder/sub/c.jpg"]
+
+
+def test_more_pictures_than_fit_into_a_batch_keep_their_order(workplace: Path, trained_run: Path) -> None:
+    outcome = cnn("predict", *(70 * ["one.png", "nowhere.png"]), "-k", trained_run)
+    assert outcome.code == ExitCode.DATA
+    assert len(set(outcome.out.splitlines())) == 1
+    assert outcome.out.count("\n") == 70
+    assert outcome.err.count("error: nowhere.png: no such file\n") == 70

@@ -1,0 +1,168 @@
+"""The PNGs: Pillow opens them, and they show what they should."""
+
+import dataclasses
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from PIL import Image
+
+from cnn_cli.data.sources import Pictures
+from cnn_cli.engine.metrics import measure
+from cnn_cli.engine.records import EpochRecord
+from cnn_cli.errors import DataError
+from cnn_cli.tools import plots
+from cnn_cli.tools.evaluate import Evaluation
+from cnn_cli.tools.plots import evaluation_plot, learning_curve
+from cnn_cli.tools.sheet import write_sheet
+
+
+def history(epochs: int, validated: bool = True) -> list[EpochRecord]:
+    return [
+        EpochRecord(
+            epoch=epoch,
+            epochs=epochs,
+            train_loss=1 / epoch,
+            validation_loss=1.2 / epoch if validated else None,
+            validation_accuracy=1 - 0.1 / epoch if validated else None,
+            lr=0.1,
+            images_per_second=1000.0,
+            seconds=1.0,
+            best=True,
+        )
+        for epoch in range(1, epochs + 1)
+    ]
+
+
+def evaluation(count: int, mistakes: int) -> Evaluation:
+    pictures = tiny.pictures(count, size=28)
+    logits = 4 * torch.eye(3)[pictures.labels]
+    logits[:mistakes] = logits[:mistakes].roll(1, 1)
+    metrics = measure(logits, pictures.labels, tiny.CLASSES)
+    return Evaluation("tiny", False, "test", metrics, pictures, logits.softmax(1))
+
+
+def opened(path) -> Image.Image:
+    """The picture, read to its end; it is more than one colour."""
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        image.load()
+    assert len(image.convert("RGB").getcolors(2**24)) > 10
+    return image
+
+
+@pytest.fixture
+def texts(monkeypatch) -> list[str]:
+    """What a figure says, in its titles, labels and legends."""
+    from matplotlib.text import Text
+
+    said: list[str] = []
+    save = plots._save
+
+    def note(figure, path) -> None:
+        said.extend(text.get_text() for text in figure.findobj(Text))
+        save(figure, path)
+
+    monkeypatch.setattr(plots, "_save", note)
+    return said
+
+
+@pytest.mark.parametrize("epochs", [1, 12])
+@pytest.mark.parametrize("validated", [True, False])
+def test_learning_curve(tmp_path, texts, epochs, validated):
+    learning_curve(history(epochs, validated), "lenet on tiny", tmp_path / "new" / "curve.png")
+    image = opened(tmp_path / "new" / "curve.png")
+    assert image.size == (9 * plots.DPI, 4 * plots.DPI)
+    assert {"lenet on tiny", "epoch", "cross-entropy (nats)", "training"} <= set(texts)
+    assert ("validation" in texts) == validated
+
+
+@pytest.mark.parametrize("mistakes", [0, 1, 30])
+def test_evaluation_plot(tmp_path, texts, mistakes):
+    evaluation_plot(evaluation(60, mistakes), tiny.CLASSES, tmp_path / "plot.png")
+    opened(tmp_path / "plot.png")
+    assert f"tiny test: {1 - mistakes / 60:.2%} of 60" in texts
+    assert set(tiny.CLASSES) <= set(texts)
+    assert ("no mistakes" in texts) == (mistakes == 0)
+
+
+def test_the_confusion_matrix_is_written_out(tmp_path, texts):
+    found = evaluation(60, 12)
+    evaluation_plot(found, tiny.CLASSES, tmp_path / "plot.png")
+    counts = [str(count) for row in found.metrics.confusion_matrix for count in row]
+    assert counts == [text for text in texts if text.isdigit()][: len(counts)]
+
+
+def test_the_surest_mistakes_are_shown_with_their_answers(tmp_path, monkeypatch):
+    from cnn_cli.data import sheet
+
+    shown = []
+    draw = sheet.contact_sheet
+
+    def note(images, captions, columns):
+        shown.append((images, captions))
+        return draw(images, captions, columns)
+
+    monkeypatch.setattr(sheet, "contact_sheet", note)
+    found = evaluation(60, 30)
+    evaluation_plot(found, tiny.CLASSES, tmp_path / "plot.png")
+    [(images, captions)] = shown
+    assert len(images) == len(captions) == plots.WORST
+    true = found.pictures.labels[found.worst(1)].item()
+    assert captions[0].startswith(f"{tiny.CLASSES[true]} read as {tiny.CLASSES[(true + 1) % 3]}\n")
+    assert torch.equal(images, found.pictures.images[found.worst(plots.WORST)])
+
+
+def test_a_class_without_pictures(tmp_path):
+    found = evaluation(60, 3)
+    keep = found.pictures.labels != 2
+    pictures = Pictures(found.pictures.images[keep], found.pictures.labels[keep])
+    logits = found.probabilities[keep].log()
+    smaller = dataclasses.replace(
+        found,
+        metrics=measure(logits, pictures.labels, tiny.CLASSES),
+        pictures=pictures,
+        probabilities=logits.exp(),
+    )
+    evaluation_plot(smaller, tiny.CLASSES, tmp_path / "plot.png")
+    opened(tmp_path / "plot.png")
+
+
+def test_no_window_system_and_no_import_before_a_plot_is_drawn():
+    code = (
+        "import sys, cnn_cli.tools.plots; print([n for n in ('matplotlib', 'tkinter') if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+# --- the contact sheet --------------------------------------------------------------------------------------
+
+
+def test_sheet(tmp_path):
+    pictures = tiny.pictures(25, size=28)
+    write_sheet(pictures, tiny.CLASSES, 23, tmp_path / "new" / "sheet.png")
+    some = opened(tmp_path / "new" / "sheet.png")
+    write_sheet(pictures, tiny.CLASSES, 7, tmp_path / "row.png")
+    assert some.width >= 10 * 28
+    assert opened(tmp_path / "row.png").height < some.height  # 3 rows of 10, and 1
+
+
+def test_the_sheet_shows_the_first_pictures_in_their_order(tmp_path):
+    blank = Pictures(torch.zeros(12, 1, 28, 28, dtype=torch.uint8), torch.zeros(12).long())
+    blank.images[0], blank.images[9] = 255, 255
+    write_sheet(blank, tiny.CLASSES, 12, tmp_path / "sheet.png")
+    sheet = np.asarray(opened(tmp_path / "sheet.png").convert("L")).astype(int)
+    top = sheet[: sheet.shape[0] // 2]
+    dark = (top < 10).mean(0) > 0.3  # columns through a black picture
+    edges = np.flatnonzero(np.diff(dark.astype(int)) == 1)
+    assert len(edges) == 8  # ten pictures in the first row; the first and the last are white
+
+
+def test_a_sheet_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"file.sheet\.png: cannot be written"):
+        write_sheet(tiny.pictures(3, size=28), tiny.CLASSES, 3, tmp_path / "file" / "sheet.png")

@@ -1,0 +1,150 @@
+"""Small data and small networks, so that a whole run takes a fraction of a second."""
+
+import json
+from collections.abc import Callable
+
+import torch
+
+from cnn_cli.config import schema
+from cnn_cli.data.inputs import Preparation
+from cnn_cli.data.sources import Pictures, Source
+from cnn_cli.engine.device import Compute
+from cnn_cli.engine.folder import RunFolder
+from cnn_cli.engine.run import Listener, Run, RunResult
+from cnn_cli.engine.train import TrainingData, TrainingLoop
+from cnn_cli.errors import ExitCode
+from cnn_cli.model.build import LayerSpec, build_network, initialise
+
+CPU = Compute(torch.device("cpu"), "float32", threads=1)
+CLASSES = ("bar", "box", "dot")
+SIZE = 8
+
+PLAIN: list[LayerSpec] = [
+    (
+        "conv",
+        {
+            "out": 4,
+            "kernel": (3, 3),
+            "stride": (1, 1),
+            "padding": "same",
+            "dilation": (1, 1),
+            "groups": 1,
+            "bias": True,
+        },
+    ),
+    ("relu", {}),
+    ("pool", {"window": (2, 2), "kind": "max", "stride": None, "padding": (0, 0), "ceil": False}),
+    (
+        "conv",
+        {
+            "out": 4,
+            "kernel": (3, 3),
+            "stride": (1, 1),
+            "padding": "valid",
+            "dilation": (1, 1),
+            "groups": 1,
+            "bias": True,
+        },
+    ),
+    ("tanh", {}),
+    ("flatten", {}),
+    ("linear", {"out": 3, "bias": True}),
+]
+"""A network without anything that depends on the batch: neither normalisation nor dropout."""
+
+RICH: list[LayerSpec] = [
+    *PLAIN[:1],
+    ("norm", {"kind": "batch", "groups": 32, "eps": 1e-5}),
+    *PLAIN[1:-1],
+    ("dropout", {"p": 0.3}),
+    ("linear", {"out": 3, "bias": True}),
+]
+"""The same with batch normalisation and dropout."""
+
+
+def pictures(count: int, seed: int = 0, size: int = SIZE) -> Pictures:
+    """A bar, a box or a dot somewhere on a noisy ground; the classes take turns."""
+    draws = torch.Generator().manual_seed(seed)
+    images = torch.randint(0, 120, (count, 1, size, size), generator=draws, dtype=torch.uint8)
+    places = torch.randint(0, size - 3, (count, 2), generator=draws).tolist()
+    labels = torch.arange(count) % 3
+    for image, label, (top, left) in zip(images, labels.tolist(), places, strict=True):
+        height, width = ((4, 1), (3, 3), (1, 1))[label]
+        image[0, top : top + height, left : left + width] = 255
+    return Pictures(images, labels)
+
+
+def source(train: int = 90, test: int = 45, size: int = 28) -> Source:
+    """A data set of bars, boxes and dots."""
+    return Source("tiny", "tiny", CLASSES, lambda: pictures(train, 1, size), lambda: pictures(test, 2, size))
+
+
+def loop(
+    layers: list[LayerSpec] = PLAIN,
+    *,
+    train: Pictures | None = None,
+    validation: Pictures | None = None,
+    augment: schema.Augment | None = None,
+    seed: int = 0,
+    **settings,
+) -> TrainingLoop:
+    """A training loop over small pictures; `settings` are those of the config's `train` section."""
+    train = pictures(50) if train is None else train
+    validation = pictures(20, seed=1) if validation is None else validation
+    network = build_network(layers, (1, SIZE, SIZE), len(CLASSES))
+    initialise(network, seed)
+    return TrainingLoop(
+        network,
+        TrainingData(train, validation, augment or schema.Augment()),
+        Preparation(SIZE, mean=0.3, std=0.3),
+        schema.Train(**({"epochs": 3, "batch_size": 16} | settings)),
+        seed,
+        CPU,
+    )
+
+
+def config(**train) -> schema.Config:
+    """The config of a small network on 28x28 pictures; the arguments go into its section `train`."""
+    layers = [
+        {"pool": {"window": 4, "kind": "avg"}},
+        {"conv": {"out": 4, "kernel": 3}},
+        {"norm": "batch"},
+        "relu",
+        "flatten",
+        {"dropout": {"p": 0.2}},
+        {"linear": 3},
+    ]
+    values = {
+        "name": "tiny",
+        "data": {"validation": 15, "augment": {"rotate": 5, "translate": 1}},
+        "model": {"layers": layers},
+        "train": {"epochs": 3, "batch_size": 16, "lr": 0.01, "device": "cpu", "precision": "float32"} | train,
+    }
+    return schema.Config.model_validate(values)
+
+
+def never() -> None:
+    """Asked after every step of a run: nobody wants to stop."""
+
+
+def run(
+    folder: RunFolder,
+    data: Source | None = None,
+    listen: Listener = lambda record: None,
+    stop: Callable[[], ExitCode | None] = never,
+    **train,
+) -> RunResult:
+    """A whole run on small pictures; `train` goes into the config's section `train`."""
+    return Run(config(**train), data or source(), CPU).execute(folder, listen, stop)
+
+
+def assert_same_result(folder: RunFolder, finished: RunResult) -> None:
+    """The same checkpoint, byte by byte, and the same history but for its times."""
+    assert folder.checkpoint.read_bytes() == finished.folder.checkpoint.read_bytes()
+    assert history_of(folder) == history_of(finished.folder)
+    assert folder.read_metrics()["test"] == finished.folder.read_metrics()["test"]
+
+
+def history_of(folder: RunFolder) -> list[dict]:
+    records = [json.loads(line) for line in folder.history.read_text().splitlines()]
+    return [{k: v for k, v in r.items() if k not in ("seconds", "images_per_second")} for r in records]
