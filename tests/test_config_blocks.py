@@ -284,7 +284,7 @@ def test_a_block_is_its_layers_with_the_values_of_its_parameters() -> None:
         "    pair: {parameters: [a, b: 8], layers: [unit: $a, unit: {out: $b}]}\n"
         "    end: [flatten, linear: classes]\n"
     )
-    write(UNIT + blocks, "    - pair: {a: 4}\n    - pair: {b: 6, a: 5}\n    - end\n")
+    write(UNIT + blocks, "    - pair: 4\n    - pair: {b: 6, a: 5}\n    - end\n")
     loaded = load_config("my")
     network = build.network(loaded.config, 10)
     assert [name for name, _ in network.named_children()] == ["pair1", "pair2", "end1"]

@@ -188,11 +188,12 @@ def _bind(block: str, parameters: Mapping[str, Node | None], given: Node, place:
 def _arguments(block: str, parameters: Mapping[str, Node | None], given: Node) -> dict[str, Node]:
     if given.value is None:
         return {}
-    if not isinstance(given.value, dict):  # one parameter may be written alone, as in `linear: 120`
-        if len(parameters) != 1:
+    if not isinstance(given.value, dict):  # the one that must be given may stand alone, as in `linear: 120`
+        needed = [name for name, default in parameters.items() if default is None] or list(parameters)
+        if len(needed) != 1:
             takes = f"a map of {', '.join(parameters)}" if parameters else "no value"
             raise ConfigError(f"{given.mark}: block {block!r} takes {takes}")
-        return {next(iter(parameters)): given}
+        return {needed[0]: given}
     for name, node in given.value.items():
         if name not in parameters:
             raise ConfigError(f"{node.key}: {_no_parameter(block, name, parameters)}")

@@ -91,8 +91,8 @@ BlockName = Annotated[str, Field(pattern=NAME, max_length=50)]
 class BlockDefinition(Section):
     """Layers under a name of one's own, which the network's layers may use like a layer.
 
-    Used as `name`, or as `name: {a: 64, b: 128}` where it has parameters. Where it has none, a definition may
-    be the list of its layers alone.
+    Used as `name`, or as `name: {a: 64, b: 128}` where it has parameters; the value of the only one that must
+    be given may stand alone: `name: 64`. Where it has none, a definition may be the list of its layers alone.
     """
 
     parameters: tuple[str | dict[str, Any], ...] = ()
