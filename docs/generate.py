@@ -4,13 +4,13 @@ import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import typer
 from pydantic import BaseModel
 
 from cnn_cli.cli.app import app
-from cnn_cli.config.layers import Item
+from cnn_cli.config.network import vocabulary
 from cnn_cli.config.schema import Config
 
 REFERENCE = Path(__file__).with_name("reference.md")
@@ -25,7 +25,7 @@ def reference() -> str:
         *_commands(),
     ]
     parts += ["## Settings", "What a YAML sets, and `key=value` on the command line.", *_settings("", Config)]
-    parts += ["## Layers", "The items of `model.layers`.", *_layers()]
+    parts += ["## Layers", "The items of `model.layers`; `cnn layers` lists them too.", *_layers()]
     return "\n\n".join(parts) + "\n"
 
 
@@ -59,7 +59,12 @@ def _settings(prefix: str, model: type[BaseModel]) -> Iterator[str]:
         inner = _model(field.annotation)
         if inner is not None:
             sections.append((f"{prefix}{name}.", inner))
-        else:
+            continue
+        if get_origin(field.annotation) is dict:
+            inner = _model(get_args(field.annotation)[1])
+        if inner is not None:
+            sections.append((f"{prefix}{name}.NAME.", inner))
+        if field.description:
             default = "" if field.is_required() else f"`{_plain(field.default)}`"
             rows.append(f"| `{prefix}{name}` | {default} | {_one_line(field.description)} |")
     if rows:
@@ -71,21 +76,21 @@ def _settings(prefix: str, model: type[BaseModel]) -> Iterator[str]:
 
 
 def _layers() -> Iterator[str]:
-    for name, field in Item.model_fields.items():
-        layer = _model(field.annotation)
-        assert layer is not None
+    for name, layer in vocabulary().items():
         yield f"### {name}"
         yield inspect.cleandoc(layer.__doc__ or "")
+        yield f"Shape: {layer.shape}."
         yield from _settings("", layer)
 
 
 def _model(annotation: Any) -> type[BaseModel] | None:
-    """The pydantic model in an annotation such as `Conv | None`."""
-    candidates = (annotation, *getattr(annotation, "__args__", ()))
-    return next((kind for kind in candidates if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+    """The pydantic model that an annotation is; layers in lists have a chapter of their own."""
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, tuple) and len(value) == 2 and value[0] == value[1]:
+        return str(value[0])
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -35,6 +35,7 @@ def test_the_commands_are_those_that_the_documents_promise() -> None:
         "eval",
         "predict",
         "summary",
+        "layers",
         *("config", "config list", "config show", "config copy", "config check", "config schema"),
         *("data", "data get", "data check", "data show"),
     }

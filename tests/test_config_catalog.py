@@ -43,6 +43,23 @@ def test_the_nearest_file_of_a_name_wins(shipped: Path, name: str) -> None:
     assert find(str(shipped / name)) == shipped / "lenet.yaml"
 
 
+def test_a_config_in_a_folder_is_named_with_it(shipped: Path) -> None:
+    for folder in (shipped, Path("configs")):
+        (folder / "paper").mkdir()
+    (shipped / "paper" / "vgg16.yaml").write_text(f"# VGG\n{NETWORK}")
+    (shipped / "paper" / "vgg19.yaml").write_text("base: vgg16\n")
+    assert [entry.name for entry in names()] == ["lenet", "paper/vgg16", "paper/vgg19", "tiny"]
+    assert find("paper/vgg16") == find("paper/vgg16.yaml") == shipped / "paper" / "vgg16.yaml"
+    assert load_config("paper/vgg19").config.name == "vgg19"
+    with pytest.raises(ConfigError, match=r"did you mean 'paper/vgg19' or 'paper/vgg16'\?"):
+        find("vgg1")
+    copied = copy("paper/vgg19", Path("my.yaml"))
+    assert load_config(str(copied)).config.model == load_config("paper/vgg16").config.model
+    Path("configs/paper/vgg16.yaml").write_text(NETWORK)
+    assert find("paper/vgg16") == Path("configs/paper/vgg16.yaml")
+    assert [entry.origin for entry in names()] == ["shipped", "./configs", "shipped", "shipped"]
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

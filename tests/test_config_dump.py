@@ -57,7 +57,10 @@ def test_a_dump_is_for_people() -> None:
         "train:",
         "output:",
     ]
-    assert "  - conv: {out: 6, kernel: [5, 3], stride: 1, padding: same, bias: true}" in lines
+    assert (
+        "  - conv: {out: 6, kernel: [5, 3], stride: 1, padding: same, dilation: 1, groups: 1, bias: true}"
+        in lines
+    )
     assert "  - relu" in lines
     assert "  root: 'yes'" in lines
     assert "  mirrors: []" in lines
@@ -95,30 +98,41 @@ def test_layers_inside_a_layer_stay_one_a_line() -> None:
     )
 
 
+KINDS: dict[str, Any] = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "null": type(None),
+}
+
+
 def _fits(value: Any, schema: dict[str, Any], top: dict[str, Any]) -> bool:
     """Whether a value fits a JSON schema, as far as ours goes."""
     if "$ref" in schema:
         return _fits(value, top["$defs"][schema["$ref"].rsplit("/", 1)[1]], top)
     if "anyOf" in schema:
         return any(_fits(value, form, top) for form in schema["anyOf"])
-    if "enum" in schema and value not in schema["enum"]:
+    if "not" in schema and _fits(value, schema["not"], top):
         return False
-    kinds = {
-        "object": dict,
-        "array": list,
-        "string": str,
-        "integer": int,
-        "number": (int, float),
-        "null": type(None),
-    }
-    if not isinstance(value, kinds.get(schema.get("type"), object)):
+    choices = schema.get("enum", [schema.get("const", value)])
+    if value not in choices or not isinstance(value, KINDS.get(schema.get("type"), object)):
         return False
     if isinstance(value, dict):
-        known, needed = schema["properties"], schema.get("required", [])
-        few = len(value) <= schema.get("maxProperties", len(value))
-        inside = all(key in known and _fits(item, known[key], top) for key, item in value.items())
-        return few and inside and all(key in value for key in needed)
+        return _map_fits(value, schema, top)
     return not isinstance(value, list) or all(_fits(item, schema.get("items", {}), top) for item in value)
+
+
+def _map_fits(value: dict[str, Any], schema: dict[str, Any], top: dict[str, Any]) -> bool:
+    if "propertyNames" in schema:
+        return len(value) == 1 and all(_fits(key, schema["propertyNames"], top) for key in value)
+    if "properties" not in schema:  # of a map with names of one's own
+        return all(_fits(item, schema.get("additionalProperties", {}), top) for item in value.values())
+    known, needed = schema["properties"], schema.get("required", [])
+    few = len(value) <= schema.get("maxProperties", len(value))
+    inside = all(key in known and _fits(item, known[key], top) for key, item in value.items())
+    return few and inside and all(key in value for key in needed)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
@@ -140,7 +154,15 @@ def test_editors_accept_what_ships(path: Path) -> None:
         ({"pool": [2, 3]}, True),
         ({"conv": {"out": 6, "kernel": [5, 3], "padding": "same"}}, True),
         ("conv", False),
-        ("rleu", False),
+        ("rleu", True),  # it may be a block: a schema cannot see which there are
+        ({"inception": {"3x3": 128}}, True),
+        ({"residual": ["relu", {"conv": {"out": 6, "kernel": 3}}]}, True),
+        ({"residual": {"layers": ["relu"], "shortcut": []}}, True),
+        ({"residual": [{"conv": {"out": 6}}]}, False),
+        ({"residual": {"shortcut": []}}, False),
+        ({"parallel": [["relu"], []]}, True),
+        ({"parallel": ["relu"]}, False),
+        ({"linear": "classes"}, True),
         ({"linear": "ten"}, False),
         ({"conv": {"out": 6}}, False),
         ({"conv": {"out": 6, "kernel": 5, "filters": 3}}, False),

@@ -18,12 +18,25 @@ INPUT = (1, 28, 28)
 
 
 def conv(out: int, side: int, **changes) -> LayerSpec:
-    defaults = {"kernel": (side, side), "stride": (1, 1), "padding": "valid", "bias": True}
+    defaults = {
+        "kernel": (side, side),
+        "stride": (1, 1),
+        "padding": "valid",
+        "dilation": (1, 1),
+        "groups": 1,
+        "bias": True,
+    }
     return "conv", {"out": out} | defaults | changes
 
 
 def pool(window: int, **changes) -> LayerSpec:
-    return "pool", {"window": (window, window), "kind": "max", "stride": None, "padding": (0, 0)} | changes
+    return "pool", {
+        "window": (window, window),
+        "kind": "max",
+        "stride": None,
+        "padding": (0, 0),
+        "ceil": False,
+    } | changes
 
 
 def linear(out: int) -> LayerSpec:
@@ -41,9 +54,21 @@ LENET = [
 ]
 
 EVERY_LAYER = [
-    *(conv(4, 3), ("norm", {"kind": "batch"}), bare("scaled_tanh"), pool(2, kind="avg"), bare("affine")),
+    *(
+        conv(4, 3),
+        ("norm", {"kind": "batch", "groups": 32, "eps": 1e-5}),
+        bare("scaled_tanh"),
+        pool(2, kind="avg"),
+        bare("affine"),
+    ),
     *(conv(6, 3, bias=False), bare("tanh"), pool(3, stride=(2, 2)), bare("sigmoid"), bare("flatten")),
-    *(linear(20), ("norm", {"kind": "batch"}), bare("relu"), ("dropout", {"p": 0.5}), linear(10)),
+    *(
+        linear(20),
+        ("norm", {"kind": "batch", "groups": 32, "eps": 1e-5}),
+        bare("relu"),
+        ("dropout", {"p": 0.5}),
+        linear(10),
+    ),
 ]
 
 

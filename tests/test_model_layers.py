@@ -9,14 +9,24 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from cnn_cli.config.layers import Item, Layer
+from cnn_cli.config.layers import Layer
+from cnn_cli.config.network import Item
 from cnn_cli.model.build import initialise
+from cnn_cli.model.combinators import COMBINATORS
 from cnn_cli.model.layers import LAYERS, LayerError, describe
 
 PICTURE = (3, 8, 10)
 
-CONV = {"out": 5, "kernel": (3, 3), "stride": (1, 1), "padding": "valid", "bias": True}
-POOL = {"window": (2, 2), "kind": "max", "stride": None, "padding": (0, 0)}
+CONV = {
+    "out": 5,
+    "kernel": (3, 3),
+    "stride": (1, 1),
+    "padding": "valid",
+    "dilation": (1, 1),
+    "groups": 1,
+    "bias": True,
+}
+POOL = {"window": (2, 2), "kind": "max", "stride": None, "padding": (0, 0), "ceil": False}
 
 
 def layer(name: str, shape: tuple[int, ...], **parameters) -> nn.Module:
@@ -61,7 +71,7 @@ CROSS = image("""
 
 
 def test_config_and_model_know_the_same_layers():
-    assert set(LAYERS) == set(Item.model_fields)
+    assert {*LAYERS, *COMBINATORS, "repeat"} == set(Item.model_fields)
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -83,7 +93,9 @@ def test_a_function_takes_what_the_config_declares(name):
 @pytest.mark.parametrize("padding", ["valid", (2, 1), (0, 0)])
 @pytest.mark.parametrize("kernel", [(1, 1), (3, 3), (2, 5)])
 def test_conv(kernel, padding, stride, bias):
-    module = layer("conv", PICTURE, out=5, kernel=kernel, stride=stride, padding=padding, bias=bias)
+    module = layer(
+        "conv", PICTURE, **(CONV | {"kernel": kernel, "stride": stride, "padding": padding, "bias": bias})
+    )
     inputs = random(*PICTURE)
     expected = F.conv2d(inputs, module.weight, module.bias, stride, 0 if padding == "valid" else padding)
     assert module.weight.shape == (5, 3, *kernel)
@@ -119,7 +131,7 @@ def test_same_padding_with_stride_gives_the_quotient_rounded_up(size, stride, ke
 def test_pool(kind, window, stride, padding):
     function = {"max": F.max_pool2d, "avg": F.avg_pool2d}[kind]
     inputs = random(*PICTURE)
-    module = layer("pool", PICTURE, window=window, kind=kind, stride=stride, padding=padding)
+    module = layer("pool", PICTURE, window=window, kind=kind, stride=stride, padding=padding, ceil=False)
     torch.testing.assert_close(module(inputs), function(inputs, window, stride or window, padding))
 
 
@@ -132,7 +144,7 @@ def test_linear(bias):
 
 @pytest.mark.parametrize("shape", [PICTURE, (7,)])
 def test_norm_in_training_and_evaluation(shape):
-    module, inputs = layer("norm", shape, kind="batch"), random(*shape) * 3 + 2
+    module, inputs = layer("norm", shape, kind="batch", groups=32, eps=1e-5), random(*shape) * 3 + 2
     mean, variance = torch.zeros(shape[0]), torch.ones(shape[0])
     torch.testing.assert_close(module(inputs), F.batch_norm(inputs, mean, variance, training=True))
     module.eval()  # torch's function has moved `mean` and `variance` to the batch's, by a tenth

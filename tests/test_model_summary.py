@@ -9,19 +9,41 @@ from cnn_cli.model.build import LayerSpec, build_network, initialise
 from cnn_cli.model.summary import count_parameters, summarise
 
 LENET: list[LayerSpec] = [
-    ("conv", {"out": 6, "kernel": (5, 5), "stride": (1, 1), "padding": "same", "bias": True}),
-    ("norm", {"kind": "batch"}),
+    (
+        "conv",
+        {
+            "out": 6,
+            "kernel": (5, 5),
+            "stride": (1, 1),
+            "padding": "same",
+            "dilation": (1, 1),
+            "groups": 1,
+            "bias": True,
+        },
+    ),
+    ("norm", {"kind": "batch", "groups": 32, "eps": 1e-5}),
     ("relu", {}),
-    ("pool", {"window": (2, 2), "kind": "max", "stride": None, "padding": (0, 0)}),
-    ("conv", {"out": 16, "kernel": (5, 5), "stride": (1, 1), "padding": "valid", "bias": True}),
+    ("pool", {"window": (2, 2), "kind": "max", "stride": None, "padding": (0, 0), "ceil": False}),
+    (
+        "conv",
+        {
+            "out": 16,
+            "kernel": (5, 5),
+            "stride": (1, 1),
+            "padding": "valid",
+            "dilation": (1, 1),
+            "groups": 1,
+            "bias": True,
+        },
+    ),
     ("relu", {}),
-    ("pool", {"window": (2, 2), "kind": "avg", "stride": None, "padding": (0, 0)}),
+    ("pool", {"window": (2, 2), "kind": "avg", "stride": None, "padding": (0, 0), "ceil": False}),
     ("affine", {}),
     ("flatten", {}),
     ("linear", {"out": 120, "bias": True}),
     ("relu", {}),
     ("linear", {"out": 84, "bias": True}),
-    ("norm", {"kind": "batch"}),
+    ("norm", {"kind": "batch", "groups": 32, "eps": 1e-5}),
     ("linear", {"out": 10, "bias": True}),
 ]
 
@@ -85,11 +107,19 @@ def test_rows_say_what_the_layers_are(rows):
 
 
 def conv(kernel, stride=(1, 1), padding="valid") -> LayerSpec:
-    return "conv", {"out": 2, "kernel": kernel, "stride": stride, "padding": padding, "bias": True}
+    return "conv", {
+        "out": 2,
+        "kernel": kernel,
+        "stride": stride,
+        "padding": padding,
+        "dilation": (1, 1),
+        "groups": 1,
+        "bias": True,
+    }
 
 
 def pool(window, stride=None, padding=(0, 0), kind="max") -> LayerSpec:
-    return "pool", {"window": window, "kind": kind, "stride": stride, "padding": padding}
+    return "pool", {"window": window, "kind": kind, "stride": stride, "padding": padding, "ceil": False}
 
 
 def extent(network: nn.Sequential, height: int, width: int) -> tuple[int, int]:
@@ -122,7 +152,11 @@ def extent(network: nn.Sequential, height: int, width: int) -> tuple[int, int]:
             pool((3, 3), (2, 2), (1, 1)),
             conv((3, 3), padding=(1, 1)),
         ],
-        [conv((4, 2), padding="same"), ("norm", {"kind": "batch"}), conv((2, 4), padding="same")],
+        [
+            conv((4, 2), padding="same"),
+            ("norm", {"kind": "batch", "groups": 32, "eps": 1e-5}),
+            conv((2, 4), padding="same"),
+        ],
         [conv((5, 5), padding="same"), conv((5, 5), padding="same"), conv((5, 5), padding="same")],
         [conv((3, 3)), ("affine", {}), ("flatten", {})],
     ],

@@ -20,10 +20,32 @@ CLASSES = ("bar", "box", "dot")
 SIZE = 8
 
 PLAIN: list[LayerSpec] = [
-    ("conv", {"out": 4, "kernel": (3, 3), "stride": (1, 1), "padding": "same", "bias": True}),
+    (
+        "conv",
+        {
+            "out": 4,
+            "kernel": (3, 3),
+            "stride": (1, 1),
+            "padding": "same",
+            "dilation": (1, 1),
+            "groups": 1,
+            "bias": True,
+        },
+    ),
     ("relu", {}),
-    ("pool", {"window": (2, 2), "kind": "max", "stride": None, "padding": (0, 0)}),
-    ("conv", {"out": 4, "kernel": (3, 3), "stride": (1, 1), "padding": "valid", "bias": True}),
+    ("pool", {"window": (2, 2), "kind": "max", "stride": None, "padding": (0, 0), "ceil": False}),
+    (
+        "conv",
+        {
+            "out": 4,
+            "kernel": (3, 3),
+            "stride": (1, 1),
+            "padding": "valid",
+            "dilation": (1, 1),
+            "groups": 1,
+            "bias": True,
+        },
+    ),
     ("tanh", {}),
     ("flatten", {}),
     ("linear", {"out": 3, "bias": True}),
@@ -32,7 +54,7 @@ PLAIN: list[LayerSpec] = [
 
 RICH: list[LayerSpec] = [
     *PLAIN[:1],
-    ("norm", {"kind": "batch"}),
+    ("norm", {"kind": "batch", "groups": 32, "eps": 1e-5}),
     *PLAIN[1:-1],
     ("dropout", {"p": 0.3}),
     ("linear", {"out": 3, "bias": True}),

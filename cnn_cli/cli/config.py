@@ -62,7 +62,6 @@ def check(
     """Check configs completely: keys, values, and that the network's layers fit together."""
     from cnn_cli import console
     from cnn_cli.config.load import load_config
-    from cnn_cli.data.sources import classes_of
     from cnn_cli.engine import build
     from cnn_cli.errors import ConfigError, ExitCode
 
@@ -71,7 +70,7 @@ def check(
         try:
             loaded = load_config(name)
             with placed(loaded):
-                build.network(loaded.config, len(classes_of(loaded.config.data.name)))
+                build.network(loaded.config, build.classes(loaded.config))
         except ConfigError as error:
             failed = True
             console.error(error)

@@ -1,5 +1,6 @@
 """`cnn summary`."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,12 @@ def summary(config: ConfigName, overrides: Overrides = None, as_json: Json = Fal
     """Show a network layer by layer: shapes, parameters, multiply-adds, receptive fields."""
     from cnn_cli import console
     from cnn_cli.config.load import load_config
-    from cnn_cli.data.sources import classes_of
     from cnn_cli.engine import build
     from cnn_cli.model.summary import summarise
 
     loaded = load_config(config, overrides or [])
     with placed(loaded):
-        network = build.network(loaded.config, len(classes_of(loaded.config.data.name)))
+        network = build.network(loaded.config, build.classes(loaded.config))
     result = summarise(network, build.input_shape(loaded.config))
     if as_json:
         console.json_line({"name": loaded.config.name, **asdict(result)})
@@ -34,21 +34,29 @@ def _show(name: str, result: "NetworkSummary") -> None:
     console.table(
         f"{name}, input {describe(result.input_shape)}",
         ["layer", "output", "kernel", "stride", "padding", "parameters", "multiply-adds", "sees"],
-        [_row(layer) for layer in result.layers],
+        list(_rows(result.layers)),
     )
     console.facts(
         [
             ("parameters", f"{result.parameters:,}"),
             ("  of these in normalisation", f"{result.normalisation_parameters:,}"),
+            ("  of these in auxiliary heads", f"{result.auxiliary_parameters:,}"),
             ("multiply-adds for one picture", f"{result.multiply_adds:,}"),
         ]
     )
 
 
-def _row(layer: "LayerSummary") -> list[str]:
+def _rows(layers: "Sequence[LayerSummary]", depth: int = 0) -> Iterator[list[str]]:
+    """A row a layer, those inside a layer below it and indented."""
+    for layer in layers:
+        yield _row(layer, "  " * depth)
+        yield from _rows(layer.layers, depth + 1)
+
+
+def _row(layer: "LayerSummary", indent: str) -> list[str]:
     from cnn_cli.model.layers import describe
 
     windows = (describe(pair) if pair else "" for pair in (layer.kernel, layer.stride, layer.padding))
     field = describe(layer.receptive_field) if layer.receptive_field else "all"
     numbers = (f"{number:,}" if number else "" for number in (layer.parameters, layer.multiply_adds))
-    return [layer.name, describe(layer.output_shape), *windows, *numbers, field]
+    return [indent + layer.name, describe(layer.output_shape), *windows, *numbers, field]

@@ -4,6 +4,7 @@ import difflib
 import json
 import os
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,10 +33,13 @@ class Entry:
 
 
 def names() -> list[Entry]:
-    """Every config that a bare name finds, sorted; one in ./configs hides a shipped one of the same name."""
-    shipped = {path.stem: _entry(path, "shipped") for path in sorted(packaged("configs").glob("*.yaml"))}
-    own = {path.stem: _entry(path, "./configs") for path in sorted(Path(FOLDER).glob("*.yaml"))}
-    return [entry for _, entry in sorted((shipped | own).items())]
+    """Every config that a name finds, sorted; one in ./configs hides a shipped one of the same name.
+
+    One in a folder is named with it: `paper/vgg16`.
+    """
+    entries = {entry.name: entry for entry in _entries(packaged("configs"), "shipped")}
+    entries |= {entry.name: entry for entry in _entries(Path(FOLDER), "./configs")}
+    return [entry for _, entry in sorted(entries.items())]
 
 
 def find(name: str, beside: Path | None = None) -> Path:
@@ -88,8 +92,9 @@ def _with_base_found(text: str, source: Path, target: Path) -> str:
     return text[: line.start()] + f"base: {json.dumps(path)}" + text[line.end() :]
 
 
-def _entry(path: Path, origin: Literal["./configs", "shipped"]) -> Entry:
-    return Entry(path.stem, origin, path, _title(path))
+def _entries(folder: Path, origin: Literal["./configs", "shipped"]) -> Iterator[Entry]:
+    for path in folder.glob("**/*.yaml"):
+        yield Entry(path.relative_to(folder).with_suffix("").as_posix(), origin, path, _title(path))
 
 
 def _title(path: Path) -> str:
@@ -106,7 +111,8 @@ def _title(path: Path) -> str:
 
 def _did_you_mean(name: str) -> str:
     stem = Path(name).name.removesuffix(".yaml")[:_LONGEST_NAME]
-    near = difflib.get_close_matches(stem, [entry.name for entry in names()])
+    known = {Path(entry.name).name: entry.name for entry in names()}
+    near = [known[name] for name in difflib.get_close_matches(stem, known)]
     return f" (did you mean {' or '.join(map(repr, near))}?)" if near else ""
 
 

@@ -7,7 +7,8 @@ import yaml
 from pydantic import BaseModel
 from yaml.representer import BaseRepresenter
 
-from cnn_cli.config.layers import Item, Layer
+from cnn_cli.config.layers import Layer
+from cnn_cli.config.network import Item
 from cnn_cli.config.scalars import PREFIX, RESOLVERS
 from cnn_cli.config.schema import Config
 
@@ -73,9 +74,15 @@ def _item_schema(definitions: dict[str, Any]) -> dict[str, Any]:
         if not body.get("required"):
             forms[name]["anyOf"].append({"type": "null"})
             bare_names.append(name)
-    one_key = {"type": "object", "properties": forms, "additionalProperties": False}
-    one_key |= {"minProperties": 1, "maxProperties": 1}
-    return {"description": Item.__doc__, "anyOf": [{"enum": bare_names}, one_key]}
+    one_key = {"type": "object", "minProperties": 1, "maxProperties": 1}
+    layer = one_key | {"properties": forms, "additionalProperties": False}
+    # Which blocks there are is in the same file, out of a schema's sight: any other name may be one.
+    other = {"not": {"enum": list(forms)}}
+    block = one_key | {"propertyNames": other}
+    return {
+        "description": Item.__doc__,
+        "anyOf": [{"enum": bare_names}, layer, {"type": "string", **other}, block],
+    }
 
 
 def _layout(value: Any) -> Any:
@@ -89,7 +96,7 @@ def _layout(value: Any) -> Any:
 
 def _item(value: Any) -> Any:
     if not isinstance(value, dict):
-        return value
+        return _layout(value)
     return {key: _parameters(item) for key, item in value.items()}
 
 
@@ -101,4 +108,4 @@ def _parameters(value: Any) -> Any:
 
 
 def _holds_maps(value: Any) -> bool:
-    return isinstance(value, list) and any(isinstance(item, dict) for item in value)
+    return isinstance(value, list) and any(isinstance(item, dict) or _holds_maps(item) for item in value)

@@ -1,83 +1,16 @@
-"""The layer vocabulary of a YAML: one class a layer, whose docstring and fields are its documentation.
+"""The layers that compute: one class each, whose docstring and fields are its documentation.
 
 An item of a network is a bare name (`relu`), a name with its main parameter (`linear: 120`) or a name with a
 map (`conv: {out: 6, kernel: 5}`). The size of a layer's input is never written: it is measured while the
 network is built (`cnn_cli.model.build`). What a layer computes is the function of the same name in
-`cnn_cli.model.layers`.
+`cnn_cli.model.layers`. What puts layers together is in `cnn_cli.config.network`.
 """
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    SerializerFunctionWrapHandler,
-    WithJsonSchema,
-    model_serializer,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-MAX_CHANNELS = 65_536
-"""More channels or units than any published classifier has in one layer: a larger number is a slip."""
-
-MAX_SIDE = 1024
-"""Pixels of the largest kernel, window, stride or border: the largest picture has no more (`data.size`)."""
-
-
-def expected(what: str) -> PydanticCustomError:
-    """The error `must be {what}, not {value}`; the value is added where the message is made."""
-    return PydanticCustomError("expected", "must be {what}", {"what": what})
-
-
-def _pair(value: Any, least: int) -> tuple[int, int]:
-    """One whole number for both directions, or [height, width]."""
-    numbers = list(value) if isinstance(value, list | tuple) else [value, value]
-    if len(numbers) != 2 or not all(type(n) is int and least <= n <= MAX_SIDE for n in numbers):
-        raise expected(f"a whole number from {least} to {MAX_SIDE}, or two of them [height, width]")
-    return numbers[0], numbers[1]
-
-
-def _size(value: Any) -> tuple[int, int]:
-    return _pair(value, least=1)
-
-
-def _border(value: Any) -> tuple[int, int]:
-    return _pair(value, least=0)
-
-
-def _padding(value: Any) -> Any:
-    if isinstance(value, str) and value not in ("valid", "same"):
-        raise expected("valid, same, a whole number or [height, width]")
-    return value if isinstance(value, str) else _border(value)
-
-
-def _shorten(value: Any) -> Any:
-    """Write two equal numbers as one, the way that people write them."""
-    if isinstance(value, tuple):
-        return value[0] if value[0] == value[1] else list(value)
-    return value
-
-
-_NUMBER_OR_TWO: list[dict[str, Any]] = [
-    {"type": "integer"},
-    {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2},
-]
-_PAIR_SCHEMA = WithJsonSchema({"anyOf": _NUMBER_OR_TWO})
-_PADDING_SCHEMA = WithJsonSchema({"anyOf": [{"enum": ["valid", "same"]}, *_NUMBER_OR_TWO]})
-
-Size = Annotated[tuple[int, int], BeforeValidator(_size), PlainSerializer(_shorten), _PAIR_SCHEMA]
-Border = Annotated[tuple[int, int], BeforeValidator(_border), PlainSerializer(_shorten), _PAIR_SCHEMA]
-Padding = Annotated[
-    Literal["valid", "same"] | tuple[int, int],
-    BeforeValidator(_padding),
-    PlainSerializer(_shorten),
-    _PADDING_SCHEMA,
-]
-Channels = Annotated[int, Field(ge=1, le=MAX_CHANNELS, strict=True)]
+from cnn_cli.config.fields import AboveZero, Border, Channels, Padding, Size, Units, expected
 
 
 class Layer(BaseModel):
@@ -85,6 +18,8 @@ class Layer(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
     main: ClassVar[str | None] = None
+    shape: ClassVar[str] = "any shape stays as it is"
+    """What the layer does to the shape of its input."""
 
     @model_validator(mode="before")
     @classmethod
@@ -99,8 +34,11 @@ class Layer(BaseModel):
 
 
 class Conv(Layer):
-    """Convolution: every filter sums kernel x input over all input channels and adds a bias."""
+    """Convolution: every filter sums kernel x input over its input channels and adds a bias."""
 
+    shape = (
+        "CxHxW to out x H' x W'; H' = (H + 2 padding - dilation (kernel - 1) - 1) / stride + 1, rounded down"
+    )
     out: Channels
     """Filters, which is the number of output channels."""
     kernel: Size
@@ -109,6 +47,10 @@ class Conv(Layer):
     """Pixels from one position of the kernel to the next."""
     padding: Padding = "valid"
     """`valid`: none. `same`: zeros around it, so that stride 1 keeps the size. A number: so many a side."""
+    dilation: Size = (1, 1)
+    """Pixels from one number of the kernel to the next: 2 leaves every other pixel out."""
+    groups: Channels = 1
+    """Parts that the input and output channels are cut into; each part of the output sees its part alone."""
     bias: bool = True
     """Add a trainable number to every output channel."""
 
@@ -117,6 +59,7 @@ class Pool(Layer):
     """Pooling: the maximum or the average of every window, channel by channel."""
 
     main = "window"
+    shape = "CxHxW to C x H' x W'; H' = (H + 2 padding - window) / stride + 1, rounded down (or up: ceil)"
     window: Size
     """Height and width of the window, in pixels."""
     kind: Literal["max", "avg"] = "max"
@@ -125,18 +68,34 @@ class Pool(Layer):
     """Pixels from one window to the next; without it the windows touch (the stride is the window)."""
     padding: Border = (0, 0)
     """Pixels a side that the window may reach over the edge; they count as zeros in an average."""
+    ceil: bool = False
+    """Let a last window reach over the edge, where pixels would be left over otherwise."""
+
+
+class GlobalPool(Layer):
+    """Global pooling: every channel becomes its average or maximum, or a small map of them."""
+
+    main = "kind"
+    shape = "CxHxW to C x size x size"
+    kind: Literal["avg", "max"] = "avg"
+    """Which number stands for a window."""
+    size: Size = (1, 1)
+    """Height and width of the result; the windows are as large as that takes (adaptive pooling)."""
 
 
 class Affine(Layer):
     """A trainable coefficient and bias for every channel, as in the sub-sampling layers of LeNet-5 (1998)."""
+
+    shape = "CxHxW stays as it is"
 
 
 class Linear(Layer):
     """Fully connected: every output unit is a weighted sum of all inputs, plus a bias."""
 
     main = "out"
-    out: Channels
-    """Output units."""
+    shape = "a vector to a vector of `out` units"
+    out: Units
+    """Output units; `classes` for one a class."""
     bias: bool = True
     """Add a trainable number to every unit."""
 
@@ -144,13 +103,42 @@ class Linear(Layer):
 class Flatten(Layer):
     """Write the C channels of H x W pixels as one vector of C*H*W numbers."""
 
+    shape = "CxHxW to a vector of C*H*W"
+
 
 class Norm(Layer):
-    """Normalisation: batch normalisation over each channel, with a trainable scale and shift."""
+    """Normalisation to mean 0 and variance 1, then a trainable scale and shift for each channel."""
 
     main = "kind"
-    kind: Literal["batch"] = "batch"
-    """Over what the mean and the variance are taken."""
+    kind: Literal["batch", "layer", "group"] = "batch"
+    """Over what: a channel of the `batch`, all channels of a picture (`layer`), or a `group` of them."""
+    groups: Channels = 32
+    """`group` alone: how many groups the channels are cut into."""
+    eps: AboveZero = 1e-5
+    """Added to the variance, so that nothing is divided by zero."""
+
+    @model_validator(mode="after")
+    def _groups_are_used(self) -> Self:
+        if "groups" in self.model_fields_set and self.kind != "group" and self.groups != 32:
+            raise ValueError(f"groups is a setting of group, but kind is {self.kind}")
+        return self
+
+
+class Lrn(Layer):
+    """Local response normalisation: x / (k + alpha * mean of x^2 over `size` neighbouring channels)^beta.
+
+    Krizhevsky et al. 2012, section 3.3, sum where torch takes the mean: their alpha, 1e-4, is 5e-4 here.
+    """
+
+    shape = "CxHxW stays as it is"
+    size: Channels = 5
+    """Neighbouring channels, the channel itself in the middle."""
+    alpha: AboveZero = 5e-4
+    """Weight of the mean of squares: the paper's alpha times `size`."""
+    beta: AboveZero = 0.75
+    """Exponent."""
+    k: AboveZero = 2.0
+    """Added, so that nothing is divided by zero."""
 
 
 class Dropout(Layer):
@@ -165,6 +153,22 @@ class Relu(Layer):
     """max(0, x)."""
 
 
+class LeakyRelu(Layer):
+    """x where it is positive, else slope * x."""
+
+    main = "slope"
+    slope: Annotated[float, Field(ge=0, le=1)] = 0.01
+    """What negative numbers are multiplied by."""
+
+
+class Gelu(Layer):
+    """x times the share of a normal distribution that lies below x (Hendrycks & Gimpel 2016)."""
+
+
+class Silu(Layer):
+    """x / (1 + exp(-x)), also called swish."""
+
+
 class Tanh(Layer):
     """The hyperbolic tangent of x."""
 
@@ -175,66 +179,3 @@ class ScaledTanh(Layer):
 
 class Sigmoid(Layer):
     """1 / (1 + exp(-x))."""
-
-
-class Item(BaseModel):
-    """One item of a network: exactly one layer."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    conv: Conv | None = None
-    pool: Pool | None = None
-    affine: Affine | None = None
-    linear: Linear | None = None
-    flatten: Flatten | None = None
-    norm: Norm | None = None
-    dropout: Dropout | None = None
-    relu: Relu | None = None
-    tanh: Tanh | None = None
-    scaled_tanh: ScaledTanh | None = None
-    sigmoid: Sigmoid | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_key(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return {value: {}}
-        if isinstance(value, dict) and len(value) == 1:
-            return {name: {} if parameters is None else parameters for name, parameters in value.items()}
-        if isinstance(value, dict | cls):
-            return _refuse_several_keys(value)
-        raise expected("the name of a layer or a map with one name")
-
-    @model_validator(mode="after")
-    def _not_empty(self) -> Self:
-        _ = self.name
-        return self
-
-    @property
-    def name(self) -> str:
-        """The layer's name as the YAML writes it."""
-        return next(name for name in type(self).model_fields if getattr(self, name) is not None)
-
-    @property
-    def layer(self) -> Layer:
-        """The layer's parameters."""
-        layer: Layer = getattr(self, self.name)
-        return layer
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """The layer's parameters as plain values."""
-        return {field: getattr(self.layer, field) for field in type(self.layer).model_fields}
-
-    @model_serializer(mode="wrap")
-    def _write(self, handler: SerializerFunctionWrapHandler) -> Any:
-        """The way that people write it: a bare name where there are no parameters."""
-        parameters = {key: value for key, value in handler(self)[self.name].items() if value is not None}
-        return {self.name: parameters} if parameters else self.name
-
-
-def _refuse_several_keys(value: Any) -> Any:
-    if isinstance(value, dict):
-        names = ", ".join(map(str, value)) or "none"
-        raise ValueError(f"a layer is a map with one name, but here are {len(value)}: {names}")
-    return value

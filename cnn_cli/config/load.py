@@ -10,6 +10,7 @@ from typing import Generic, TypeAlias, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from cnn_cli.config import document, overrides
+from cnn_cli.config.blocks import expand
 from cnn_cli.config.catalog import find
 from cnn_cli.config.problems import problem, problems
 from cnn_cli.config.schema import Config
@@ -46,13 +47,13 @@ def load_config(name: str, arguments: Sequence[str] = ()) -> LoadedConfig:
     path = find(name)
     tree = read(path)
     default = Node({"name": Node(_run_name(path), tree.mark, tree.key)}, tree.mark, tree.key)
-    tree = overrides.apply(merge(default, tree), arguments)
+    tree = expand(overrides.apply(merge(default, tree), arguments))
     return Loaded(validate(tree, Config), tree, path)
 
 
 def load_text(text: str, source: str) -> LoadedConfig:
     """Check a config that is no file, such as the one in a checkpoint; it stands alone, without `base:`."""
-    tree = document.parse(text, source)
+    tree = expand(document.parse(text, source))
     return Loaded(validate(tree, Config), tree, Path(source))
 
 

@@ -21,20 +21,26 @@ _Models: TypeAlias = list[type[BaseModel]]
 
 def problem(tree: Node, path: KeyPath, text: str) -> str:
     """`my.yaml:14:7 model.layers[4].pool: text`, with the place of the nearest thing that was written."""
-    return _line(tree.nearest(path)[0].mark, path, text)
+    return _line(tree, tree.nearest(path)[0].mark, path, text)
 
 
 def problems(error: ValidationError, tree: Node, schema: type[BaseModel]) -> list[str]:
     """One line a problem, in the order of the files, then those of the arguments."""
     groups = _innermost(_group(error.errors(include_url=False), tree, schema))
     placed = sorted(((_mark(group, tree), group) for group in groups), key=lambda pair: _order(pair[0]))
-    lines = [_line(mark, group.path, _explain(group)) for mark, group in placed[:MAX_PROBLEMS]]
-    more = len(placed) - MAX_PROBLEMS
+    # A mistake in a block comes with every use of it: the first one says it.
+    said: dict[tuple[Mark, str, KeyPath], KeyPath] = {}
+    for mark, group in placed:
+        said.setdefault((mark, _explain(group), group.path[-1:]), group.path)
+    lines = [_line(tree, mark, path, text) for (mark, text, _), path in list(said.items())[:MAX_PROBLEMS]]
+    more = len(said) - MAX_PROBLEMS
     return [*lines, f"... and {more} more"] if more > 0 else lines
 
 
-def _line(mark: Mark, path: KeyPath, text: str) -> str:
-    return f"{mark} {dotted(path)}: {text}" if path else f"{mark}: {text}"
+def _line(tree: Node, mark: Mark, path: KeyPath, text: str) -> str:
+    uses = [f"block {name!r} used at {use}" for name, use in tree.uses(path) if use.line != mark.line]
+    text = f"{text} ({', '.join(uses)})" if uses else text
+    return f"{mark} {dotted(tree.written(path))}: {text}" if path else f"{mark}: {text}"
 
 
 def _order(mark: Mark) -> tuple[bool, str, int, int]:

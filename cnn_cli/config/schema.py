@@ -4,11 +4,12 @@ The config knows nothing of torch. It is frozen: what was checked is what runs a
 """
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from cnn_cli.config.layers import Item, expected
+from cnn_cli.config.fields import MAX_CHANNELS, AboveZero, expected
+from cnn_cli.config.network import NAME, Item
 
 
 class Section(BaseModel):
@@ -21,7 +22,6 @@ Count = Annotated[int, Field(ge=0, strict=True)]
 Positive = Annotated[int, Field(ge=1, strict=True)]
 Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-AboveZero = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 MNIST_MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/")
@@ -71,6 +71,8 @@ class Data(Section):
     """What is used where MNIST cannot be had: nothing (an error), or the built-in digits (a warning)."""
     validation: Count = 5_000
     """Training pictures held out to choose the best epoch; every class gives its share."""
+    channels: Literal[1, 3] = 1
+    """Channels of the network's input; in three, a grey picture comes three times."""
     size: Annotated[int, Field(ge=28, le=1024, strict=True)] = 28
     """Height and width of the network's input, in pixels: the 28x28 picture in the middle of blank paper."""
     mean: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -83,8 +85,29 @@ class Data(Section):
     """How many built-in digits are drawn, and from which seed."""
 
 
+BlockName = Annotated[str, Field(pattern=NAME, max_length=50)]
+
+
+class BlockDefinition(Section):
+    """Layers under a name of one's own, which the network's layers may use like a layer.
+
+    Used as `name`, or as `name: {a: 64, b: 128}` where it has parameters; the value of the only one that must
+    be given may stand alone: `name: 64`. Where it has none, a definition may be the list of its layers alone.
+    """
+
+    parameters: tuple[str | dict[str, Any], ...] = ()
+    """Names, or `name: value` for one with a default; the layers write `$name` where its value belongs."""
+    layers: tuple[Any, ...]
+    """Its layers; they may use other blocks."""
+
+
 class Model(Section):
     """The network."""
+
+    classes: Annotated[int, Field(ge=2, le=MAX_CHANNELS, strict=True)] | None = None
+    """Logits that the network gives. Without it: one for each class of the data."""
+    blocks: Annotated[dict[BlockName, BlockDefinition], Field(exclude=True)] = {}
+    """Blocks of layers by name. Loading writes out what they stand for, so a checked config has none left."""
 
     layers: Annotated[tuple[Item, ...], Field(min_length=1)]
     """The layers from the picture to one logit for each class."""

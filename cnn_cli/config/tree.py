@@ -48,14 +48,45 @@ class Node:
         return None
 
     def nearest(self, path: KeyPath) -> "tuple[Node, int]":
-        """The node at the longest prefix of `path` that was written, and the length of that prefix."""
+        """The node at the longest prefix of `path` that was written, and the length of that prefix.
+
+        A list may stand for a map, `parallel: [...]` for `parallel: {branches: [...]}`: a key that leads into
+        a list is passed over.
+        """
         node = self
         for depth, part in enumerate(path):
+            if isinstance(node.value, list) and isinstance(part, str) and depth + 1 < len(path):
+                continue
             child = node.child(part)
             if child is None:
                 return node, depth
             node = child
         return node, len(path)
+
+    def written(self, path: KeyPath) -> KeyPath:
+        """The path as people see it: lists that stand alone have no key, and a block goes by its name."""
+        shown: list[str | int] = []
+        node: Node | None = self
+        for part, after in zip(path, (*path[1:], None), strict=True):
+            if node and isinstance(node.value, list) and isinstance(part, str) and isinstance(after, int):
+                continue
+            node = node.child(part) if node else None
+            name = node.child("name") if node and part == "block" else None
+            shown.append(name.value if name and isinstance(name.value, str) else part)
+        return tuple(shown)
+
+    def uses(self, path: KeyPath) -> "list[tuple[str, Mark]]":
+        """Name and place of each use of a block on the way to `path`, the outermost first.
+
+        `cnn_cli.config.blocks` gives the name of a block the place of its use, where no name is written.
+        """
+        found = []
+        for length, part in enumerate(path, 1):
+            node, depth = self.nearest(path[:length])
+            name = node.child("name") if part == "block" and depth == length else None
+            if name and isinstance(name.value, str) and name.mark == node.mark:
+                found.append((name.value, name.mark))
+        return found
 
     @property
     def kind(self) -> str:

@@ -21,13 +21,17 @@ class Preparation:
     """Subtracted from pixels in 0..1."""
     std: float
     """Then divided by."""
+    channels: int = 1
+    """Channels of the input; in three, a grey picture comes three times."""
 
     def unit(self, images: Tensor) -> Tensor:
-        """uint8 [N, C, H, W] to float32 [N, C, size, size] in 0..1, the picture amid paper (0)."""
+        """uint8 [N, C, H, W] to float32 [N, channels, size, size] in 0..1, the picture amid paper (0)."""
         height, width = images.shape[-2:]
         if (height, width) != (self.size, self.size):
             top, left = (self.size - height) // 2, (self.size - width) // 2
             images = F.pad(images, (left, self.size - width - left, top, self.size - height - top))
+        if images.shape[1] == 1:
+            images = images.expand(-1, self.channels, -1, -1)
         return images.float().div_(255)
 
     def normalise(self, pixels: Tensor) -> Tensor:
@@ -35,7 +39,7 @@ class Preparation:
         return pixels.sub_(self.mean).div_(self.std)
 
     def inputs(self, images: Tensor) -> Tensor:
-        """uint8 [N, C, H, W] to the network's input float32 [N, C, size, size]."""
+        """uint8 [N, C, H, W] to the network's input float32 [N, channels, size, size]."""
         return self.normalise(self.unit(images))
 
 

@@ -8,27 +8,36 @@ from cnn_cli.config import schema
 from cnn_cli.data import splits
 from cnn_cli.data.download import Progress
 from cnn_cli.data.mnist import default_root
-from cnn_cli.data.sources import Pictures, Source, open_source
+from cnn_cli.data.sources import Pictures, Source, classes_of, open_source
 from cnn_cli.engine import device
 from cnn_cli.engine.seeds import derive
+from cnn_cli.errors import NetworkError
 from cnn_cli.model.build import build_network
 from cnn_cli.model.layers import Shape
-
-CHANNELS = 1
-"""Grey pictures: one channel."""
 
 
 def input_shape(config: schema.Config) -> Shape:
     """(C, H, W) of one input of the network."""
-    return CHANNELS, config.data.size, config.data.size
+    return config.data.channels, config.data.size, config.data.size
+
+
+def classes(config: schema.Config) -> int:
+    """How many classes the network tells apart, as far as the config says it, without opening the data."""
+    return config.model.classes or len(classes_of(config.data.name))
 
 
 def network(config: schema.Config, classes: int) -> nn.Sequential:
-    """The config's network, without values in its weights.
+    """The config's network for data of so many classes, without values in its weights.
 
     Raises:
-        NetworkError: a layer does not fit.
+        NetworkError: a layer does not fit, or the config is for another number of classes.
     """
+    wanted = config.model.classes
+    if wanted not in (None, classes):
+        raise NetworkError(
+            ("model", "classes"),
+            f"is {wanted}, but the data has {classes} classes: set model.classes={classes}",
+        )
     layers = [(item.name, item.parameters) for item in config.model.layers]
     return build_network(layers, input_shape(config), classes)
 

@@ -23,7 +23,8 @@ class EpochRecord:
     """From 1."""
     epochs: int
     train_loss: float
-    """Mean over the epoch's pictures, as training saw them: augmented, with label smoothing, in nats."""
+    """Mean over the epoch's pictures, as training saw it: augmented, with label smoothing and auxiliary
+    losses, in nats."""
     validation_loss: float | None
     """Mean cross-entropy in nats; None without a validation split."""
     validation_accuracy: float | None

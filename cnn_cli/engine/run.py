@@ -258,6 +258,7 @@ def _preparation(config: Config, train: Pictures) -> Preparation:
         size=data.size,
         mean=mean if data.mean is None else data.mean,
         std=std if data.std is None else data.std,
+        channels=data.channels,
     )
 
 

@@ -25,6 +25,7 @@ from cnn_cli.engine.records import EpochRecord, StepRecord
 from cnn_cli.engine.schedules import schedule
 from cnn_cli.engine.seeds import derive, generator
 from cnn_cli.errors import CnnError
+from cnn_cli.model.combinators import take_auxiliary_logits
 
 CHECK_EVERY = 50
 """Steps between two looks at the loss on a device that computes ahead of Python: a look waits for it."""
@@ -152,7 +153,7 @@ class TrainingLoop:
         return self.settings.lr * self.lr_factor(step)
 
     def _loss(self, batch: Tensor, draws: torch.Generator) -> Tensor:
-        """Mean loss of the training pictures at `batch` int64 [N]."""
+        """Mean loss of the training pictures at `batch` int64 [N], that of auxiliary classifiers added."""
         pixels = self.preparation.unit(self.data.train.images[batch])
         augment = self.data.augment
         pixels = random_affine(
@@ -167,6 +168,12 @@ class TrainingLoop:
         with self.compute.autocast():
             logits = self.network(inputs)
         labels = self.data.train.labels[batch]
+        loss = self._cross_entropy(logits, labels)
+        for weight, beside in take_auxiliary_logits(self.network):
+            loss = loss + weight * self._cross_entropy(beside, labels)
+        return loss
+
+    def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(logits.float(), labels, label_smoothing=self.settings.label_smoothing)
 
     def _count(self, loss: Tensor, pictures: int) -> None:

@@ -1,21 +1,26 @@
-"""From the list of layers to a torch module: shapes are measured, layer by layer,."""
+"""From the list of layers to a torch module: shapes are measured, layer by layer."""
 
 import math
-from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from cnn_cli.errors import NetworkError
+from cnn_cli.model.combinators import COMBINATORS, Built, LayerSpec, Modules, Site
 from cnn_cli.model.layers import LAYERS, LayerError, Shape, describe
 
-LayerSpec = tuple[str, dict[str, Any]]
-"""A layer's name and its parameters, as plain values."""
+Path = tuple[str | int, ...]
 
 MAX_NUMBERS = 2**31
 """Most numbers in one layer's weights or one picture's activations: 8 GB of float32."""
+
+MAX_LAYERS = 10_000
+"""Most layers of a network: twice ResNet-1202's. `repeat` inside `repeat` grows fast."""
 
 
 def build_network(layers: Sequence[LayerSpec], input_shape: Shape, classes: int) -> nn.Sequential:
@@ -33,19 +38,47 @@ def build_network(layers: Sequence[LayerSpec], input_shape: Shape, classes: int)
     Raises:
         NetworkError: a layer does not fit its input, or the output is not one logit a class.
     """
-    modules: OrderedDict[str, nn.Module] = OrderedDict()
-    count: Counter[str] = Counter()
-    shape = input_shape
-    for index, (name, parameters) in enumerate(layers):
-        count[name] += 1
-        try:
-            module = _build_layer(name, parameters, shape)
-            shape = measure(module, shape)
-        except LayerError as error:
-            raise NetworkError(("model", "layers", index, name), str(error)) from None
-        modules[f"{name}{count[name]}"] = module
+    modules, shape = _Builder(classes).chain_at(("model", "layers"), layers, input_shape)
     _check_output(layers, shape, classes)
     return nn.Sequential(modules)
+
+
+@dataclass
+class _Builder:
+    """Builds chains, and those inside them; counts what it builds."""
+
+    classes: int
+    count: int = 0
+
+    def chain_at(
+        self, path: Path, layers: Sequence[LayerSpec], shape: Shape, *inside: str | int
+    ) -> tuple[Modules, Shape]:
+        """The modules of the chain that is written at `path` and `inside`, and its output's shape."""
+        modules, counts = Modules(), Counter[str]()
+        for place, (name, parameters) in _unrolled(layers, (*path, *inside)):
+            module, shape = self._layer_at((*place, name), name, parameters, shape)
+            modules[_fresh_name(str(parameters["name"]) if name == "block" else name, counts, modules)] = (
+                module
+            )
+        return modules, shape
+
+    def _layer_at(self, path: Path, name: str, parameters: dict[str, Any], shape: Shape) -> Built:
+        try:
+            self._count_layer()
+            if name in COMBINATORS:
+                return COMBINATORS[name](
+                    shape, Site(self.classes, partial(self.chain_at, path)), **parameters
+                )
+            known = {key: self.classes if value == "classes" else value for key, value in parameters.items()}
+            module = _build_layer(name, known, shape)
+            return module, measure(module, shape)
+        except LayerError as error:
+            raise NetworkError((*path, *error.inside), str(error)) from None
+
+    def _count_layer(self) -> None:
+        self.count += 1
+        if self.count > MAX_LAYERS:
+            raise LayerError(f"is layer number {self.count:,}, more than the limit of {MAX_LAYERS:,}")
 
 
 def measure(module: nn.Module, shape: Shape) -> Shape:
@@ -81,6 +114,24 @@ def initialise(network: nn.Module, seed: int) -> None:
             reset = getattr(module, "reset_parameters", None)
             if reset is not None:
                 reset()
+
+
+def _unrolled(layers: Sequence[LayerSpec], path: Path) -> Iterator[tuple[Path, LayerSpec]]:
+    """The layers with their places; those of a `repeat` come as often as it says."""
+    for index, (name, parameters) in enumerate(layers):
+        if name != "repeat":
+            yield (*path, index), (name, parameters)
+            continue
+        for _ in range(parameters["times"]):
+            yield from _unrolled(parameters["layers"], (*path, index, "repeat", "layers"))
+
+
+def _fresh_name(name: str, counts: Counter[str], taken: Container[str]) -> str:
+    """`conv2` for the second convolution. Where a block's name ends with a digit, that may be taken."""
+    while True:
+        counts[name] += 1
+        if f"{name}{counts[name]}" not in taken:
+            return f"{name}{counts[name]}"
 
 
 def _build_layer(name: str, parameters: dict[str, Any], shape: Shape) -> nn.Module:

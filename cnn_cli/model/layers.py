@@ -15,7 +15,16 @@ Pair = tuple[int, int]
 
 
 class LayerError(ValueError):
-    """The layer does not fit its input: one line that names the shapes."""
+    """The layer does not fit its input: one line that names the shapes.
+
+    Args:
+        problem: the line.
+        inside: the parameter at fault, as keys and indices below the layer.
+    """
+
+    def __init__(self, problem: str, *inside: str | int) -> None:
+        super().__init__(problem)
+        self.inside = inside
 
 
 def describe(shape: Shape) -> str:
@@ -23,23 +32,47 @@ def describe(shape: Shape) -> str:
     return "x".join(map(str, shape))
 
 
-def conv(shape: Shape, *, out: int, kernel: Pair, stride: Pair, padding: str | Pair, bias: bool) -> nn.Module:
+def conv(
+    shape: Shape,
+    *,
+    out: int,
+    kernel: Pair,
+    stride: Pair,
+    padding: str | Pair,
+    dilation: Pair,
+    groups: int,
+    bias: bool,
+) -> nn.Module:
     """Cross-correlation of (C, H, W) with `out` kernels, as torch and the papers compute it."""
     channels, height, width = _picture(shape)
-    border = _zero_border(kernel, stride, padding)
+    if channels % groups or out % groups:
+        raise LayerError(
+            f"{groups} groups do not divide {channels} input and {out} output channels", "groups"
+        )
+    window = (dilation[0] * (kernel[0] - 1) + 1, dilation[1] * (kernel[1] - 1) + 1)
+    border = _zero_border(window, stride, padding)
     if not isinstance(border, str):
-        _check_window(kernel, border, (height, width), shape)
-    return nn.Conv2d(channels, out, kernel, stride, border, bias=bias)
+        _check_window(window, border, (height, width), shape)
+    return nn.Conv2d(channels, out, kernel, stride, border, dilation, groups, bias)
 
 
-def pool(shape: Shape, *, window: Pair, kind: str, stride: Pair | None, padding: Pair) -> nn.Module:
+def pool(
+    shape: Shape, *, window: Pair, kind: str, stride: Pair | None, padding: Pair, ceil: bool
+) -> nn.Module:
     """Maximum or average of every window of (C, H, W)."""
     _, height, width = _picture(shape)
     if any(2 * border > side for border, side in zip(padding, window, strict=True)):
         raise LayerError(f"padding {describe(padding)} is more than half of the {describe(window)} window")
     _check_window(window, padding, (height, width), shape)
-    function = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}[kind]
-    return function(window, stride, padding)
+    if kind == "max":
+        return nn.MaxPool2d(window, stride, padding, ceil_mode=ceil)
+    return nn.AvgPool2d(window, stride, padding, ceil_mode=ceil)
+
+
+def global_pool(shape: Shape, *, kind: str, size: Pair) -> nn.Module:
+    """Maximum or average of as many windows of (C, H, W) as `size` says, as large as that takes."""
+    _picture(shape)
+    return nn.AdaptiveMaxPool2d(size) if kind == "max" else nn.AdaptiveAvgPool2d(size)
 
 
 def affine(shape: Shape) -> nn.Module:
@@ -60,9 +93,21 @@ def flatten(shape: Shape) -> nn.Module:
     return nn.Flatten()
 
 
-def norm(shape: Shape, *, kind: str) -> nn.Module:
-    """Batch normalisation over each channel, or over each unit of a vector."""
-    return nn.BatchNorm2d(shape[0]) if len(shape) == 3 else nn.BatchNorm1d(shape[0])
+def norm(shape: Shape, *, kind: str, groups: int, eps: float) -> nn.Module:
+    """Normalisation over the batch, or over all or a group of the channels of one picture or vector."""
+    channels = shape[0]
+    if kind == "batch":
+        return nn.BatchNorm2d(channels, eps) if len(shape) == 3 else nn.BatchNorm1d(channels, eps)
+    parts = groups if kind == "group" else 1
+    if channels % parts:
+        raise LayerError(f"{groups} groups do not divide {channels} channels", "groups")
+    return nn.GroupNorm(parts, channels, eps)
+
+
+def lrn(shape: Shape, *, size: int, alpha: float, beta: float, k: float) -> nn.Module:
+    """Local response normalisation of (C, H, W) over neighbouring channels."""
+    _picture(shape)
+    return nn.LocalResponseNorm(size, alpha, beta, k)
 
 
 def dropout(shape: Shape, *, p: float) -> nn.Module:
@@ -73,6 +118,21 @@ def dropout(shape: Shape, *, p: float) -> nn.Module:
 def relu(shape: Shape) -> nn.Module:
     """max(0, x)."""
     return nn.ReLU()
+
+
+def leaky_relu(shape: Shape, *, slope: float) -> nn.Module:
+    """max(0, x) + slope min(0, x)."""
+    return nn.LeakyReLU(slope)
+
+
+def gelu(shape: Shape) -> nn.Module:
+    """x Phi(x), exactly."""
+    return nn.GELU()
+
+
+def silu(shape: Shape) -> nn.Module:
+    """x sigmoid(x)."""
+    return nn.SiLU()
 
 
 def tanh(shape: Shape) -> nn.Module:
@@ -93,19 +153,24 @@ def sigmoid(shape: Shape) -> nn.Module:
 LAYERS: dict[str, Callable[..., nn.Module]] = {
     "conv": conv,
     "pool": pool,
+    "global_pool": global_pool,
     "affine": affine,
     "linear": linear,
     "flatten": flatten,
     "norm": norm,
+    "lrn": lrn,
     "dropout": dropout,
     "relu": relu,
+    "leaky_relu": leaky_relu,
+    "gelu": gelu,
+    "silu": silu,
     "tanh": tanh,
     "scaled_tanh": scaled_tanh,
     "sigmoid": sigmoid,
 }
-"""The function behind each name of the YAML."""
+"""The function behind each name of the YAML that computes; `combinators` has those that hold layers."""
 
-NORMALISATION = (nn.BatchNorm1d, nn.BatchNorm2d)
+NORMALISATION = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm)
 """Modules that normalise: their parameters are counted apart and never decay."""
 
 
@@ -143,17 +208,17 @@ def _picture(shape: Shape) -> tuple[int, int, int]:
     return channels, height, width
 
 
-def _zero_border(kernel: Pair, stride: Pair, padding: str | Pair) -> str | Pair:
-    """What torch takes as padding. Its own `same` knows stride 1 alone; half an odd kernel is the same."""
+def _zero_border(window: Pair, stride: Pair, padding: str | Pair) -> str | Pair:
+    """What torch takes as padding. Its own `same` knows stride 1 alone; half an odd window is the same."""
     if padding == "valid":
         return 0, 0
     if padding != "same":
         return padding
-    if all(side % 2 for side in kernel):
-        return kernel[0] // 2, kernel[1] // 2
+    if all(side % 2 for side in window):
+        return window[0] // 2, window[1] // 2
     if stride != (1, 1):
         raise LayerError(
-            f"padding `same` with stride {describe(stride)} needs an odd kernel, not {describe(kernel)}"
+            f"padding `same` with stride {describe(stride)} needs an odd kernel, not {describe(window)}"
         )
     return "same"
 

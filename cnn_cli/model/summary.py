@@ -1,11 +1,13 @@
 """What a network is made of: shapes, parameters, multiply-adds and receptive fields, read off the network."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
 
 from cnn_cli.model.build import measure
+from cnn_cli.model.combinators import Auxiliary, Parallel, Residual
 from cnn_cli.model.layers import NORMALISATION, ChannelAffine, Shape
 
 
@@ -22,9 +24,11 @@ class LayerSummary:
     """Zeros a side."""
     parameters: int
     multiply_adds: int
-    """Multiplications followed by an addition, for one picture."""
+    """Multiplications followed by an addition, for one picture; auxiliary classifiers take no part."""
     receptive_field: tuple[int, int] | None
     """Height and width, in input pixels, of what one output number can depend on; None: the whole picture."""
+    layers: tuple["LayerSummary", ...] = ()
+    """The layers inside; this layer's figures include theirs."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class NetworkSummary:
     parameters: int
     normalisation_parameters: int
     """The part of `parameters` that belongs to normalisation layers."""
+    auxiliary_parameters: int
+    """The part of `parameters` that belongs to auxiliary classifiers, which only training uses."""
     multiply_adds: int
 
 
@@ -44,6 +50,7 @@ class _Window:
     kernel: tuple[int, int]
     stride: tuple[int, int]
     padding: tuple[int, int]
+    dilation: tuple[int, int] = (1, 1)
 
 
 @dataclass(frozen=True)
@@ -52,46 +59,110 @@ class _Field:
 
     size: tuple[int, int] = (1, 1)
     jump: tuple[int, int] = (1, 1)
+    whole: bool = False
+    """After a fully connected layer every number depends on the whole picture."""
 
     def through(self, window: _Window) -> "_Field":
         """The field after one more window (Araujo et al. 2019, eq. 2): it grows by (kernel - 1) jumps."""
         size = (
-            self.size[0] + (window.kernel[0] - 1) * self.jump[0],
-            self.size[1] + (window.kernel[1] - 1) * self.jump[1],
+            self.size[0] + (window.kernel[0] - 1) * window.dilation[0] * self.jump[0],
+            self.size[1] + (window.kernel[1] - 1) * window.dilation[1] * self.jump[1],
         )
-        return _Field(size, (self.jump[0] * window.stride[0], self.jump[1] * window.stride[1]))
+        jump = (self.jump[0] * window.stride[0], self.jump[1] * window.stride[1])
+        return replace(self, size=size, jump=jump)
+
+
+@dataclass(frozen=True)
+class _State:
+    """What the walk knows at a place of the network."""
+
+    shape: Shape
+    field: _Field
 
 
 def summarise(network: nn.Sequential, input_shape: Shape) -> NetworkSummary:
-    """Walk through the chain with one picture of `input_shape` (C, H, W); nothing is computed."""
-    rows, shape, field = [], input_shape, _Field()
-    mixed = False  # after a fully connected layer every number depends on the whole picture
-    for name, module in network.named_children():
-        output_shape, window = measure(module, shape), _window(module)
-        field = field.through(window) if window else field
-        mixed = mixed or isinstance(module, nn.Linear)
-        rows.append(
-            LayerSummary(
-                name=name,
-                output_shape=output_shape,
-                kernel=window.kernel if window else None,
-                stride=window.stride if window else None,
-                padding=window.padding if window else None,
-                parameters=count_parameters(module),
-                multiply_adds=_multiply_adds(module, output_shape),
-                receptive_field=None if mixed else _clip(field.size, input_shape),
-            )
-        )
-        shape = output_shape
+    """Walk through the network with one picture of `input_shape` (C, H, W); nothing is computed."""
+    rows, _ = _walk(network.named_children(), _State(input_shape, _Field()), input_shape)
     return NetworkSummary(
         input_shape=input_shape,
-        layers=tuple(rows),
+        layers=rows,
         parameters=count_parameters(network),
-        normalisation_parameters=sum(
-            count_parameters(module) for module in network.modules() if isinstance(module, NORMALISATION)
-        ),
+        normalisation_parameters=_count_of(network, NORMALISATION),
+        auxiliary_parameters=_count_of(network, (Auxiliary,)),
         multiply_adds=sum(row.multiply_adds for row in rows),
     )
+
+
+def _walk(
+    chain: Iterable[tuple[str, nn.Module]], state: _State, picture: Shape
+) -> tuple[tuple[LayerSummary, ...], _State]:
+    """The rows of a chain, and the state after it."""
+    rows = []
+    for name, module in chain:
+        row, state = _describe(name, module, state, picture)
+        rows.append(row)
+    return tuple(rows), state
+
+
+def _describe(name: str, module: nn.Module, state: _State, picture: Shape) -> tuple[LayerSummary, _State]:
+    """The row of one layer, with those inside, and the state after it."""
+    inside, after = _inside(module, state, picture)
+    if after is None:
+        after = _after(module, state)
+    window = _window(module, state.shape)
+    multiply_adds = _multiply_adds(module, after.shape) + sum(row.multiply_adds for row in inside)
+    row = LayerSummary(
+        name=name,
+        output_shape=after.shape,
+        kernel=window.kernel if window else None,
+        stride=window.stride if window else None,
+        padding=window.padding if window else None,
+        parameters=count_parameters(module),
+        multiply_adds=0 if isinstance(module, Auxiliary) else multiply_adds,
+        receptive_field=None if after.field.whole else _clip(after.field.size, picture),
+        layers=inside,
+    )
+    return row, after
+
+
+def _inside(
+    module: nn.Module, state: _State, picture: Shape
+) -> tuple[tuple[LayerSummary, ...], _State | None]:
+    """The rows of the layers in a combinator, and the state after it; no rows and None for other layers."""
+    children = list(module.named_children())
+    match module:
+        case Residual():
+            *chain, (_, shortcut) = children
+            rows, after = _walk(chain, state, picture)
+            beside, way = _walk(shortcut.named_children(), state, picture)
+            if beside:
+                row, _ = _describe("shortcut", shortcut, state, picture)
+                rows = (*rows, row)
+            return rows, _joined(after.shape, (after, way))
+        case Parallel():
+            rows = tuple(_describe(name, branch, state, picture)[0] for name, branch in children)
+            ends = [_walk(branch.named_children(), state, picture)[1] for _, branch in children]
+            return rows, _joined(measure(module, state.shape), ends)
+        case Auxiliary():
+            return _walk(children, state, picture)[0], state
+        case nn.Sequential():
+            return _walk(children, state, picture)
+    return (), None
+
+
+def _joined(shape: Shape, states: Iterable[_State]) -> _State:
+    """The state where branches meet: the largest field of them counts."""
+    fields = [state.field for state in states]
+    size = (max(field.size[0] for field in fields), max(field.size[1] for field in fields))
+    jump = (max(field.jump[0] for field in fields), max(field.jump[1] for field in fields))
+    return _State(shape, _Field(size, jump, any(field.whole for field in fields)))
+
+
+def _after(module: nn.Module, state: _State) -> _State:
+    window = _window(module, state.shape)
+    field = state.field.through(window) if window else state.field
+    whole = field.whole or isinstance(module, nn.Linear)
+    return _State(measure(module, state.shape), replace(field, whole=whole))
 
 
 def count_parameters(module: nn.Module) -> int:
@@ -99,13 +170,33 @@ def count_parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def _window(module: nn.Module) -> _Window | None:
+def _count_of(network: nn.Module, kinds: tuple[type[nn.Module], ...]) -> int:
+    """Trainable numbers in the modules of these kinds."""
+    return sum(count_parameters(module) for module in network.modules() if isinstance(module, kinds))
+
+
+def _window(module: nn.Module, shape: Shape) -> _Window | None:
     match module:
         case nn.Conv2d(padding=str()):  # torch's own `same` for an even kernel: one zero more on one side
-            return _Window(_pair(module.kernel_size), _pair(module.stride), _half(_pair(module.kernel_size)))
-        case nn.Conv2d() | nn.MaxPool2d() | nn.AvgPool2d():
+            kernel, dilation = _pair(module.kernel_size), _pair(module.dilation)
+            zeros = (dilation[0] * (kernel[0] - 1) + 1) // 2, (dilation[1] * (kernel[1] - 1) + 1) // 2
+            return _Window(kernel, _pair(module.stride), zeros, dilation)
+        case nn.Conv2d():
+            sizes = (module.kernel_size, module.stride, module.padding, module.dilation)
+            return _Window(*map(_pair, sizes))
+        case nn.MaxPool2d() | nn.AvgPool2d():
             return _Window(_pair(module.kernel_size), _pair(module.stride), _pair(module.padding))
+        case nn.AdaptiveMaxPool2d() | nn.AdaptiveAvgPool2d():
+            height, width = _pair(module.output_size)
+            rows, columns = _adaptive(shape[1], height), _adaptive(shape[2], width)
+            return _Window((rows[0], columns[0]), (rows[1], columns[1]), (0, 0))
     return None
+
+
+def _adaptive(before: int, after: int) -> tuple[int, int]:
+    """Largest window and distance of an adaptive pooling: window i is floor(i b/a) to ceil((i+1) b/a)."""
+    windows = (-(-(index + 1) * before // after) - index * before // after for index in range(after))
+    return max(windows), max(1, before // after)
 
 
 def _multiply_adds(module: nn.Module, output_shape: Shape) -> int:
@@ -125,10 +216,6 @@ def _multiply_adds(module: nn.Module, output_shape: Shape) -> int:
 def _clip(size: tuple[int, int], input_shape: Shape) -> tuple[int, int]:
     """A field that reaches over the edge sees no more than the picture."""
     return min(size[0], input_shape[1]), min(size[1], input_shape[2])
-
-
-def _half(kernel: tuple[int, int]) -> tuple[int, int]:
-    return kernel[0] // 2, kernel[1] // 2
 
 
 def _pair(value: Any) -> tuple[int, int]:
