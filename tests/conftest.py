@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `cnn_cli.__main__` does, before torch is loaded
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as `cnn_cli.__main__` does, before torch is loaded
 
 ROOT = Path(__file__).resolve().parent.parent
 
