@@ -10,7 +10,7 @@ from cnn_cli.cli.app import run
 def main() -> None:
     """Run the command line and leave with its exit code."""
     # Before torch is loaded: its threads shall spin only shortly, then sleep, while they wait for each other.
-    # On two busy cores (three trainings at once) that gives 8,100 images/s instead of 1,800. Alone it makes no
+    # On two busy cores (three trainings at once) it gives 8,100 images/s and not 1,800. Alone it makes no
     # difference, where threads that never spin (OMP_WAIT_POLICY=PASSIVE) lose a third.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     if isinstance(sys.stdout, io.TextIOWrapper):  # None where a shell closed it
