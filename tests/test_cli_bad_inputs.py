@@ -132,6 +132,7 @@ NO_DOWNLOAD = ("data.name=mnist", "data.mirrors=[]")
 COMMAND_LINES: list[Case] = [
     ("unknown command", ["tarin"], USAGE, ["tarin"]),
     ("no picture", ["predict"], USAGE, ["PICTURE"]),
+    ("config without option", ["train", "my.yaml"], USAGE, ["hint: cnn train --config my.yaml"]),
     ("no config", ["train"], USAGE, ["needs a config", "hint: cnn train --config lenet.yaml"]),
     ("unknown option", _train("--nonsense"), USAGE, ["--nonsense", "hint: see: cnn train --help"]),
     ("setting as an option", _train("--epochs", "3"), USAGE, ["--epochs", "hint: ", "train.epochs=..."]),

@@ -165,9 +165,18 @@ def test_training_stops_and_says_so_when_the_reader_leaves(
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w") as closed, redirect_stdout(closed):
-        assert run([*TRAIN, "--out", "run"]) == 0
+        assert run([*TRAIN, "--out", "run"]) == ExitCode.FAILURE  # it was not trained to the end
     assert "cnn train --resume run" in capsys.readouterr().err
     assert Path("run/state.safetensors").is_file()
+
+
+def test_a_bar_is_checked_although_the_reader_leaves(workplace: Path, trained_run: Path) -> None:
+    """As in `cnn eval run --min-accuracy 1 | head -1` under `set -o pipefail`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    arguments = ("eval", str(trained_run), f"data.root={trained_run.parent}", "--min-accuracy", "1", "--json")
+    with os.fdopen(writer, "w") as closed, redirect_stdout(closed):
+        assert run(arguments) == ExitCode.BELOW_BAR
 
 
 def test_names_that_no_encoding_has_are_escaped(workplace: Path) -> None:

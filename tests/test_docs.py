@@ -15,8 +15,9 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 
 
-def _generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+def _script(path: str) -> ModuleType:
+    """A script of the repository as a module."""
+    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -25,7 +26,11 @@ def _generator() -> ModuleType:
 
 
 def test_the_reference_is_up_to_date() -> None:
-    assert (ROOT / "docs" / "reference.md").read_text() == _generator().reference()
+    assert (ROOT / "docs" / "reference.md").read_text() == _script("docs/generate.py").reference()
+
+
+def test_the_table_of_results_is_what_was_measured() -> None:
+    assert _script("benchmarks/table.py").table() in README
 
 
 def test_every_setting_layer_and_option_is_explained() -> None:

@@ -59,9 +59,11 @@ def evaluate(
     evaluation = measure(checkpoint, source, split, compute)
     if plot is not None:
         _plot(evaluation, checkpoint.classes, plot)
-    (_show_json if as_json else _show)(evaluation, file)
-    if min_accuracy is not None:
-        _check_bar(evaluation, min_accuracy)
+    try:
+        (_show_json if as_json else _show)(evaluation, file)
+    finally:  # also when the reader of stdout has left: the exit code is what a script asks for
+        if min_accuracy is not None:
+            _check_bar(evaluation, min_accuracy)
 
 
 def _split_arguments(arguments: list[str]) -> tuple[Path | None, list[str]]:

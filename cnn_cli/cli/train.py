@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cnn_cli.cli.options import Json, Overrides, placed
-from cnn_cli.errors import ConfigError
+from cnn_cli.errors import CnnError, ConfigError
 
 if TYPE_CHECKING:
     from cnn_cli.config.schema import Config
@@ -38,7 +38,8 @@ def train(
         _refuse_with_resume(config, overrides, out, overwrite)
         _resume(resume, as_json)
     elif config is None:
-        raise ConfigError("train needs a config", hint="cnn train --config lenet.yaml")
+        named = next((word for word in overrides or [] if "=" not in word), "lenet.yaml")
+        raise ConfigError("train needs a config", hint=f"cnn train --config {named}")
     else:
         _start(config, overrides or [], out, overwrite, as_json)
 
@@ -117,8 +118,10 @@ def _run(config: "Config", state: "SavedState | None", folder: Any, as_json: boo
         with stop_requests() as stop:
             result = run.execute(claimed, show, stop)
     except BrokenPipeError:
-        console.message(f"nobody reads on; the last epoch is saved: cnn train --resume {claimed.path}")
-        raise
+        raise CnnError(
+            "stopped, since nobody reads what is written to stdout any more; the last epoch is saved",
+            hint=f"go on with: cnn train --resume {claimed.path}",
+        ) from None
     finally:
         show.bar.close()
         if config.output.plot and run.loop.history:
