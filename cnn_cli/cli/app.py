@@ -69,7 +69,10 @@ def run(arguments: Sequence[str]) -> int:
     from cnn_cli import console
 
     console.show_warnings()
-    return _invoke(arguments) if "--debug" in arguments else _guarded(arguments)
+    try:
+        return _invoke(arguments) if "--debug" in arguments else _guarded(arguments)
+    finally:
+        _let_go_of_stdout()
 
 
 def _invoke(arguments: Sequence[str]) -> int:
@@ -100,7 +103,6 @@ def _guarded(arguments: Sequence[str]) -> int:
     except (BrokenPipeError, SystemExit):
         # The reader of our stdout has left, as `cnn ... | head` does: that is no error of ours. rich turns
         # the first into the second; nothing else raises it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
     except OSError as error:
         console.error(_system_error(error))
@@ -113,6 +115,16 @@ def _guarded(arguments: Sequence[str]) -> int:
             )
         )
         return ExitCode.FAILURE
+
+
+def _let_go_of_stdout() -> None:
+    """Write what is left; where nobody reads it, drop it, or Python would complain of it at its very end."""
+    if sys.stdout is None:  # a shell closed it
+        return
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _system_error(error: OSError) -> CnnError:
