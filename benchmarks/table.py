@@ -19,7 +19,11 @@ ROWS = (
         "`lenet.yaml`: LeNet-5's layer sizes, today's training",
         "cnn train --config lenet.yaml seed=S",
     ),
-    ("lenet-1998", "`lenet-1998.yaml`: LeNet-5 as published", "cnn train --config lenet-1998.yaml seed=S"),
+    (
+        "lenet-1998",
+        "`lenet-1998.yaml`: LeNet-5 as published",
+        "cnn train --config lenet-1998.yaml train.threads=1 seed=S",
+    ),
     (
         "lenet-1998-without-coefficients",
         "the same without the trainable coefficients of its sub-sampling",
@@ -39,20 +43,18 @@ def accuracy(result: dict[str, Any]) -> float:
 
 
 def row(name: str, title: str, command: str) -> str:
-    """One line of the table: mean and deviation over the seeds, and the median time."""
+    """One line of the table: mean and standard deviation over the seeds."""
     results = [json.loads(path.read_text()) for path in sorted(FOLDER.glob(f"{name}-seed*.json"))]
     shares = [100 * accuracy(result) for result in results]
-    seconds = [result["seconds"] for result in results if "seconds" in result]
     epochs = {str(result["epochs"]) for result in results if "epochs" in result}
     spread = f"{statistics.mean(shares):.2f} % ± {statistics.stdev(shares):.2f}"
     each = ", ".join(f"{share:.2f}" for share in shares)
-    time = f"{statistics.median(seconds):.0f} s" if seconds else ""
-    return f"| {title} | {spread} | {each} | {'/'.join(epochs)} | {time} | `{command}` |".replace("``", "`")
+    return f"| {title} | {spread} | {each} | {'/'.join(epochs)} | `{command}` |"
 
 
 def table() -> str:
     """The whole table."""
-    head = "| what | test accuracy | each seed | epochs | training | command |\n|---|---|---|---|---|---|"
+    head = "| what | test accuracy | each seed | epochs | command |\n|---|---|---|---|---|"
     return "\n".join([head, *(row(*entry) for entry in ROWS)])
 
 
