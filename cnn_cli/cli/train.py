@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,8 @@ from cnn_cli.cli.options import Json, Overrides, placed
 from cnn_cli.errors import CnnError, ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cnn_cli.config.schema import Config
     from cnn_cli.engine.folder import RunFolder
     from cnn_cli.engine.records import EpochRecord, StepRecord
@@ -95,7 +97,9 @@ def _resume(path: Path, as_json: bool) -> None:
     _run(state.config, state, lambda: folder, as_json)
 
 
-def _run(config: "Config", state: "SavedState | None", folder: Any, as_json: bool) -> None:
+def _run(
+    config: "Config", state: "SavedState | None", folder: "Callable[[], RunFolder]", as_json: bool
+) -> None:
     from cnn_cli import console
     from cnn_cli.cli.signals import stop_requests
     from cnn_cli.engine import build
