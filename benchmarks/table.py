@@ -29,11 +29,6 @@ ROWS = (
         "the same without the trainable coefficients of its sub-sampling",
         "the same without its two `affine` layers",
     ),
-    (
-        "synthetic",
-        "`lenet.yaml` that has never seen a real digit, on MNIST's test set",
-        "cnn train --config lenet.yaml data.name=synthetic seed=S, cnn eval RUN data.name=mnist",
-    ),
 )
 
 

@@ -72,7 +72,8 @@ def test_lenet_reaches_99_2(tmp_path: Path, mnist_folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_lenet_of_1998_reaches_98_9(tmp_path: Path, mnist_folder: Path) -> None:
-    """The paper has 99.05 % without distortions."""
-    assert trained("lenet-1998", 1, tmp_path / "run", mnist_folder) >= 0.989
+    """Mean of 3 seeds; measured 98.95 %. The paper has 99.05 % without distortions."""
+    results = [trained("lenet-1998", seed, tmp_path / str(seed), mnist_folder) for seed in (1, 2, 3)]
+    assert statistics.mean(results) >= 0.989
