@@ -1,6 +1,7 @@
 """Writes the README's table of results from the files in benchmarks/results. `--check` only compares.
 
-A results file is the `metrics.json` of a run, or what `cnn eval --json` printed, under the name of its row.
+A results file is the `metrics.json` of a run or what `cnn eval --json` printed, with the run's seed, epochs
+and device added.
 """
 
 import json
@@ -27,7 +28,12 @@ ROWS = (
     (
         "lenet-1998-without-coefficients",
         "the same without the trainable coefficients of its sub-sampling",
-        "the same without its two `affine` layers",
+        "the same, its two affine layers left out",
+    ),
+    (
+        "synthetic",
+        "`lenet.yaml` that has never seen a real digit, on MNIST's test set",
+        "cnn train --config lenet.yaml data.name=synthetic seed=S, cnn eval RUN data.name=mnist",
     ),
 )
 
