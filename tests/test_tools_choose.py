@@ -7,9 +7,8 @@ import pytest
 
 from cnn_cli.engine.folder import RunFolder
 from cnn_cli.errors import DataError
+from cnn_cli.resources import packaged
 from cnn_cli.tools.choose import choose_checkpoint, newest_run
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
@@ -64,7 +63,8 @@ def test_then_the_run_that_finished_last(work, monkeypatch):
 
 def test_then_the_shipped_one(work):
     make_run("unfinished", None)
-    assert choose_checkpoint(None) == ROOT / "checkpoints" / "pretrained" / "lenet.safetensors"
+    assert choose_checkpoint(None) == packaged("pretrained") / "lenet.safetensors"
+    assert choose_checkpoint(None).is_file()
 
 
 def test_no_runs(work):
