@@ -7,6 +7,7 @@ import pytest
 import tiny
 import torch
 import torch.nn.functional as F
+from tiny import assert_close, epochs_of, equal, weights
 from torch import Tensor, nn
 
 from cnn_cli.config import schema
@@ -21,24 +22,6 @@ from cnn_cli.errors import CnnError
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 AUGMENT = schema.Augment(rotate=10, scale=0.1, shear=0.1, translate=1)
-
-
-def epochs_of(loop: train.TrainingLoop) -> list[EpochRecord]:
-    return [record for record in loop.run() if isinstance(record, EpochRecord)]
-
-
-def weights(network: nn.Module) -> dict[str, Tensor]:
-    return copy.deepcopy(network.state_dict())
-
-
-def equal(ours: dict[str, Tensor], others: dict[str, Tensor]) -> bool:
-    assert list(ours) == list(others)
-    return all(torch.equal(ours[name], others[name]) for name in ours)
-
-
-def assert_close(ours: dict[str, Tensor], others: dict[str, Tensor], tolerance: float) -> None:
-    for name, value in ours.items():
-        torch.testing.assert_close(value, others[name], atol=tolerance, rtol=tolerance)
 
 
 def numbered(count: int) -> Pictures:

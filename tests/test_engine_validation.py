@@ -1,11 +1,10 @@
 """What the training loop validates and keeps: the moving average, the best epoch, and when it stops."""
 
-import copy
-
 import pytest
 import tiny
 import torch
 import torch.nn.functional as F
+from tiny import assert_close, epochs_of, equal, weights
 from torch import Tensor, nn
 
 from cnn_cli.data.sources import Pictures
@@ -14,24 +13,6 @@ from cnn_cli.engine.evaluate import logits_of
 from cnn_cli.engine.records import EpochRecord, StepRecord
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def epochs_of(loop: train.TrainingLoop) -> list[EpochRecord]:
-    return [record for record in loop.run() if isinstance(record, EpochRecord)]
-
-
-def weights(network: nn.Module) -> dict[str, Tensor]:
-    return copy.deepcopy(network.state_dict())
-
-
-def equal(ours: dict[str, Tensor], others: dict[str, Tensor]) -> bool:
-    assert list(ours) == list(others)
-    return all(torch.equal(ours[name], others[name]) for name in ours)
-
-
-def assert_close(ours: dict[str, Tensor], others: dict[str, Tensor], tolerance: float) -> None:
-    for name, value in ours.items():
-        torch.testing.assert_close(value, others[name], atol=tolerance, rtol=tolerance)
 
 
 # --- the moving average -------------------------------------------------------------------------------------

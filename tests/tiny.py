@@ -1,15 +1,18 @@
 """Small data and small networks, so that a whole run takes a fraction of a second."""
 
+import copy
 import json
 from collections.abc import Callable
 
 import torch
+from torch import Tensor, nn
 
 from cnn_cli.config import schema
 from cnn_cli.data.inputs import Preparation
 from cnn_cli.data.sources import Pictures, Source
 from cnn_cli.engine.device import Compute
 from cnn_cli.engine.folder import RunFolder
+from cnn_cli.engine.records import EpochRecord
 from cnn_cli.engine.run import Listener, Run, RunResult
 from cnn_cli.engine.train import TrainingData, TrainingLoop
 from cnn_cli.errors import ExitCode
@@ -148,3 +151,21 @@ def assert_same_result(folder: RunFolder, finished: RunResult) -> None:
 def history_of(folder: RunFolder) -> list[dict]:
     records = [json.loads(line) for line in folder.history.read_text().splitlines()]
     return [{k: v for k, v in r.items() if k not in ("seconds", "images_per_second")} for r in records]
+
+
+def epochs_of(loop: TrainingLoop) -> list[EpochRecord]:
+    return [record for record in loop.run() if isinstance(record, EpochRecord)]
+
+
+def weights(network: nn.Module) -> dict[str, Tensor]:
+    return copy.deepcopy(network.state_dict())
+
+
+def equal(ours: dict[str, Tensor], others: dict[str, Tensor]) -> bool:
+    assert list(ours) == list(others)
+    return all(torch.equal(ours[name], others[name]) for name in ours)
+
+
+def assert_close(ours: dict[str, Tensor], others: dict[str, Tensor], tolerance: float) -> None:
+    for name, value in ours.items():
+        torch.testing.assert_close(value, others[name], atol=tolerance, rtol=tolerance)
