@@ -165,11 +165,11 @@ def test_all_problems_come_at_once_in_the_order_of_the_file_then_of_the_argument
         "my",
         SMALL.replace("seed: 7", "seed: ten").replace("out: 6", "out: 0").replace("lr: 1e-3", "lr: fast"),
     )
-    assert failure("my", "data.size=1", "train.epochs=x") == (
+    assert failure("my", "data.size=7", "train.epochs=x") == (
         "1:7 seed: must be a whole number, not 'ten'\n"
         "4:19 model.layers[0].conv.out: must be at least 1, not 0\n"
         "13:7 train.lr: must be a number, not 'fast'\n"
-        "argument 'data.size=1' data.size: must be at least 28, not 1\n"
+        "argument 'data.size=7' data.size: must be at least 8, not 7\n"
         "argument 'train.epochs=x' train.epochs: must be a whole number, not 'x'"
     )
 

@@ -10,19 +10,15 @@ import torch
 
 import cnn_cli.data
 from cnn_cli.data import mnist
+from cnn_cli.data.source import Drawing, Options
 from cnn_cli.data.sources import Pictures, Source, open_source
 from cnn_cli.errors import ConfigError, DataError
 
 
 def open_(name, root, **changes) -> Source:
-    options = {
-        "mirrors": [],
-        "fallback": None,
-        "synthetic_train": 50,
-        "synthetic_test": 20,
-        "synthetic_seed": 3,
-    }
-    return open_source(name, root=root, **(options | changes))
+    fallback, seed = changes.pop("fallback", None), changes.pop("seed", 3)
+    synthetic = Drawing(train=50, test=20, seed=seed)
+    return open_source(name, Options(root, synthetic=synthetic, **changes), fallback)
 
 
 @pytest.fixture
@@ -51,8 +47,8 @@ def test_mnist_equals_torchvisions(mnist_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(MNIST, "mirrors", [mirror.refused()])
     for pictures, train in ((source.train(), True), (source.test(), False)):
         expected = MNIST(tmp_path, train=train, download=True)
-        assert pictures.images.dtype == torch.uint8
-        assert torch.equal(pictures.images, expected.data.unsqueeze(1))
+        assert pictures.store.dtype == torch.uint8
+        assert torch.equal(pictures.store, expected.data.unsqueeze(1))
         assert torch.equal(pictures.labels, expected.targets)
         assert len(pictures) == len(expected)
     assert list(source.classes) == [name[0] for name in MNIST.classes]
@@ -60,8 +56,8 @@ def test_mnist_equals_torchvisions(mnist_folder, tmp_path, monkeypatch):
 
 def test_the_pictures_may_be_changed_without_changing_the_source(mnist_folder):
     source = open_("mnist", mnist_folder)
-    source.test().images.zero_()
-    assert source.test().images.any()
+    source.test().store.zero_()
+    assert source.test().store.any()
 
 
 def test_files_are_at_hand_once_opened(mnist_folder, tmp_path):
@@ -77,7 +73,7 @@ def test_synthetic(drawn, tmp_path):
     source = open_("synthetic", tmp_path)
     assert drawn == []  # nothing is drawn before it is asked for
     pictures = source.train()
-    assert pictures.images.shape == (50, 1, 28, 28)
+    assert pictures.store.shape == (50, 1, 28, 28)
     assert pictures.labels.tolist() == [i % 10 for i in range(50)]
     assert len(source.test()) == 20
     assert (source.name, source.is_fallback, source.classes) == ("synthetic", False, tuple("0123456789"))
@@ -88,16 +84,16 @@ def test_really_drawn_digits(tmp_path):
     """Without the stand-in: train and test share no picture, and asking again gives the same ones."""
     source = open_("synthetic", tmp_path)
     train, test = source.train(), source.test()
-    assert {picture.numpy().tobytes() for picture in train.images}.isdisjoint(
-        picture.numpy().tobytes() for picture in test.images
+    assert {picture.numpy().tobytes() for picture in train.store}.isdisjoint(
+        picture.numpy().tobytes() for picture in test.store
     )
-    assert (train.images.amax((1, 2, 3)) > 128).all()
-    assert torch.equal(source.train().images, train.images)
+    assert (train.store.amax((1, 2, 3)) > 128).all()
+    assert torch.equal(source.train().store, train.store)
 
 
 def test_synthetic_test_seeds_are_the_training_seeds_of_no_source(drawn, tmp_path):
     for seed in range(20):
-        source = open_("synthetic", tmp_path, synthetic_seed=seed)
+        source = open_("synthetic", tmp_path, seed=seed)
         source.train()
         source.test()
     seeds = [call[2] for call in drawn]
@@ -158,7 +154,7 @@ def test_root_that_is_a_file(tmp_path, mnist_folder):
 
 
 def test_unknown_name(tmp_path):
-    with pytest.raises(ConfigError, match="no data source 'mnits'; there are mnist, synthetic"):
+    with pytest.raises(ConfigError, match="no data source 'mnits'; there are mnist, "):
         open_("mnits", tmp_path)
 
 
@@ -175,3 +171,18 @@ def test_unknown_name(tmp_path):
 def test_pictures_that_do_not_fit_together(images, labels, problem):
     with pytest.raises(DataError, match=problem):
         Pictures(images, labels)
+
+
+def counted(count: int) -> Pictures:
+    """Pictures of one pixel that say which they are."""
+    return Pictures(torch.arange(count, dtype=torch.uint8).view(-1, 1, 1, 1), torch.arange(count))
+
+
+def test_a_subset_of_a_subset_takes_the_right_pictures_and_copies_none():
+    pictures = counted(20)
+    some = pictures.subset(torch.tensor([3, 19, 4, 8])).subset(torch.tensor([2, 1, 1]))
+    assert some.take(slice(None)).flatten().tolist() == some.labels.tolist() == [4, 19, 19]
+    assert some.take(torch.tensor([1, 0])).flatten().tolist() == [19, 4]
+    assert some.take(slice(1)).flatten().tolist() == [4]
+    assert some.store.data_ptr() == pictures.store.data_ptr()
+    assert len(some) == 3

@@ -29,7 +29,7 @@ def trained() -> Checkpoint:
         config=config,
         classes=tiny.CLASSES,
         data="tiny",
-        preparation=Preparation(28, mean=0.125, std=0.3),
+        preparation=Preparation(28, mean=(0.125,), std=(0.3,)),
         metrics=METRICS,
     )
 

@@ -53,7 +53,7 @@ def test_the_config_beside_the_weights_repeats_the_run(finished, folder):
 def test_the_test_figures_are_those_of_the_checkpoint(finished):
     trained, test = checkpoint.read(finished.folder.checkpoint), tiny.source().test()
     with torch.no_grad():
-        inputs = (test.images / 255 - trained.preparation.mean) / trained.preparation.std
+        inputs = (test.store / 255 - trained.preparation.mean[0]) / trained.preparation.std[0]
         logits = trained.network()(inputs)
     accuracy = (logits.argmax(1) == test.labels).double().mean().item()
     assert finished.test.accuracy == accuracy
@@ -95,20 +95,22 @@ def rank(record: dict) -> tuple[float, float]:
 def test_mean_and_deviation_are_those_of_the_training_part_alone(finished):
     data = Run(tiny.config(), tiny.source(), tiny.CPU).loop.data
     assert (len(data.train), len(data.validation)) == (75, 15)
-    pixels = data.train.images.numpy() / 255
+    pixels = data.train.take(slice(None)).numpy() / 255
     preparation = checkpoint.read(finished.folder.checkpoint).preparation
-    assert preparation.mean == pytest.approx(pixels.mean(), rel=1e-9)
-    assert preparation.std == pytest.approx(pixels.std(), rel=1e-9)
-    both = np.concatenate([pixels, data.validation.images.numpy() / 255])
-    assert preparation.mean != pytest.approx(both.mean(), rel=1e-9)
+    assert preparation.mean == pytest.approx((pixels.mean(),), rel=1e-9)
+    assert preparation.std == pytest.approx((pixels.std(),), rel=1e-9)
+    both = np.concatenate([pixels, data.validation.take(slice(None)).numpy() / 255])
+    assert preparation.mean != pytest.approx((both.mean(),), rel=1e-9)
 
 
 def test_mean_and_deviation_of_the_config_win(folder):
     config = tiny.config(epochs=0)
-    config = config.model_copy(update={"data": config.data.model_copy(update={"mean": 0.0, "std": 2.0})})
+    config = config.model_copy(
+        update={"data": config.data.model_copy(update={"mean": (0.0,), "std": (2.0,)})}
+    )
     Run(config, tiny.source(), tiny.CPU).execute(folder, lambda record: None, tiny.never)
     preparation = checkpoint.read(folder.checkpoint).preparation
-    assert (preparation.mean, preparation.std) == (0.0, 2.0)
+    assert (preparation.mean, preparation.std) == ((0.0,), (2.0,))
 
 
 def test_the_metrics_file(finished):
@@ -180,7 +182,7 @@ def test_the_seed_decides_the_first_weights_and_the_split():
     for name, value in first.loop.best.items():
         assert torch.equal(value, again.loop.best[name])
     assert not torch.equal(first.loop.best["conv1.weight"], other.loop.best["conv1.weight"])
-    images = [made.loop.data.validation.images for made in (first, again, other)]
+    images = [made.loop.data.validation.take(slice(None)) for made in (first, again, other)]
     assert torch.equal(images[0], images[1])
     assert not torch.equal(images[0], images[2])
 

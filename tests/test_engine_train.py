@@ -108,7 +108,7 @@ def test_records():
 )
 def test_every_picture_is_seen_exactly_once_an_epoch(count, batch_size, accumulate):
     loop = tiny.loop(train=numbered(count), batch_size=batch_size, accumulate=accumulate, epochs=2)
-    loop.preparation = Preparation(tiny.SIZE, mean=0.0, std=1 / 255)
+    loop.preparation = Preparation(tiny.SIZE, mean=(0.0,), std=(1 / 255,))
     seen = watch_inputs(loop)
     batches_of_epochs = []
     for record in loop.run():
@@ -132,17 +132,17 @@ def test_the_inputs_are_prepared_pictures_and_the_labels_are_theirs(monkeypatch)
         return cross_entropy(logits, labels, **options)
 
     loop = tiny.loop(train=pictures, epochs=1)
-    loop.preparation = Preparation(tiny.SIZE, mean=0.1, std=0.5)
+    loop.preparation = Preparation(tiny.SIZE, mean=(0.1,), std=(0.5,))
     seen = watch_inputs(loop)
     monkeypatch.setattr(train.F, "cross_entropy", note)
     next(loop.run())
     which = ((seen[0][:, 0, 0, 0] * 0.5 + 0.1) * 255).round().long()
-    torch.testing.assert_close(seen[0], (pictures.images[which] / 255 - 0.1) / 0.5)
+    torch.testing.assert_close(seen[0], (pictures.store[which] / 255 - 0.1) / 0.5)
     assert torch.equal(asked[0], pictures.labels[which])
 
 
 def test_augmentation_draws_anew_in_every_epoch_and_step():
-    same = Pictures(tiny.pictures(1).images.repeat(32, 1, 1, 1), torch.zeros(32).long())
+    same = Pictures(tiny.pictures(1).store.repeat(32, 1, 1, 1), torch.zeros(32).long())
     loop = tiny.loop(train=same, augment=AUGMENT, epochs=2)
     seen = watch_inputs(loop)
     list(loop.run())
@@ -200,7 +200,7 @@ def test_label_smoothing(smoothing):
     """With weights that do not move: the share `smoothing` of the target is spread over all classes."""
     data = tiny.pictures(50)
     loop = tiny.loop(train=data, validation=data, label_smoothing=smoothing, lr=1e-30, epochs=1)
-    logits = logits_of(loop.network, data.images, loop.preparation, tiny.CPU).double()
+    logits = logits_of(loop.network, data, loop.preparation, tiny.CPU).double()
     log_shares = logits.log_softmax(1)
     true = -log_shares[torch.arange(50), data.labels].mean().item()
     record = epochs_of(loop)[0]
@@ -237,7 +237,7 @@ def test_no_gradient_is_left_over_from_one_step_to_the_next():
     optimizer = torch.optim.SGD(twin.parameters(), lr=0.1, momentum=0.5)
     for _ in range(3):
         optimizer.zero_grad()
-        F.cross_entropy(twin(loop.preparation.inputs(data.images)), data.labels).backward()
+        F.cross_entropy(twin(loop.preparation.inputs(data.store)), data.labels).backward()
         optimizer.step()
     list(loop.run())
     assert_close(weights(loop.network), weights(twin), 1e-5)

@@ -38,7 +38,7 @@ def test_the_average_is_what_is_validated_and_kept():
     loop = tiny.loop(tiny.RICH, ema=0.9, lr=0.05)
     for record in loop.run():
         if isinstance(record, EpochRecord):
-            logits = logits_of(loop.average.network, loop.data.validation.images, loop.preparation, tiny.CPU)
+            logits = logits_of(loop.average.network, loop.data.validation, loop.preparation, tiny.CPU)
             expected = F.cross_entropy(logits, loop.data.validation.labels).item()
             assert record.validation_loss == pytest.approx(expected, rel=1e-5)
             if record.best:
@@ -66,7 +66,7 @@ def test_the_validation_figures():
     record = epochs_of(loop)[-1]
     validation = loop.data.validation
     with torch.no_grad():
-        logits = loop.network.eval()((validation.images / 255 - 0.3) / 0.3)
+        logits = loop.network.eval()((validation.store / 255 - 0.3) / 0.3)
     assert record.validation_accuracy == (logits.argmax(1) == validation.labels).double().mean().item()
     assert record.validation_loss == pytest.approx(
         F.cross_entropy(logits, validation.labels).item(), rel=1e-5
@@ -127,7 +127,7 @@ def test_a_loop_that_ran_out_of_patience_stays_finished_after_a_resume(script_va
 
 
 def test_without_validation_the_last_weights_are_kept():
-    nothing = Pictures(tiny.pictures(1).images[:0], torch.zeros(0).long())
+    nothing = Pictures(tiny.pictures(1).store[:0], torch.zeros(0).long())
     loop = tiny.loop(validation=nothing, patience=1)
     records = epochs_of(loop)
     assert len(records) == 3

@@ -24,12 +24,12 @@ def checkpoint() -> Checkpoint:
     config = tiny.config()
     network = build.network(config, 3)
     initialise(network, 3)
-    return Checkpoint(network.state_dict(), config, tiny.CLASSES, "tiny", Preparation(28, 0.1, 0.3))
+    return Checkpoint(network.state_dict(), config, tiny.CLASSES, "tiny", Preparation(28, (0.1,), (0.3,)))
 
 
 def answers(checkpoint: Checkpoint, pictures: Pictures) -> torch.Tensor:
     with torch.no_grad():
-        return checkpoint.network()((pictures.images / 255 - 0.1) / 0.3).argmax(1)
+        return checkpoint.network()((pictures.store / 255 - 0.1) / 0.3).argmax(1)
 
 
 def test_figures_of_the_test_set(checkpoint):
@@ -51,7 +51,7 @@ def test_train_and_validation_are_the_parts_of_its_own_run(checkpoint):
     data = Run(checkpoint.config, tiny.source(), tiny.CPU).loop.data
     for split, part in (("train", data.train), ("validation", data.validation)):
         found = evaluate(checkpoint, tiny.source(), split, tiny.CPU)
-        assert torch.equal(found.pictures.images, part.images)
+        assert torch.equal(found.pictures.take(slice(None)), part.take(slice(None)))
         assert torch.equal(found.pictures.labels, part.labels)
         assert found.metrics.n == len(part)
 
@@ -98,7 +98,7 @@ def test_the_worst_are_the_surest_mistakes(checkpoint):
     evaluation = Evaluation("tiny", False, "test", metrics, pictures, probabilities)
     assert evaluation.worst(9).tolist() == [3, 1, 2]
     assert evaluation.worst(2).tolist() == [3, 1]
-    right = dataclasses.replace(evaluation, pictures=Pictures(pictures.images, probabilities.argmax(1)))
+    right = dataclasses.replace(evaluation, pictures=Pictures(pictures.store, probabilities.argmax(1)))
     assert right.worst(9).tolist() == []
 
 
@@ -106,7 +106,7 @@ def test_the_worst_are_the_surest_mistakes(checkpoint):
 def test_one_picture(checkpoint, wrong):
     test = tiny.pictures(1, size=28)
     label = (answers(checkpoint, test) + wrong) % 3
-    source = dataclasses.replace(tiny.source(), test=lambda: Pictures(test.images, label))
+    source = dataclasses.replace(tiny.source(), test=lambda: Pictures(test.store, label))
     found = evaluate(checkpoint, source, "test", tiny.CPU)
     assert found.metrics.accuracy == 1 - wrong
     assert found.probabilities.shape == (1, 3)

@@ -113,13 +113,13 @@ def test_the_surest_mistakes_are_shown_with_their_answers(tmp_path, monkeypatch)
     assert len(images) == len(captions) == plots.WORST
     true = found.pictures.labels[found.worst(1)].item()
     assert captions[0].startswith(f"{tiny.CLASSES[true]} read as {tiny.CLASSES[(true + 1) % 3]}\n")
-    assert torch.equal(images, found.pictures.images[found.worst(plots.WORST)])
+    assert torch.equal(images, found.pictures.take(slice(None))[found.worst(plots.WORST)])
 
 
 def test_a_class_without_pictures(tmp_path):
     found = evaluation(60, 3)
     keep = found.pictures.labels != 2
-    pictures = Pictures(found.pictures.images[keep], found.pictures.labels[keep])
+    pictures = Pictures(found.pictures.take(slice(None))[keep], found.pictures.labels[keep])
     logits = found.probabilities[keep].log()
     smaller = dataclasses.replace(
         found,
@@ -153,7 +153,7 @@ def test_sheet(tmp_path):
 
 def test_the_sheet_shows_the_first_pictures_in_their_order(tmp_path):
     blank = Pictures(torch.zeros(12, 1, 28, 28, dtype=torch.uint8), torch.zeros(12).long())
-    blank.images[0], blank.images[9] = 255, 255
+    blank.store[0], blank.store[9] = 255, 255
     write_sheet(blank, tiny.CLASSES, 12, tmp_path / "sheet.png")
     sheet = np.asarray(opened(tmp_path / "sheet.png").convert("L")).astype(int)
     top = sheet[: sheet.shape[0] // 2]

@@ -27,7 +27,7 @@ def checkpoint() -> Checkpoint:
     config = tiny.config()
     network = build.network(config, 3)
     initialise(network, 3)
-    return Checkpoint(network.state_dict(), config, tiny.CLASSES, "tiny", Preparation(28, 0.1, 0.3))
+    return Checkpoint(network.state_dict(), config, tiny.CLASSES, "tiny", Preparation(28, (0.1,), (0.3,)))
 
 
 def draw(path: Path, number: int) -> Path:

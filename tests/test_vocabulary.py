@@ -201,7 +201,9 @@ def test_a_grey_picture_comes_three_times() -> None:
     pictures = torch.randint(
         0, 256, (2, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
     )
-    one, three = (Preparation(32, 0.1, 0.3, channels=channels).inputs(pictures) for channels in (1, 3))
+    one, three = (
+        Preparation(32, (0.1,) * channels, (0.3,) * channels).inputs(pictures) for channels in (1, 3)
+    )
     assert three.shape == (2, 3, 32, 32)
     assert all(torch.equal(three[:, channel : channel + 1], one) for channel in range(3))
 
@@ -327,14 +329,14 @@ def test_the_training_loss_adds_the_auxiliary_losses() -> None:
     pictures = Pictures(
         torch.randint(0, 256, (6, 1, 8, 8), dtype=torch.uint8, generator=draws), torch.arange(6) % 3
     )
-    preparation = Preparation(8, 0.5, 0.5)
-    data = TrainingData(pictures, Pictures(pictures.images[:0], pictures.labels[:0]), Augment())
+    preparation = Preparation(8, (0.5,), (0.5,))
+    data = TrainingData(pictures, Pictures(pictures.store[:0], pictures.labels[:0]), Augment())
     settings = Train(label_smoothing=0.1)
     loop = TrainingLoop(network, data, preparation, settings, 0, Compute(torch.device("cpu"), "float32", 1))
     loss = loop._loss(torch.arange(6), draws)
     loss.backward()
 
-    inputs = preparation.inputs(pictures.images)
+    inputs = preparation.inputs(pictures.store)
     logits, (head, *_) = network.eval()(inputs), network
     expected = F.cross_entropy(logits, pictures.labels, label_smoothing=0.1)
     beside = F.cross_entropy(head[1](inputs.flatten(1)), pictures.labels, label_smoothing=0.1)

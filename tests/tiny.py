@@ -99,7 +99,7 @@ def loop(
     return TrainingLoop(
         network,
         TrainingData(train, validation, augment or schema.Augment()),
-        Preparation(SIZE, mean=0.3, std=0.3),
+        Preparation(SIZE, mean=(0.3,), std=(0.3,)),
         schema.Train(**({"epochs": 3, "batch_size": 16} | settings)),
         seed,
         CPU,

@@ -78,10 +78,9 @@ def _start(name: str, overrides: list[str], out: Path | None, overwrite: bool, a
 
 
 def _check_network(config: "Config") -> None:
-    from cnn_cli.data.sources import classes_of
     from cnn_cli.engine import build
 
-    build.network(config, len(classes_of(config.data.name)))
+    build.network(config, build.data_classes(config.data))
 
 
 def _resume(path: Path, as_json: bool) -> None:

@@ -1,5 +1,6 @@
 """The kinds of numbers that layers take: how a YAML may write them, and what is said of a wrong one."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, PlainSerializer, Tag, WithJsonSchema
@@ -43,10 +44,26 @@ def _padding(value: Any) -> Any:
 
 
 def _shorten(value: Any) -> Any:
-    """Write two equal numbers as one, the way that people write them."""
+    """Write equal numbers as one, the way that people write them."""
     if isinstance(value, tuple):
-        return value[0] if value[0] == value[1] else list(value)
+        return value[0] if len(set(value)) == 1 else list(value)
     return value
+
+
+def _per_channel(value: Any, fits: Callable[[float], bool], what: str) -> tuple[float, ...]:
+    """One number for all channels, or three for red, green and blue."""
+    numbers = list(value) if isinstance(value, list | tuple) else [value]
+    if len(numbers) not in (1, 3) or not all(type(n) in (int, float) and fits(n) for n in numbers):
+        raise expected(f"{what}, or three such numbers [red, green, blue]")
+    return tuple(map(float, numbers))
+
+
+def _shares(value: Any) -> tuple[float, ...]:
+    return _per_channel(value, lambda number: 0 <= number <= 1, "a number from 0 to 1")
+
+
+def _scales(value: Any) -> tuple[float, ...]:
+    return _per_channel(value, lambda number: 0 < number <= 10, "a number above 0 and at most 10")
 
 
 _NUMBER_OR_TWO: list[dict[str, Any]] = [
@@ -64,6 +81,16 @@ Padding = Annotated[
     PlainSerializer(_shorten),
     _PADDING_SCHEMA,
 ]
+_NUMBER_OR_THREE = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "number"},
+            {"type": "array", "items": {"type": "number"}, "minItems": 3, "maxItems": 3},
+        ]
+    }
+)
+Shares = Annotated[tuple[float, ...], BeforeValidator(_shares), PlainSerializer(_shorten), _NUMBER_OR_THREE]
+Scales = Annotated[tuple[float, ...], BeforeValidator(_scales), PlainSerializer(_shorten), _NUMBER_OR_THREE]
 Channels = Annotated[int, Field(ge=1, le=MAX_CHANNELS, strict=True)]
 Units = Annotated[
     Annotated[Literal["classes"], Tag("word")] | Annotated[Channels, Tag("number")],

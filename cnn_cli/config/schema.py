@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from cnn_cli.config.fields import MAX_CHANNELS, AboveZero, expected
+from cnn_cli.config.fields import MAX_CHANNELS, MAX_SIDE, AboveZero, Scales, Shares, expected
 from cnn_cli.config.network import NAME, Item
 
 
@@ -45,6 +45,20 @@ class Synthetic(Section):
     """Seed of the drawing; the run's own seed does not change the data."""
 
 
+class Folder(Section):
+    """Pictures of one's own, in a folder with one folder a class (`data.name: folder`)."""
+
+    reading: Literal["whole", "ink"] = "whole"
+    """`whole`: the picture's middle square, scaled to `data.size`. `ink`: handwriting, found on its paper and
+    normalised to 28x28 as `cnn predict` does it."""
+    broken: Literal["stop", "skip"] = "stop"
+    """What happens at a file that is no picture: `stop` with an error, or `skip` it with a warning."""
+    test: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Share of the pictures that is held out for the test, where there is no folder `test`."""
+    seed: Count = 0
+    """Seed of that choice; the run's own seed does not change the data."""
+
+
 class Augment(Section):
     """Random affine changes of every training picture, drawn anew in every epoch. Zero switches one off."""
 
@@ -61,28 +75,55 @@ class Augment(Section):
 class Data(Section):
     """What is learnt from."""
 
-    name: Literal["mnist", "synthetic"] = "mnist"
-    """Which pictures: `mnist`, or `synthetic` for the built-in digits."""
+    name: Literal[
+        "mnist",
+        "fashion-mnist",
+        "kmnist",
+        "emnist-digits",
+        "emnist-letters",
+        "qmnist",
+        "usps",
+        "svhn",
+        "cifar10",
+        "folder",
+        "synthetic",
+    ] = "mnist"
+    """Which pictures: a published data set, a `folder` of one's own, or the built-in `synthetic` digits."""
     root: str | None = None
-    """Folder that holds the data or receives the download. Without it: $CNN_DATA, else the user's cache."""
+    """Folder that holds the data or receives the download. Without it: $CNN_DATA, else the user's cache. For
+    `folder`: the folder of the pictures."""
     mirrors: tuple[str, ...] = MNIST_MIRRORS
     """Web folders with the four files of MNIST, tried in this order; an empty list never downloads."""
     fallback: Literal["none", "synthetic"] = "none"
-    """What is used where MNIST cannot be had: nothing (an error), or the built-in digits (a warning)."""
-    validation: Count = 5_000
-    """Training pictures held out to choose the best epoch; every class gives its share."""
+    """What is used where a set of digits cannot be had: nothing (an error), or the built-in digits (a
+    warning)."""
+    validation: Count | None = None
+    """Training pictures held out to choose the best epoch; every class gives its share. Without it: a tenth,
+    and at most 5,000."""
     channels: Literal[1, 3] = 1
     """Channels of the network's input; in three, a grey picture comes three times."""
-    size: Annotated[int, Field(ge=28, le=1024, strict=True)] = 28
-    """Height and width of the network's input, in pixels: the 28x28 picture in the middle of blank paper."""
-    mean: Annotated[float, Field(ge=0, le=1)] | None = None
-    """Mean of the pixels (0 = paper, 1 = ink), which is subtracted. Without it: measured in training."""
-    std: Annotated[float, Field(gt=0, le=10)] | None = None
-    """Standard deviation of the pixels, which is divided by. Without it: measured in training."""
+    size: Annotated[int, Field(ge=8, le=MAX_SIDE, strict=True)] = 28
+    """Height and width of the network's input, in pixels. Digits of 28x28 lie in the middle of blank paper
+    where it is larger; all other pictures are scaled."""
+    mean: Shares | None = None
+    """Mean of the pixels (0 = paper, 1 = ink), which is subtracted; for colour `[red, green, blue]`. Without
+    it: measured on the training pictures, channel by channel."""
+    std: Scales | None = None
+    """Standard deviation of the pixels, which is divided by. Without it: measured likewise."""
     augment: Augment = Augment()
     """Random changes of the training pictures."""
     synthetic: Synthetic = Synthetic()
     """How many built-in digits are drawn, and from which seed."""
+    folder: Folder = Folder()
+    """How a folder of pictures is read."""
+
+    @model_validator(mode="after")
+    def _channels_agree(self) -> Self:
+        for key in ("mean", "std"):
+            numbers = getattr(self, key)
+            if numbers and len(numbers) not in (1, self.channels):
+                raise ValueError(f"{key} has {len(numbers)} numbers, but channels is {self.channels}")
+        return self
 
 
 BlockName = Annotated[str, Field(pattern=NAME, max_length=50)]

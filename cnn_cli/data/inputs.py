@@ -1,14 +1,18 @@
 """From stored pictures to what a network reads: one definition for training, evaluation and prediction."""
 
-import math
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-CHUNK = 4096
-"""Pictures whose pixels are counted at once: a few megabytes."""
+from cnn_cli.data.source import Pictures, Reading
+
+CHUNK = 2**22
+"""Pixels that are counted at once: 32 MB as the int64 that counting needs."""
+
+LUMA = (0.299, 0.587, 0.114)
+"""Shares of red, green and blue in brightness (ITU-R BT.601), as in Pillow's conversion to grey."""
 
 
 @dataclass(frozen=True)
@@ -17,39 +21,69 @@ class Preparation:
 
     size: int
     """Height and width of the input, in pixels."""
-    mean: float
-    """Subtracted from pixels in 0..1."""
-    std: float
-    """Then divided by."""
-    channels: int = 1
-    """Channels of the input; in three, a grey picture comes three times."""
+    mean: tuple[float, ...]
+    """Subtracted from pixels in 0..1: one number for each channel of the input."""
+    std: tuple[float, ...]
+    """Then divided by; as many."""
+    reading: Reading = "ink"
+    """Small `ink` keeps its pixels and lies amid paper; a `whole` picture is scaled to fill the input."""
+
+    @property
+    def channels(self) -> int:
+        """Channels of the input."""
+        return len(self.mean)
 
     def unit(self, images: Tensor) -> Tensor:
-        """uint8 [N, C, H, W] to float32 [N, channels, size, size] in 0..1, the picture amid paper (0)."""
-        height, width = images.shape[-2:]
-        if (height, width) != (self.size, self.size):
-            top, left = (self.size - height) // 2, (self.size - width) // 2
-            images = F.pad(images, (left, self.size - width - left, top, self.size - height - top))
-        if images.shape[1] == 1:
-            images = images.expand(-1, self.channels, -1, -1)
-        return images.float().div_(255)
+        """uint8 [N, C, H, W] to float32 [N, channels, size, size] in 0..1."""
+        pixels = to_channels(images, self.channels)
+        if self.reading == "ink":
+            pixels = _amid_paper(pixels, self.size)
+        pixels = pixels.float()
+        if pixels.shape[-2:] != (self.size, self.size):
+            pixels = F.interpolate(pixels, (self.size, self.size), mode="bilinear", antialias=True)
+        return pixels.div_(255)
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """(pixels - mean) / std, in place."""
-        return pixels.sub_(self.mean).div_(self.std)
+        for channel, (mean, std) in enumerate(zip(self.mean, self.std, strict=True)):
+            pixels[:, channel].sub_(mean).div_(std)  # plain numbers: a tensor would have to reach the device
+        return pixels
 
     def inputs(self, images: Tensor) -> Tensor:
         """uint8 [N, C, H, W] to the network's input float32 [N, channels, size, size]."""
         return self.normalise(self.unit(images))
 
 
-def mean_and_std(images: Tensor) -> tuple[float, float]:
-    """Mean and standard deviation, in 0..1, of all pixels of uint8 [N, C, H, W]; exact, by a histogram."""
-    counts = torch.zeros(256, dtype=torch.int64)
-    for chunk in torch.split(images, CHUNK):
-        counts += torch.bincount(chunk.flatten(), minlength=256)
+def to_channels(images: Tensor, channels: int) -> Tensor:
+    """uint8 [N, 1 or 3, H, W] to [N, channels, H, W]: grey comes `channels` times, colour becomes grey."""
+    if images.shape[1] == channels:
+        return images
+    if images.shape[1] == 1:
+        return images.expand(-1, channels, -1, -1)
+    grey = sum(share * images[:, i : i + 1].float() for i, share in enumerate(LUMA))
+    return torch.as_tensor(grey).round_().to(torch.uint8)
+
+
+def mean_and_std(pictures: Pictures, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of the pixels in 0..1, for each of `channels`; exact, by a histogram."""
+    counts = torch.zeros(channels, 256, dtype=torch.float64)
+    step = max(1, CHUNK // pictures.store[0].numel()) if len(pictures) else 1
+    for start in range(0, len(pictures), step):
+        images = to_channels(pictures.take(slice(start, start + step)), channels)
+        for channel in range(channels):
+            counts[channel] += torch.bincount(images[:, channel].flatten(), minlength=256).cpu()
     values = torch.arange(256, dtype=torch.float64) / 255
-    shares = counts.double() / counts.sum()
-    mean = float((shares * values).sum())
-    variance = float((shares * (values - mean) ** 2).sum())
-    return mean, math.sqrt(variance)
+    shares = counts / counts.sum(1, keepdim=True)
+    mean = (shares * values).sum(1)
+    variance = (shares * (values - mean[:, None]) ** 2).sum(1)
+    return tuple(mean.tolist()), tuple(variance.sqrt().tolist())
+
+
+def _amid_paper(images: Tensor, size: int) -> Tensor:
+    """Put images [N, C, H, W] into the middle of a square of paper (0) that is no smaller than `size`."""
+    height, width = images.shape[-2:]
+    side = max(size, height, width)
+    if (height, width) == (side, side):
+        return images
+    top, left = (side - height) // 2, (side - width) // 2
+    return F.pad(images, (left, side - width - left, top, side - height - top))

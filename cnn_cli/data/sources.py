@@ -1,18 +1,14 @@
 """Data sets by name. A source is one function that turns options into a `Source`."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Literal
 
 import torch
 
 from cnn_cli.data import idx, mnist
-from cnn_cli.data.download import Progress
 from cnn_cli.data.source import Options, Pictures, Source
-from cnn_cli.data.transfer import LIMITS, Limits
 from cnn_cli.data.verify import PublishedFile
 from cnn_cli.errors import ConfigError, DataError
 
@@ -28,32 +24,16 @@ FALLBACK_WARNING = (
 )
 
 
-def open_source(
-    name: str,
-    *,
-    root: Path,
-    mirrors: Sequence[str],
-    fallback: Literal["synthetic"] | None,
-    synthetic_train: int,
-    synthetic_test: int,
-    synthetic_seed: int,
-    progress: Progress | None = None,
-    limits: Limits = LIMITS,
-) -> Source:
+def open_source(name: str, options: Options, fallback: str | None = None) -> Source:
     """Open the data set `name`, or its fallback where it cannot be had.
 
-    The choice is made here, once: the training and test pictures of one source are always of one kind.
+    The choice is made here, once: the training and test pictures of one source are always of one kind. A
+    fallback stands in only for a data set of its own classes.
 
     Args:
         name: a key of `SOURCES`.
-        root: the folder where data sets are looked for, and downloaded to.
-        mirrors: where a file is downloaded from that `root` lacks; none: nothing is downloaded.
+        options: what it is opened with.
         fallback: what to use, with a warning, where `name` cannot be had; None makes that an error.
-        synthetic_train: how many synthetic digits to train on.
-        synthetic_test: how many to test on.
-        synthetic_seed: at least 0; the same digits for the same seed.
-        progress: told about the bytes of a download.
-        limits: how long a request of a download may take.
 
     Raises:
         ConfigError: no source has that name.
@@ -61,18 +41,17 @@ def open_source(
     """
     if name not in SOURCES:
         raise ConfigError(f"there is no data source {name!r}; there are {', '.join(SOURCES)}")
-    options = Options(root, mirrors, synthetic_train, synthetic_test, synthetic_seed, progress, limits)
     try:
         return SOURCES[name](options)
     except DataError as error:
-        if fallback is None or fallback == name:
+        if fallback in (None, name) or classes_of(fallback, options) != classes_of(name, options):
             raise
         hint = f"\nhint: {error.hint}" if error.hint else ""
         log.warning(FALLBACK_WARNING, name, fallback, error.message, hint)
     return replace(SOURCES[fallback](options), requested=name)
 
 
-def classes_of(name: str) -> tuple[str, ...]:
+def classes_of(name: str, options: Options) -> tuple[str, ...]:
     """The class names of the data set `name`, without opening it."""
     return _CLASSES[name]
 
@@ -103,8 +82,8 @@ def _synthetic(options: Options) -> Source:
         images, labels = synthetic.load(options.root, count, seed)  # uint8 [N, 28, 28], uint8 [N]
         return Pictures(torch.from_numpy(images).unsqueeze(1), torch.from_numpy(labels).long())
 
-    train = partial(pictures, options.synthetic_train, 2 * options.synthetic_seed)
-    test = partial(pictures, options.synthetic_test, 2 * options.synthetic_seed + 1)
+    train = partial(pictures, options.synthetic.train, 2 * options.synthetic.seed)
+    test = partial(pictures, options.synthetic.test, 2 * options.synthetic.seed + 1)
     return Source("synthetic", "synthetic", DIGITS, train, test)
 
 

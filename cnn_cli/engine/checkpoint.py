@@ -3,7 +3,7 @@
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pydantic
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 import cnn_cli
 from cnn_cli.config.schema import Config
 from cnn_cli.data.inputs import Preparation
+from cnn_cli.data.source import Reading
 from cnn_cli.engine import build, tensorfile
 from cnn_cli.errors import ConfigError, DataError
 
@@ -94,11 +95,20 @@ def read(path: Path) -> Checkpoint:
 
 def _preparation(values: dict[str, Any], config: Config) -> Preparation:
     """The stored preparation, checked: a damaged one would show only as wrong answers."""
-    preparation = Preparation(**values)
-    usable = math.isfinite(preparation.mean) and 0 < preparation.std < math.inf
-    if not usable or preparation.size != config.data.size:
+    channels = config.data.channels
+    pairs = {key: _per_channel(values[key], channels) for key in ("mean", "std")}
+    others = {key: value for key, value in values.items() if key != "channels"}  # the first files have it
+    preparation = Preparation(**others | pairs)
+    fits = preparation.channels == channels and preparation.size == config.data.size
+    numbers = all(map(math.isfinite, preparation.mean)) and all(0 < std < math.inf for std in preparation.std)
+    if not (fits and numbers and preparation.reading in get_args(Reading)):
         raise ValueError(f"the preparation {values} does not fit an input of {config.data.size} pixels")
     return preparation
+
+
+def _per_channel(numbers: Any, channels: int) -> tuple[float, ...]:
+    """A number for each channel. The first files have one for all."""
+    return tuple(numbers) if isinstance(numbers, list) else (numbers,) * channels
 
 
 def versions() -> dict[str, str]:

@@ -12,8 +12,7 @@ from torch import Tensor
 
 from cnn_cli.config.dump import dump
 from cnn_cli.config.schema import Config
-from cnn_cli.data.inputs import Preparation, mean_and_std
-from cnn_cli.data.sources import Pictures, Source
+from cnn_cli.data.sources import Source
 from cnn_cli.engine import build, checkpoint, metrics, tensorfile
 from cnn_cli.engine.device import Compute, out_of_memory
 from cnn_cli.engine.evaluate import logits_of
@@ -63,8 +62,9 @@ class Run:
 
     def __init__(self, config: Config, source: Source, compute: Compute) -> None:
         self.config, self.source, self.compute = config, source, compute
-        data = _training_data(config, source.train())
-        self.preparation = _preparation(config, data.train)
+        train, validation = build.training_pictures(config, source)
+        data = TrainingData(train, validation, config.data.augment)
+        self.preparation = build.preparation(config, source, train)
         network = build.network(config, len(source.classes))
         initialise(network, derive(config.seed, "weights"))
         self.loop = TrainingLoop(network, data, self.preparation, config.train, config.seed, compute)
@@ -166,7 +166,7 @@ class Run:
         trained = self._checkpoint()
         pictures = self.source.test()
         network = trained.network().to(self.compute.device)
-        logits = logits_of(network, pictures.images, self.preparation, self.compute)
+        logits = logits_of(network, pictures, self.preparation, self.compute)
         test = metrics.measure(logits, pictures.labels, self.source.classes)
         figures = {"test_accuracy": test.accuracy, "test_loss": test.loss, "test_n": test.n}
         checkpoint.write(folder.checkpoint, replace(trained, metrics=trained.metrics | figures))
@@ -243,23 +243,6 @@ def _arithmetic(compute: Compute) -> str:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
-
-
-def _training_data(config: Config, pictures: Pictures) -> TrainingData:
-    train, validation = build.split(config, pictures)
-    return TrainingData(train, validation, config.data.augment)
-
-
-def _preparation(config: Config, train: Pictures) -> Preparation:
-    """The config's mean and deviation, or what the training pictures have."""
-    mean, std = mean_and_std(train.images)
-    data = config.data
-    return Preparation(
-        size=data.size,
-        mean=mean if data.mean is None else data.mean,
-        std=std if data.std is None else data.std,
-        channels=data.channels,
-    )
 
 
 @contextmanager

@@ -41,11 +41,7 @@ class TrainingData:
 
     def to(self, device: torch.device) -> "TrainingData":
         """The same on another device."""
-        train, validation = (
-            Pictures(pictures.images.to(device), pictures.labels.to(device))
-            for pictures in (self.train, self.validation)
-        )
-        return TrainingData(train, validation, self.augment)
+        return TrainingData(self.train.to(device), self.validation.to(device), self.augment)
 
 
 class TrainingLoop:
@@ -154,7 +150,7 @@ class TrainingLoop:
 
     def _loss(self, batch: Tensor, draws: torch.Generator) -> Tensor:
         """Mean loss of the training pictures at `batch` int64 [N], that of auxiliary classifiers added."""
-        pixels = self.preparation.unit(self.data.train.images[batch])
+        pixels = self.preparation.unit(self.data.train.take(batch))
         augment = self.data.augment
         pixels = random_affine(
             pixels,
@@ -197,7 +193,7 @@ class TrainingLoop:
         pictures = self.data.validation
         if len(pictures):
             network = self.average.network if self.average else self.network
-            logits = logits_of(network, pictures.images, self.preparation, self.compute)
+            logits = logits_of(network, pictures, self.preparation, self.compute)
             labels = pictures.labels.cpu()
             accuracy = (logits.argmax(1) == labels).double().mean().item()
             loss = F.cross_entropy(logits.double(), labels).item()

@@ -50,7 +50,7 @@ def evaluate(checkpoint: Checkpoint, source: Source, split: str, compute: Comput
     if not len(pictures):
         raise DataError(f"the {split} split of {source.name} is empty")
     network = checkpoint.network().to(compute.device)
-    logits = logits_of(network, pictures.images, checkpoint.preparation, compute)
+    logits = logits_of(network, pictures, checkpoint.preparation, compute)
     metrics = measure(logits, pictures.labels, source.classes)
     return Evaluation(source.name, source.is_fallback, split, metrics, pictures, torch.softmax(logits, 1))
 
@@ -58,5 +58,5 @@ def evaluate(checkpoint: Checkpoint, source: Source, split: str, compute: Comput
 def _pictures(checkpoint: Checkpoint, source: Source, split: str) -> Pictures:
     if split == "test":
         return source.test()
-    train, validation = build.split(checkpoint.config, source.train())
+    train, validation = build.training_pictures(checkpoint.config, source)
     return train if split == "train" else validation

@@ -53,7 +53,7 @@ def evaluation_plot(evaluation: "Evaluation", classes: tuple[str, ...], path: Pa
                 strict=True,
             )
         ]
-        mistakes.imshow(contact_sheet(evaluation.pictures.images[worst], captions, columns=6))
+        mistakes.imshow(contact_sheet(evaluation.pictures.take(worst), captions, columns=6))
     mistakes.set_title("the surest mistakes" if len(worst) else "no mistakes")
     _save(figure, path)
 

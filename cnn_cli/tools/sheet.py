@@ -20,7 +20,7 @@ def write_sheet(pictures: Pictures, classes: tuple[str, ...], count: int, path: 
     """
     captions = [classes[label] for label in pictures.labels[:count].tolist()]
     png = io.BytesIO()
-    contact_sheet(pictures.images[:count], captions, columns=ROW).save(png, format="PNG")
+    contact_sheet(pictures.take(slice(count)), captions, columns=ROW).save(png, format="PNG")
     try:
         with atomic_write(path) as file:
             file.write(png.getvalue())
