@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from cnn_cli.model.layers import NORMALISATION
+from cnn_cli.model.modules import NORMALISATION
 
 
 def build_optimizer(

@@ -25,7 +25,7 @@ from cnn_cli.engine.records import EpochRecord, StepRecord
 from cnn_cli.engine.schedules import schedule
 from cnn_cli.engine.seeds import derive, generator
 from cnn_cli.errors import CnnError
-from cnn_cli.model.combinators import take_auxiliary_logits
+from cnn_cli.model.modules import take_auxiliary_logits
 
 CHECK_EVERY = 50
 """Steps between two looks at the loss on a device that computes ahead of Python: a look waits for it."""
