@@ -28,14 +28,14 @@ LEVELS = (
     {"engine"},
     {"model", "data", "image"},
     {"config"},
-    {"errors", "files", "resources"},
+    {"errors", "files", "ranks", "resources"},
 )
 """A part imports from itself and from the levels below its own, never from a neighbour."""
 
 ONLY_WHERE_NEEDED = {"torchvision", "matplotlib", "pooch", "requests"}
 """Slow to import, and not needed to read a picture: imported in the function that uses them."""
 
-WITHOUT_TORCH = {"cli", "console", "image", "config", "errors", "files", "resources"}
+WITHOUT_TORCH = {"cli", "console", "image", "config", "errors", "files", "ranks", "resources"}
 
 LONGEST = 300
 """Lines of a file: a longer one is asked for its second idea."""

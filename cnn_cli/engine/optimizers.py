@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cnn_cli.model.modules import NORMALISATION
 
@@ -32,6 +32,20 @@ def build_optimizer(
         return torch.optim.SGD(groups, lr=lr, momentum=momentum, fused=True)
     adam = torch.optim.Adam if name == "adam" else torch.optim.AdamW
     return adam(groups, lr=lr, betas=betas, fused=True)
+
+
+def load_optimizer_state(optimizer: torch.optim.Optimizer, state: dict[str, dict[str, Tensor]]) -> None:
+    """Go on with the state of each parameter, by its number.
+
+    Each tensor gets its parameter's memory layout: fused optimisers read both in memory order.
+    """
+    values = optimizer.state_dict()
+    values["state"] = {int(index): tensors for index, tensors in state.items()}
+    optimizer.load_state_dict(values)
+    for parameter, tensors in optimizer.state.items():
+        for name, value in tensors.items():
+            if value.shape == parameter.shape:
+                tensors[name] = torch.empty_like(parameter).copy_(value)
 
 
 def _groups(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
