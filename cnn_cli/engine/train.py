@@ -20,7 +20,7 @@ from cnn_cli.data.sources import Pictures
 from cnn_cli.engine.average import WeightAverage
 from cnn_cli.engine.device import Compute
 from cnn_cli.engine.evaluate import logits_of
-from cnn_cli.engine.optimizers import build_optimizer, load_optimizer_state
+from cnn_cli.engine.optimizers import build_optimizer
 from cnn_cli.engine.records import EpochRecord, StepRecord
 from cnn_cli.engine.schedules import schedule
 from cnn_cli.engine.seeds import derive, generator
@@ -76,7 +76,6 @@ class TrainingLoop:
         self.optimizer = build_optimizer(
             self.network,
             settings.optimizer,
-            lr=settings.lr,
             momentum=settings.momentum,
             betas=settings.betas,
             weight_decay=settings.weight_decay,
@@ -142,8 +141,6 @@ class TrainingLoop:
 
         Several processes share the pictures; the mean of their gradients is that of the whole step.
         """
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._lr(self.step)
         place = (self.step,) if self.processes.leads else (self.step, self.processes.rank)
         torch.manual_seed(derive(self.seed, "dropout", *place))
         draws = generator(self.seed, "augment", *place)
@@ -154,8 +151,8 @@ class TrainingLoop:
             self._count(loss.detach(), len(batch))
         if self.settings.clip_norm:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.step(self._lr(self.step))
+        self.optimizer.zero_grad()
         self.step += 1
         if self.average:
             self.average.update(self.network, self.step)
@@ -270,8 +267,8 @@ class TrainingLoop:
         tensors |= {f"sums.{name}": tensor for name, tensor in self._all_sums().items()}
         if self.average:
             tensors |= {f"average.{name}": t for name, t in self.average.network.state_dict().items()}
-        for index, values in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{name}": t for name, t in values.items() if t is not None}
+        for index, values in enumerate(self.optimizer.state):
+            tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in values.items()}
         return tensors, {"step": self.step, "history": [asdict(record) for record in self.history]}
 
     def load_state(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
@@ -285,7 +282,8 @@ class TrainingLoop:
         self.network.load_state_dict(parts["network"])
         if self.average:
             self.average.network.load_state_dict(parts["average"])
-        load_optimizer_state(self.optimizer, by_prefix(parts.get("optimizer", {})))
+        optimizer = by_prefix(parts.get("optimizer", {}))
+        self.optimizer.load({int(index): values for index, values in optimizer.items()})
         self.best = parts["best"]
         sums = {name: parts["sums"][name].to(zero) for name, zero in self._zero_sums().items()}
         self.sums = sums if self.processes.leads else self._zero_sums()  # what was summed counts once
