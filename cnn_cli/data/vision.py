@@ -113,9 +113,10 @@ def _read(name: str, root: Path, split: Split, *, download: bool = False) -> Pic
     Raises:
         DamagedError: it cannot; the message says why, in torchvision's words.
     """
+    kind = _kind(name)
     try:
-        pictures = SETS[name].pictures(_kind(name)(root, **split.arguments, download=download))
-    except (MemoryError, DataError):
+        pictures = SETS[name].pictures(kind(root, **split.arguments, download=download))
+    except MemoryError:
         raise
     except Exception as error:  # whatever a parser of damaged bytes or a request runs into: there is no list
         raise DamagedError(_clause(error)) from error
