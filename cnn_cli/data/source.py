@@ -15,6 +15,9 @@ from cnn_cli.errors import DataError
 Reading = Literal["ink", "whole"]
 """What counts in a picture: the `ink` on paper, as in MNIST, or the `whole` of it, as in a photograph."""
 
+DIGITS = tuple("0123456789")
+"""The classes of every set of digits: only sets of the same classes may stand in for each other."""
+
 
 @dataclass(frozen=True)
 class Pictures:
@@ -82,6 +85,7 @@ class Source:
         test: makes the test pictures; nobody should call it before training has ended.
         reading: what counts in its pictures, and in those that are predicted after learning from them.
         validation: makes validation pictures; None: they are cut from the training pictures.
+        paths: its files, or the folder that holds them; none: nothing was there before.
     """
 
     name: str
@@ -91,6 +95,13 @@ class Source:
     test: Callable[[], Pictures]
     reading: Reading = "ink"
     validation: Callable[[], Pictures] | None = None
+    paths: tuple[Path, ...] = ()
+
+    @property
+    def splits(self) -> dict[str, Callable[[], Pictures]]:
+        """What makes the pictures of each split that the source itself has, by the split's name."""
+        makers = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: maker for name, maker in makers.items() if maker is not None}
 
     @property
     def is_fallback(self) -> bool:
@@ -130,7 +141,8 @@ class Options:
 
     Args:
         root: the folder where data sets are looked for, and downloaded to; for `folder` the pictures' own.
-        mirrors: where a file of MNIST is downloaded from that `root` lacks; none: nothing is downloaded.
+        mirrors: where a file of MNIST is downloaded from that `root` lacks; none: nothing is downloaded,
+            whatever the set.
         synthetic: how many digits are drawn.
         folder: how a folder of pictures is read.
         size: height and width of the network's input, which pictures of any size are brought to.
