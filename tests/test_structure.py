@@ -24,7 +24,8 @@ LEVELS = (
     {"console"},
     {"tools"},
     {"engine"},
-    {"model", "data", "image"},
+    {"model", "data"},
+    {"image"},
     {"config"},
     {"errors", "files", "resources"},
 )

@@ -28,7 +28,7 @@ def open_source(name: str, options: Options, fallback: str | None = None) -> Sou
     """Open the data set `name`, or its fallback where it cannot be had.
 
     The choice is made here, once: the training and test pictures of one source are always of one kind. A
-    fallback stands in only for a data set of its own classes.
+    fallback stands in only for a data set of its own classes, and never for a folder of one's own.
 
     Args:
         name: a key of `SOURCES`.
@@ -44,7 +44,11 @@ def open_source(name: str, options: Options, fallback: str | None = None) -> Sou
     try:
         return SOURCES[name](options)
     except DataError as error:
-        if fallback in (None, name) or classes_of(fallback, options) != classes_of(name, options):
+        if (
+            fallback in (None, name)
+            or name == "folder"
+            or classes_of(fallback, options) != classes_of(name, options)
+        ):
             raise
         hint = f"\nhint: {error.hint}" if error.hint else ""
         log.warning(FALLBACK_WARNING, name, fallback, error.message, hint)
@@ -53,6 +57,10 @@ def open_source(name: str, options: Options, fallback: str | None = None) -> Sou
 
 def classes_of(name: str, options: Options) -> tuple[str, ...]:
     """The class names of the data set `name`, without opening it."""
+    if name == "folder":
+        from cnn_cli.data.folder.layout import class_names
+
+        return class_names(options.root)
     return _CLASSES[name]
 
 
@@ -87,7 +95,17 @@ def _synthetic(options: Options) -> Source:
     return Source("synthetic", "synthetic", DIGITS, train, test)
 
 
+def _folder(options: Options) -> Source:
+    from cnn_cli.data.folder.source import open_folder  # it imports Pillow and what starts processes
+
+    return open_folder(options)
+
+
 _CLASSES = {"mnist": DIGITS, "synthetic": DIGITS}
 
-SOURCES: dict[str, Callable[[Options], Source]] = {"mnist": _mnist, "synthetic": _synthetic}
+SOURCES: dict[str, Callable[[Options], Source]] = {
+    "mnist": _mnist,
+    "synthetic": _synthetic,
+    "folder": _folder,
+}
 """The names that a config may use for `data.name`."""
