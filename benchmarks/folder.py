@@ -1,6 +1,6 @@
 """How long a folder of many small pictures takes to open, first and again, and how much memory its training.
 
-    python benchmarks/folder.py            # 200,000 PNGs of 28x28, about 5 minutes on 2 cores; needs Linux's /proc
+    python benchmarks/folder.py        # 200,000 PNGs of 28x28: ten minutes on 2 cores; needs Linux's /proc
 
 It draws the pictures into a temporary folder, trains on them twice, and writes results/folder.json.
 """
@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image, __version__ as pillow_version
+from PIL import Image
+from PIL import __version__ as pillow_version
 
 from cnn_cli.data import synthetic
 
@@ -27,8 +28,10 @@ BLOCK = 10_000
 EVERY = 0.02
 """Seconds between two looks at the memory."""
 
-COMMAND = "cnn train --config lenet.yaml data.name=folder data.root=FOLDER data.folder.reading=whole " \
+COMMAND = (
+    "cnn train --config lenet.yaml data.name=folder data.root=FOLDER data.folder.reading=whole "
     "train.epochs=1 train.threads=1 train.device=cpu output.plot=false"
+)
 
 
 def draw(folder: Path, count: int) -> None:

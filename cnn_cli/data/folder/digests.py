@@ -7,6 +7,7 @@ import struct
 import time
 import zipfile
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -48,10 +49,11 @@ def digests(root: Path, files: Sequence[File], memory: Path, report: Report) -> 
         Digesting(root, [files[index].path for index in new[start : start + CHUNK]])
         for start in range(0, len(new), CHUNK)
     ]
-    for number, values in enumerate(each(digest, jobs)):
-        for index, value in zip(new[number * CHUNK :], values, strict=False):
-            found[index] = value
-        report(min((number + 1) * CHUNK, len(new)), len(new))
+    with closing(each(digest, jobs)) as results:
+        for number, values in enumerate(results):
+            for index, value in zip(new[number * CHUNK :], values, strict=False):
+                found[index] = value
+            report(min((number + 1) * CHUNK, len(new)), len(new))
     complete = [value for value in found if value is not None]
     if new or len(known) != len(files):
         _remember(memory, files, complete, now)

@@ -171,7 +171,7 @@ def _walk(root: Path, inside: str, above: frozenset[tuple[int, int]]) -> Iterato
         path = f"{inside}/{entry.name}"
         if _is_folder(entry):
             yield from _walk(root, path, above | {here})
-        elif Path(entry.name).suffix.lower() in SUFFIXES and _may_be_read(entry):
+        elif f".{entry.name.rpartition('.')[2].lower()}" in SUFFIXES and _may_be_read(entry):
             yield path, _signature(entry)
 
 

@@ -154,7 +154,9 @@ def _warn_of_twins(root: Path, train: Pictures, test: Pictures) -> None:
     """Pictures of equal content are one row of the store."""
     if train.rows is None or test.rows is None:
         return
-    count = int(torch.isin(test.rows, train.rows).sum())
+    known = torch.zeros(len(train.store), dtype=torch.bool)
+    known[train.rows] = True
+    count = int(known[test.rows].sum())
     if count:
         log.warning(
             "%s: %s of %s test pictures are among the training pictures too: accuracy will be overstated",

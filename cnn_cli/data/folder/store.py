@@ -10,7 +10,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,7 @@ class Place:
     @property
     def owner(self) -> list[str]:
         """Who uses the store: one folder in one form needs one store, and the one that it had before goes."""
-        return [str(self.root.resolve()), str(self.form)]
+        return [str(self.root.resolve()), _text(self.form)]
 
 
 def obtain(place: Place, paths: Mapping[bytes, str], refuse: Refuse, report: Report) -> Store:
@@ -120,10 +120,15 @@ def _cannot_be_kept(place: Place, why: str) -> DataError:
 
 def _key(form: Form, digests: Iterable[bytes]) -> str:
     """The same for the same contents in the same form, whatever their order."""
-    total = hashlib.sha256(f"{VERSION} {form.reading} {form.shape}".encode())
+    total = hashlib.sha256(f"{VERSION} {_text(form)}".encode())
     for digest in sorted(digests):
         total.update(digest)
     return total.hexdigest()[:32]
+
+
+def _text(form: Form) -> str:
+    """What of a form decides the pixels: ink is the same for every size of the network's input."""
+    return f"{form.reading} {form.shape}"
 
 
 # ---- finding
@@ -234,11 +239,12 @@ def _decode(
         for start in starts
     ]
     problems = {}
-    for start, found in zip(starts, each(decode, jobs), strict=True):
-        for row, problem in found.items():
-            refuse(pictures[start + row][0], problem)
-            problems[start + row] = problem
-        report(min(start + step, len(pictures)), len(pictures))
+    with closing(each(decode, jobs)) as results:
+        for start, found in zip(starts, results, strict=True):
+            for row, problem in found.items():
+                refuse(pictures[start + row][0], problem)
+                problems[start + row] = problem
+            report(min(start + step, len(pictures)), len(pictures))
     return problems
 
 

@@ -6,11 +6,11 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -29,10 +29,12 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-def each(function: Callable[[Job], Result], jobs: Sequence[Job]) -> Iterator[Result]:
+def each(function: Callable[[Job], Result], jobs: Sequence[Job]) -> Generator[Result, None, None]:
     """function(job) of every job, in their order. One job alone is done here, several in processes.
 
     Processes are spawned, not forked: torch's threads are running, and it is the same on every system.
+
+    Closing the iterator ends the processes at once.
 
     Raises:
         DataError: a process was killed. What `function` raises comes through, and ends the others.
@@ -41,6 +43,7 @@ def each(function: Callable[[Job], Result], jobs: Sequence[Job]) -> Iterator[Res
     if count <= 1:
         yield from map(function, jobs)
         return
+    others = set(active_children())
     executor = ProcessPoolExecutor(count, get_context("spawn"), initializer=_obey_parent)
     waiting: deque[Future[Result]] = deque()
     try:
@@ -56,6 +59,10 @@ def each(function: Callable[[Job], Result], jobs: Sequence[Job]) -> Iterator[Res
             "a process that decodes pictures was killed, most likely for want of memory",
             hint="close other programs, or make the largest pictures smaller",
         ) from error
+    except BaseException:  # GeneratorExit too: nobody waits for the rest, and a large picture takes its time
+        for process in set(active_children()) - others:
+            process.terminate()
+        raise
     finally:
         executor.shutdown(cancel_futures=True)
 
