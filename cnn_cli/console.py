@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from cnn_cli.errors import CnnError
+from cnn_cli import ranks
+from cnn_cli.errors import CnnError, StoppedError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,11 +35,14 @@ def _stderr() -> "Console":
 
 def message(text: str) -> None:
     """A line for people, on stderr."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
+    if ranks.rank() == 0:
+        print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def error(error: CnnError) -> None:
     """`error: ...`, a line for each problem, and below it `hint: ...`, on stderr."""
+    if ranks.rank() and isinstance(error, StoppedError):
+        return  # all processes stop together: once is enough
     for problem in error.message.splitlines():
         _marked("error", "bold red", problem)
     if error.hint:
@@ -47,7 +51,8 @@ def error(error: CnnError) -> None:
 
 def warning(text: str) -> None:
     """`warning: ...` on stderr."""
-    _marked("warning", "bold yellow", text)
+    if ranks.rank() == 0:
+        _marked("warning", "bold yellow", text)
 
 
 def _marked(word: str, style: str, text: str) -> None:
@@ -58,7 +63,8 @@ def _marked(word: str, style: str, text: str) -> None:
 
 def line(text: str) -> None:
     """A line of data, on stdout."""
-    print(text, flush=True)  # noqa: T201
+    if ranks.rank() == 0:
+        print(text, flush=True)  # noqa: T201
 
 
 def json_line(value: Any) -> None:
@@ -127,7 +133,7 @@ class StepBar:
 
     def update(self, text: str, done: int, total: int) -> None:
         """Show that `done` of `total` are done."""
-        if not _stderr().is_terminal:
+        if not _stderr().is_terminal or ranks.rank():
             return
         if self._progress is None:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

@@ -12,7 +12,8 @@ from cnn_cli.config.load import load_config
 from cnn_cli.engine import build
 from cnn_cli.errors import NetworkError
 from cnn_cli.model.build import LayerSpec, build_network, initialise, measure
-from cnn_cli.model.layers import NORMALISATION, LayerError
+from cnn_cli.model.modules import NORMALISATION
+from cnn_cli.model.shapes import LayerError
 
 INPUT = (1, 28, 28)
 

@@ -13,7 +13,8 @@ from cnn_cli.config.layers import Layer
 from cnn_cli.config.network import Item
 from cnn_cli.model.build import initialise
 from cnn_cli.model.combinators import COMBINATORS
-from cnn_cli.model.layers import LAYERS, LayerError, describe
+from cnn_cli.model.layers import LAYERS
+from cnn_cli.model.shapes import LayerError, describe
 
 PICTURE = (3, 8, 10)
 

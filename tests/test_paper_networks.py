@@ -12,7 +12,7 @@ from cnn_cli.config.dump import dump
 from cnn_cli.config.load import load_config, load_text
 from cnn_cli.engine import build
 from cnn_cli.model.build import initialise
-from cnn_cli.model.combinators import Auxiliary, take_auxiliary_logits
+from cnn_cli.model.modules import Auxiliary, take_auxiliary_logits
 from cnn_cli.model.summary import NetworkSummary, count_parameters, summarise
 
 ROOT = Path(__file__).resolve().parent.parent

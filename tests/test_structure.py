@@ -1,6 +1,7 @@
 """The shape of the package: which way imports go, what no file does, and that the README's tree is true."""
 
 import ast
+import inspect
 import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import cnn_cli
+from cnn_cli.config.network import vocabulary
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path(cnn_cli.__file__).parent
@@ -27,14 +29,14 @@ LEVELS = (
     {"model", "data"},
     {"image"},
     {"config"},
-    {"errors", "files", "resources"},
+    {"errors", "files", "ranks", "resources"},
 )
 """A part imports from itself and from the levels below its own, never from a neighbour."""
 
 ONLY_WHERE_NEEDED = {"torchvision", "matplotlib", "pooch", "requests"}
 """Slow to import, and not needed to read a picture: imported in the function that uses them."""
 
-WITHOUT_TORCH = {"cli", "console", "image", "config", "errors", "files", "resources"}
+WITHOUT_TORCH = {"cli", "console", "image", "config", "errors", "files", "ranks", "resources"}
 
 LONGEST = 300
 """Lines of a file: a longer one is asked for its second idea."""
@@ -152,3 +154,12 @@ def test_everything_on_the_disk_is_in_the_readmes_tree() -> None:
         return path in paths or any(parent.as_posix() in closed for parent in Path(path).parents)
 
     assert not [path for path in on_disk() if not has_line(path)]
+
+
+def test_the_vocabulary_is_short():
+    """All layers, with their documentation and what they compute, are less than 500 lines to read."""
+    files = ("config/layers.py", "model/layers.py", "model/combinators.py")
+    lines = sum(len((PACKAGE / file).read_text().splitlines()) for file in files)
+    combinators = [kind for kind in vocabulary().values() if kind.__module__ == "cnn_cli.config.network"]
+    assert len(combinators) == 5
+    assert lines + sum(len(inspect.getsource(kind).splitlines()) for kind in combinators) < 500

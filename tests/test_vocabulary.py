@@ -14,8 +14,9 @@ from cnn_cli.config.network import Item, vocabulary
 from cnn_cli.data.inputs import Preparation
 from cnn_cli.engine import build
 from cnn_cli.model.build import _Builder, initialise, measure
-from cnn_cli.model.combinators import COMBINATORS, take_auxiliary_logits
+from cnn_cli.model.combinators import COMBINATORS
 from cnn_cli.model.layers import LAYERS
+from cnn_cli.model.modules import take_auxiliary_logits
 from cnn_cli.model.summary import summarise
 
 PICTURE = (4, 9, 11)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from cnn_cli import console
+from cnn_cli import console, ranks
 from cnn_cli.errors import ExitCode
 
 CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
@@ -19,6 +19,8 @@ def stop_requests() -> Iterator[Callable[[], ExitCode | None]]:
 
     def note(number: int, frame: FrameType | None) -> None:
         code = CODES[signal.Signals(number)]
+        if requested and ranks.count() > 1:
+            return  # torchrun passes on what the terminal has sent already; it kills whoever takes too long
         if requested:
             os._exit(code)  # all files are written atomically: there is nothing to clean up
         requested.append(code)

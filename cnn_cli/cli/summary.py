@@ -29,7 +29,7 @@ def summary(config: ConfigName, overrides: Overrides = None, as_json: Json = Fal
 
 def _show(name: str, result: "NetworkSummary") -> None:
     from cnn_cli import console
-    from cnn_cli.model.layers import describe
+    from cnn_cli.model.shapes import describe
 
     console.table(
         f"{name}, input {describe(result.input_shape)}",
@@ -54,7 +54,7 @@ def _rows(layers: "Sequence[LayerSummary]", depth: int = 0) -> Iterator[list[str
 
 
 def _row(layer: "LayerSummary", indent: str) -> list[str]:
-    from cnn_cli.model.layers import describe
+    from cnn_cli.model.shapes import describe
 
     windows = (describe(pair) if pair else "" for pair in (layer.kernel, layer.stride, layer.padding))
     field = describe(layer.receptive_field) if layer.receptive_field else "all"

@@ -1,5 +1,6 @@
 """`cnn train`."""
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from cnn_cli.config.schema import Config
     from cnn_cli.engine.folder import RunFolder
     from cnn_cli.engine.records import EpochRecord, StepRecord
-    from cnn_cli.engine.run import RunResult, SavedState
+    from cnn_cli.engine.run import Run, RunResult, SavedState
 
 
 def train(
@@ -100,18 +101,27 @@ def _run(
     config: "Config", state: "SavedState | None", folder: "Callable[[], RunFolder]", as_json: bool
 ) -> None:
     from cnn_cli import console
-    from cnn_cli.cli.signals import stop_requests
     from cnn_cli.engine import build
+    from cnn_cli.engine.folder import RunFolder
     from cnn_cli.engine.run import Run
-    from cnn_cli.tools.plots import learning_curve
 
     compute = build.compute(config.train)
-    with console.download_bar() as bar:
-        source = build.source(config.data, bar)
-    run = Run(config, source, compute)
-    if state is not None:
-        run.restore(state)
-    claimed = folder()
+    with compute.processes.joined():
+        with compute.processes.one_after_the_other(), console.download_bar() as bar:
+            source = build.source(config.data, bar)
+        run = Run(config, source, compute)
+        if state is not None:
+            run.restore(state)
+        leads = compute.processes.leads  # the others never write
+        _execute(run, folder() if leads else RunFolder(Path(os.devnull)), as_json)
+
+
+def _execute(run: "Run", claimed: "RunFolder", as_json: bool) -> None:
+    from cnn_cli import console
+    from cnn_cli.cli.signals import stop_requests
+    from cnn_cli.tools.plots import learning_curve
+
+    config, source, compute = run.config, run.source, run.compute
     console.message(
         f"training {config.name} on {source.name}: {len(run.loop.data.train):,} pictures, "
         f"{len(run.loop.data.validation):,} for validation; {compute.describe()}; seed {config.seed}"
@@ -127,7 +137,7 @@ def _run(
         ) from None
     finally:
         show.bar.close()
-        if config.output.plot and run.loop.history:
+        if config.output.plot and run.loop.history and compute.processes.leads:
             learning_curve(run.loop.history, f"{config.name} on {source.name}", claimed.curve)
     _show_result(result, as_json)
 

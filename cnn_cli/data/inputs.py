@@ -1,5 +1,6 @@
 """From stored pictures to what a network reads: one definition for training, evaluation and prediction."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -8,8 +9,8 @@ from torch import Tensor
 
 from cnn_cli.data.source import Pictures, Reading
 
-CHUNK = 2**22
-"""Pixels that are counted at once: 32 MB as the int64 that counting needs."""
+CHUNK = 2**20
+"""Numbers that are summed at once: 4 MB as int32, which stay in the processor's cache."""
 
 LUMA = (0.299, 0.587, 0.114)
 """Shares of red, green and blue in brightness (ITU-R BT.601), as in Pillow's conversion to grey."""
@@ -65,18 +66,16 @@ def to_channels(images: Tensor, channels: int) -> Tensor:
 
 
 def mean_and_std(pictures: Pictures, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of the pixels in 0..1, for each of `channels`; exact, by a histogram."""
-    counts = torch.zeros(channels, 256, dtype=torch.float64)
-    step = max(1, CHUNK // pictures.store[0].numel()) if len(pictures) else 1
+    """Mean and standard deviation of the pixels in 0..1 for each of `channels`, exact: from whole numbers."""
+    sums = torch.zeros(2, channels, dtype=torch.int64)  # of the values, and of their squares
+    step = max(1, CHUNK // max(1, pictures.store[:1].numel()))
     for start in range(0, len(pictures), step):
-        images = to_channels(pictures.take(slice(start, start + step)), channels)
-        for channel in range(channels):
-            counts[channel] += torch.bincount(images[:, channel].flatten(), minlength=256).cpu()
-    values = torch.arange(256, dtype=torch.float64) / 255
-    shares = counts / counts.sum(1, keepdim=True)
-    mean = (shares * values).sum(1)
-    variance = (shares * (values - mean[:, None]) ** 2).sum(1)
-    return tuple(mean.tolist()), tuple(variance.sqrt().tolist())
+        values = to_channels(pictures.take(slice(start, start + step)), channels).cpu().to(torch.int32)
+        sums += torch.stack([values.sum((0, 2, 3)), (values * values).sum((0, 2, 3))])
+    count = max(1, len(pictures)) * pictures.store.shape[2:].numel()
+    moments = [(total / count, squares / count) for total, squares in sums.T.tolist()]
+    deviations = (math.sqrt(square - mean**2) for mean, square in moments)
+    return tuple(mean / 255 for mean, _ in moments), tuple(deviation / 255 for deviation in deviations)
 
 
 def _amid_paper(images: Tensor, size: int) -> Tensor:

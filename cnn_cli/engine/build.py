@@ -15,7 +15,7 @@ from cnn_cli.engine import device
 from cnn_cli.engine.seeds import derive
 from cnn_cli.errors import ConfigError, NetworkError
 from cnn_cli.model.build import build_network
-from cnn_cli.model.layers import Shape
+from cnn_cli.model.shapes import Shape
 
 MOST_VALIDATION = 5_000
 """Validation pictures at most, where the config does not say: at 99.5 % they know the accuracy to 0.1 %."""

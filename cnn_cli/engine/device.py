@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
+from cnn_cli import ranks
+from cnn_cli.engine.processes import ALONE, Processes, from_environment
 from cnn_cli.errors import CnnError, ConfigError
 
 _OTHER_DEVICE = "use train.device=auto or train.device=cpu"
@@ -20,6 +22,8 @@ class Compute:
     """`float32` or `bfloat16`, of the forward pass."""
     threads: int
     """CPU threads of one operation."""
+    processes: Processes = ALONE
+    """This process, and those that train with it."""
 
     def autocast(self) -> AbstractContextManager[object]:
         """The context of a forward pass."""
@@ -32,7 +36,8 @@ class Compute:
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else str(self.device)
         count = f"{self.threads} thread{'s' * (self.threads != 1)}"
         threads = f", {count}" if self.device.type == "cpu" else ""
-        return f"{name}, {self.precision}{threads}"
+        processes = f", {self.processes.count} processes" if self.processes.together else ""
+        return f"{name}, {self.precision}{threads}{processes}"
 
 
 def choose(device: str, precision: str = "auto", threads: int = 0, *, deterministic: bool = False) -> Compute:
@@ -49,7 +54,8 @@ def choose(device: str, precision: str = "auto", threads: int = 0, *, determinis
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     if deterministic != torch.are_deterministic_algorithms_enabled():  # the call imports the compiler: 1.2 s
         torch.use_deterministic_algorithms(deterministic)
-    return Compute(chosen, _precision(precision, chosen), torch.get_num_threads())
+    processes = from_environment(chosen)
+    return Compute(chosen, _precision(precision, chosen), torch.get_num_threads(), processes)
 
 
 def out_of_memory(error: BaseException) -> CnnError | None:
@@ -69,7 +75,7 @@ def out_of_memory(error: BaseException) -> CnnError | None:
 def _device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    device = torch.device(name)
+    device = torch.device(f"cuda:{ranks.local_rank()}" if name == "cuda" else name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigError(
             f"train.device: there is no {name} here; torch sees {torch.cuda.device_count()} CUDA devices",

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from cnn_cli.data.inputs import Preparation
 from cnn_cli.data.sources import Pictures
 from cnn_cli.engine.device import Compute
+from cnn_cli.engine.processes import ALONE
 
 BATCH_NUMBERS = 2**20
 """Numbers in one batch of inputs, 4 MB of float32: its activations stay in the processor's cache."""
@@ -13,18 +14,21 @@ BATCH_NUMBERS = 2**20
 
 @torch.inference_mode()
 def logits_of(network: nn.Module, pictures: Pictures, preparation: Preparation, compute: Compute) -> Tensor:
-    """Logits float32 [N, C] on the CPU, in the order of the pictures.
+    """Logits float32 [N, C] on the CPU, in the order of the pictures; several processes share the work.
 
     The network is put into evaluation mode and left in the mode that it was in.
     """
     was_training = network.training
     network.eval()
     batch = max(1, BATCH_NUMBERS // (preparation.channels * preparation.size**2))
+    enough = len(pictures) >= compute.processes.count
+    processes = compute.processes if enough else ALONE
+    mine = processes.share(torch.arange(len(pictures)))
     outputs = []
-    for start in range(0, len(pictures), batch):
-        images = pictures.take(slice(start, start + batch)).to(compute.device)
+    for rows in torch.split(mine, batch):
+        images = pictures.take(slice(int(rows[0]), int(rows[-1]) + 1)).to(compute.device)
         inputs = preparation.inputs(images)
         with compute.autocast():
             outputs.append(network(inputs).float())
     network.train(was_training)
-    return torch.cat(outputs).cpu()
+    return processes.gathered(torch.cat(outputs).cpu(), len(pictures))

@@ -30,6 +30,9 @@ KIND = "training state"
 FORMAT = 1
 """Raised when a state of an older version could be misread."""
 
+AGREE_EVERY = 10
+"""Steps between two questions among several processes whether to stop: each waits for all of them."""
+
 Listener = Callable[[StepRecord | EpochRecord], None]
 
 
@@ -102,26 +105,29 @@ class Run:
             StoppedError: as asked for.
             CnnError: the loss diverged, or memory ran out; the last epoch's files stay.
         """
-        write_text(folder.config, dump(self.config))
+        if self.compute.processes.leads:
+            write_text(folder.config, dump(self.config))
         with _errors_of_torch():
             for record in self.loop.run():
                 if isinstance(record, EpochRecord):
                     self._save(folder, record)
                 listen(record)
-                code = stop()
-                if code is not None:
-                    self._stop(folder, code)
+                self._stop_if_asked(folder, record, stop)
             return self._finish(folder)
 
     def _save(self, folder: RunFolder, record: EpochRecord) -> None:
         """The state first: it holds all the others, so a crash between two files loses nothing."""
         self._save_state(folder)
+        if not self.compute.processes.leads:
+            return
         if record.best:
             checkpoint.write(folder.checkpoint, self._checkpoint())
         self._write_history(folder)
 
     def _save_state(self, folder: RunFolder) -> None:
         tensors, loop = self.loop.state()
+        if not self.compute.processes.leads:
+            return
         header = {
             "kind": KIND,
             "format": FORMAT,
@@ -152,6 +158,17 @@ class Run:
             },
         )
 
+    def _stop_if_asked(
+        self, folder: RunFolder, record: StepRecord | EpochRecord, stop: Callable[[], ExitCode | None]
+    ) -> None:
+        """Several processes agree now and then: a signal may have reached one before the others."""
+        processes = self.compute.processes
+        if processes.together and isinstance(record, StepRecord) and record.step % AGREE_EVERY:
+            return
+        code = processes.most(stop() or ExitCode.OK)
+        if code:
+            self._stop(folder, ExitCode(code))
+
     def _stop(self, folder: RunFolder, code: ExitCode) -> None:
         self._save_state(folder)
         epoch, step = divmod(self.loop.step, self.loop.steps_per_epoch)
@@ -162,14 +179,11 @@ class Run:
         )
 
     def _finish(self, folder: RunFolder) -> RunResult:
-        self._write_history(folder)
         trained = self._checkpoint()
         pictures = self.source.test()
         network = trained.network().to(self.compute.device)
         logits = logits_of(network, pictures, self.preparation, self.compute)
         test = metrics.measure(logits, pictures.labels, self.source.classes)
-        figures = {"test_accuracy": test.accuracy, "test_loss": test.loss, "test_n": test.n}
-        checkpoint.write(folder.checkpoint, replace(trained, metrics=trained.metrics | figures))
         result = RunResult(
             folder=folder,
             data=self.source.name,
@@ -178,8 +192,17 @@ class Run:
             test=test,
             seconds=sum(record.seconds for record in self.loop.history),
         )
-        write_text(folder.metrics, json.dumps(self._metrics(result), indent=2) + "\n")
+        if self.compute.processes.leads:
+            self._write_result(trained, result)
         return result
+
+    def _write_result(self, trained: checkpoint.Checkpoint, result: RunResult) -> None:
+        """The file of metrics last: it says that the run is finished."""
+        folder, test = result.folder, result.test
+        self._write_history(folder)
+        figures = {"test_accuracy": test.accuracy, "test_loss": test.loss, "test_n": test.n}
+        checkpoint.write(folder.checkpoint, replace(trained, metrics=trained.metrics | figures))
+        write_text(folder.metrics, json.dumps(self._metrics(result), indent=2) + "\n")
 
     def _metrics(self, result: RunResult) -> dict[str, Any]:
         return {

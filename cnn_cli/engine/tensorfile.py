@@ -46,6 +46,15 @@ def read(path: Path, kind: str, version: int) -> tuple[dict[str, Tensor], dict[s
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
+def by_prefix(tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """{"a.b.c": t} to {"a": {"b.c": t}}."""
+    parts: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        prefix, rest = name.split(".", 1)
+        parts.setdefault(prefix, {})[rest] = tensor
+    return parts
+
+
 def _check_header(path: Path, header: Any, kind: str, version: int) -> None:
     if not isinstance(header, dict) or "kind" not in header:
         raise DataError(f"{path}: is a safetensors file, but not one that cnn wrote", hint=_TRAIN)

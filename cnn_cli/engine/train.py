@@ -24,8 +24,9 @@ from cnn_cli.engine.optimizers import build_optimizer
 from cnn_cli.engine.records import EpochRecord, StepRecord
 from cnn_cli.engine.schedules import schedule
 from cnn_cli.engine.seeds import derive, generator
-from cnn_cli.errors import CnnError
-from cnn_cli.model.combinators import take_auxiliary_logits
+from cnn_cli.engine.tensorfile import by_prefix
+from cnn_cli.errors import CnnError, ConfigError
+from cnn_cli.model.modules import take_auxiliary_logits
 
 CHECK_EVERY = 50
 """Steps between two looks at the loss on a device that computes ahead of Python: a look waits for it."""
@@ -70,15 +71,17 @@ class TrainingLoop:
         self.layout = torch.channels_last if settings.channels_last else torch.contiguous_format
         self.network = network.to(compute.device, memory_format=self.layout).train()  # type: ignore[call-overload]
         self.average = WeightAverage(self.network, settings.ema) if settings.ema else None
+        self.processes = compute.processes
+        self.shared_network = self.processes.shared(self.network)
         self.optimizer = build_optimizer(
             self.network,
             settings.optimizer,
-            lr=settings.lr,
             momentum=settings.momentum,
             betas=settings.betas,
             weight_decay=settings.weight_decay,
         )
         self.steps_per_epoch = -(-len(data.train) // (settings.batch_size * settings.accumulate))
+        self._check_shares()
         self.lr_factor = schedule(
             settings.schedule,
             total_steps=self.steps_per_epoch * settings.epochs,
@@ -91,6 +94,15 @@ class TrainingLoop:
         self.history: list[EpochRecord] = []
         self.best: dict[str, Tensor] = self._snapshot()
         self.sums = self._zero_sums()
+
+    def _check_shares(self) -> None:
+        """Each process needs a picture in each step."""
+        smallest = len(self.data.train) // max(1, self.steps_per_epoch)
+        if smallest < self.processes.count:
+            raise ConfigError(
+                f"train.batch_size: {self.processes.count} processes cannot share steps of {smallest}",
+                hint="raise train.batch_size, or start fewer processes",
+            )
 
     @property
     def finished(self) -> bool:
@@ -112,7 +124,7 @@ class TrainingLoop:
         # Steps of equal size, give or take one picture: none is dropped or left over as a tiny batch.
         steps = order.tensor_split(self.steps_per_epoch)
         for index in range(self.step - epoch * self.steps_per_epoch, self.steps_per_epoch):
-            self._take_step(steps[index].to(self.compute.device))
+            self._take_step(steps[index])
             trained += len(steps[index])
             yield StepRecord(epoch + 1, index + 1, self.steps_per_epoch)
         self._check_loss()
@@ -125,19 +137,22 @@ class TrainingLoop:
         yield record
 
     def _take_step(self, indices: Tensor) -> None:
-        """One step of the optimiser over the pictures at `indices`, in `accumulate` batches."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._lr(self.step)
-        torch.manual_seed(derive(self.seed, "dropout", self.step))
-        draws = generator(self.seed, "augment", self.step)
-        for batch in indices.tensor_split(min(self.settings.accumulate, len(indices))):
+        """One step of the optimiser over the pictures at `indices`, in `accumulate` batches.
+
+        Several processes share the pictures; the mean of their gradients is that of the whole step.
+        """
+        place = (self.step,) if self.processes.leads else (self.step, self.processes.rank)
+        torch.manual_seed(derive(self.seed, "dropout", *place))
+        draws = generator(self.seed, "augment", *place)
+        mine = self.processes.share(indices).to(self.compute.device)
+        for batch in mine.tensor_split(min(self.settings.accumulate, len(mine))):
             loss = self._loss(batch, draws)
-            (loss * (len(batch) / len(indices))).backward()  # type: ignore[no-untyped-call]
+            (loss * (len(batch) * self.processes.count / len(indices))).backward()  # type: ignore[no-untyped-call]
             self._count(loss.detach(), len(batch))
         if self.settings.clip_norm:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.step(self._lr(self.step))
+        self.optimizer.zero_grad()
         self.step += 1
         if self.average:
             self.average.update(self.network, self.step)
@@ -162,7 +177,7 @@ class TrainingLoop:
         )
         inputs = self.preparation.normalise(pixels).contiguous(memory_format=self.layout)
         with self.compute.autocast():
-            logits = self.network(inputs)
+            logits = self.shared_network(inputs)
         labels = self.data.train.labels[batch]
         loss = self._cross_entropy(logits, labels)
         for weight, beside in take_auxiliary_logits(self.network):
@@ -191,6 +206,10 @@ class TrainingLoop:
     def _validate(self, epoch: int, started: float, images_per_second: float) -> EpochRecord:
         accuracy = loss = None
         pictures = self.data.validation
+        self.processes.follow_leader(self.network)
+        if self.average:
+            self.processes.follow_leader(self.average.network)
+        sums = self._all_sums()
         if len(pictures):
             network = self.average.network if self.average else self.network
             logits = logits_of(network, pictures, self.preparation, self.compute)
@@ -200,7 +219,7 @@ class TrainingLoop:
         return EpochRecord(
             epoch=epoch + 1,
             epochs=self.settings.epochs,
-            train_loss=(self.sums["loss"] / self.sums["pictures"]).item(),
+            train_loss=(sums["loss"] / sums["pictures"]).item(),
             validation_loss=loss,
             validation_accuracy=accuracy,
             lr=self._lr(self.step - 1),
@@ -230,20 +249,26 @@ class TrainingLoop:
         network = self.average.network if self.average else self.network
         return {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
 
+    def _all_sums(self) -> dict[str, Tensor]:
+        """The epoch's sums over all processes."""
+        processes = self.processes
+        sums = {name: processes.sum(self.sums[name]) for name in ("loss", "pictures")}
+        return sums | {"first_bad_step": processes.least(self.sums["first_bad_step"])}
+
     def _zero_sums(self) -> dict[str, Tensor]:
         kind = torch.float32 if self.compute.device.type == "mps" else torch.float64  # mps has no float64
         zero = torch.zeros((), dtype=kind, device=self.compute.device)
         return {"loss": zero, "pictures": zero.clone(), "first_bad_step": zero + torch.inf}
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """All that another loop needs to go on: tensors, and values for JSON."""
+        """All that another loop needs to go on: tensors, and values for JSON. All processes ask together."""
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
-        tensors |= {f"sums.{name}": tensor for name, tensor in self.sums.items()}
+        tensors |= {f"sums.{name}": tensor for name, tensor in self._all_sums().items()}
         if self.average:
             tensors |= {f"average.{name}": t for name, t in self.average.network.state_dict().items()}
-        for index, values in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{name}": t for name, t in values.items() if t is not None}
+        for index, values in enumerate(self.optimizer.state):
+            tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in values.items()}
         return tensors, {"step": self.step, "history": [asdict(record) for record in self.history]}
 
     def load_state(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
@@ -252,33 +277,15 @@ class TrainingLoop:
         Raises:
             KeyError, RuntimeError, TypeError, ValueError: the state is of another network or optimiser.
         """
-        parts = _by_prefix(tensors)
+        parts = by_prefix(tensors)
         self.network.load_state_dict(parts["best"])  # a best that does not fit is refused now, not at the end
         self.network.load_state_dict(parts["network"])
         if self.average:
             self.average.network.load_state_dict(parts["average"])
-        optimizer = self.optimizer.state_dict()
-        optimizer["state"] = {int(index): v for index, v in _by_prefix(parts.get("optimizer", {})).items()}
-        self.optimizer.load_state_dict(optimizer)
-        _lay_out_as_parameters(self.optimizer)
+        optimizer = by_prefix(parts.get("optimizer", {}))
+        self.optimizer.load({int(index): values for index, values in optimizer.items()})
         self.best = parts["best"]
-        self.sums = {name: parts["sums"][name].to(zero) for name, zero in self._zero_sums().items()}
+        sums = {name: parts["sums"][name].to(zero) for name, zero in self._zero_sums().items()}
+        self.sums = sums if self.processes.leads else self._zero_sums()  # what was summed counts once
         self.step = int(values["step"])
         self.history = [EpochRecord(**record) for record in values["history"]]
-
-
-def _lay_out_as_parameters(optimizer: torch.optim.Optimizer) -> None:
-    """Give each loaded state its parameter's memory layout: fused optimisers read both in memory order."""
-    for parameter, values in optimizer.state.items():
-        for name, value in values.items():
-            if value.shape == parameter.shape:
-                values[name] = torch.empty_like(parameter).copy_(value)
-
-
-def _by_prefix(tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-    """{"a.b.c": t} to {"a": {"b.c": t}}."""
-    parts: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        prefix, rest = name.split(".", 1)
-        parts.setdefault(prefix, {})[rest] = tensor
-    return parts

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from cnn_cli.errors import NetworkError
-from cnn_cli.model.combinators import COMBINATORS, Built, LayerSpec, Modules, Site
-from cnn_cli.model.layers import LAYERS, LayerError, Shape, describe
+from cnn_cli.model.combinators import COMBINATORS, Built, LayerSpec, Site
+from cnn_cli.model.layers import LAYERS
+from cnn_cli.model.modules import Modules
+from cnn_cli.model.shapes import LayerError, Shape, describe
 
 Path = tuple[str | int, ...]
 

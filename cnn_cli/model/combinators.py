@@ -5,20 +5,18 @@ raises LayerError where what is inside cannot be put together. The parameters ar
 `cnn_cli.config.network`. (`repeat` is no module: its layers become part of the chain that it stands in.)
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from cnn_cli.model.layers import LayerError, Pair, Shape, describe
+from cnn_cli.model.modules import Auxiliary, Modules, Parallel, Residual
+from cnn_cli.model.shapes import LayerError, Pair, Shape, describe
 
 LayerSpec = tuple[str, dict[str, Any]]
 """A layer's name and its parameters, as plain values."""
 
-Modules = OrderedDict[str, nn.Module]
 Built = tuple[nn.Module, Shape]
 
 
@@ -77,65 +75,9 @@ def block(shape: Shape, site: Site, *, name: str, layers: Sequence[LayerSpec]) -
 
 
 COMBINATORS: dict[str, Callable[..., Built]] = {
-    "residual": residual,
-    "parallel": parallel,
-    "auxiliary": auxiliary,
-    "block": block,
+    function.__name__: function for function in (residual, parallel, auxiliary, block)
 }
 """The function behind each name of the YAML that holds layers."""
-
-
-class Residual(nn.Sequential):
-    """The sum of a chain and of a shortcut around it (He et al. 2015, eq. 1 and 2)."""
-
-    def __init__(self, layers: Modules, shortcut: nn.Sequential) -> None:
-        super().__init__(layers)
-        self.shortcut = shortcut
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """[N, C, H, W] to the shape of the chain's output."""
-        *chain, shortcut = self
-        outputs = inputs
-        for module in chain:
-            outputs = module(outputs)
-        summed: Tensor = outputs + shortcut(inputs)
-        return summed
-
-
-class Parallel(nn.Sequential):
-    """Branches joined along dimension 1, as in an inception module (Szegedy et al. 2014, figure 2)."""
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """[N, C, H, W] to [N, the sum of the branches' channels, H', W']."""
-        return torch.cat([branch(inputs) for branch in self], 1)
-
-
-class Auxiliary(nn.Sequential):
-    """The identity, with a classifier beside the chain in training (Szegedy et al. 2014, section 5).
-
-    The logits wait in `logits` until the loss takes them: a chain passes on one tensor alone.
-    """
-
-    def __init__(self, layers: Modules, weight: float) -> None:
-        super().__init__(layers)
-        self.weight = weight
-        self.logits: Tensor | None = None
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Any shape to itself."""
-        self.logits = super().forward(inputs) if self.training else None  # type: ignore[no-untyped-call]
-        return inputs
-
-
-def take_auxiliary_logits(network: nn.Module) -> Iterator[tuple[float, Tensor]]:
-    """Weight and logits [N, classes] of every auxiliary classifier in the last forward pass of training.
-
-    They are taken, so that the pass's memory is free once its gradients are done.
-    """
-    for module in network.modules():
-        if isinstance(module, Auxiliary) and module.logits is not None:
-            logits, module.logits = module.logits, None
-            yield module.weight, logits
 
 
 def _projection(shape: Shape, output: Shape) -> Sequence[LayerSpec]:

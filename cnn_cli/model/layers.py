@@ -7,29 +7,10 @@ documented in `cnn_cli.config.layers`.
 
 from collections.abc import Callable
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-Shape = tuple[int, ...]
-Pair = tuple[int, int]
-
-
-class LayerError(ValueError):
-    """The layer does not fit its input: one line that names the shapes.
-
-    Args:
-        problem: the line.
-        inside: the parameter at fault, as keys and indices below the layer.
-    """
-
-    def __init__(self, problem: str, *inside: str | int) -> None:
-        super().__init__(problem)
-        self.inside = inside
-
-
-def describe(shape: Shape) -> str:
-    """A shape as people write it: `16x5x5`, or `84` for a vector."""
-    return "x".join(map(str, shape))
+from cnn_cli.model.modules import ChannelAffine, ScaledTanh
+from cnn_cli.model.shapes import LayerError, Pair, Shape, check_window, describe, picture_of, zero_border
 
 
 def conv(
@@ -44,15 +25,15 @@ def conv(
     bias: bool,
 ) -> nn.Module:
     """Cross-correlation of (C, H, W) with `out` kernels, as torch and the papers compute it."""
-    channels, height, width = _picture(shape)
+    channels, height, width = picture_of(shape)
     if channels % groups or out % groups:
         raise LayerError(
             f"{groups} groups do not divide {channels} input and {out} output channels", "groups"
         )
     window = (dilation[0] * (kernel[0] - 1) + 1, dilation[1] * (kernel[1] - 1) + 1)
-    border = _zero_border(window, stride, padding)
+    border = zero_border(window, stride, padding)
     if not isinstance(border, str):
-        _check_window(window, border, (height, width), shape)
+        check_window(window, border, (height, width), shape)
     return nn.Conv2d(channels, out, kernel, stride, border, dilation, groups, bias)
 
 
@@ -60,10 +41,10 @@ def pool(
     shape: Shape, *, window: Pair, kind: str, stride: Pair | None, padding: Pair, ceil: bool
 ) -> nn.Module:
     """Maximum or average of every window of (C, H, W)."""
-    _, height, width = _picture(shape)
+    _, height, width = picture_of(shape)
     if any(2 * border > side for border, side in zip(padding, window, strict=True)):
         raise LayerError(f"padding {describe(padding)} is more than half of the {describe(window)} window")
-    _check_window(window, padding, (height, width), shape)
+    check_window(window, padding, (height, width), shape)
     if kind == "max":
         return nn.MaxPool2d(window, stride, padding, ceil_mode=ceil)
     return nn.AvgPool2d(window, stride, padding, ceil_mode=ceil)
@@ -71,13 +52,13 @@ def pool(
 
 def global_pool(shape: Shape, *, kind: str, size: Pair) -> nn.Module:
     """Maximum or average of as many windows of (C, H, W) as `size` says, as large as that takes."""
-    _picture(shape)
+    picture_of(shape)
     return nn.AdaptiveMaxPool2d(size) if kind == "max" else nn.AdaptiveAvgPool2d(size)
 
 
 def affine(shape: Shape) -> nn.Module:
     """A trainable coefficient and bias for every channel of (C, H, W)."""
-    return ChannelAffine(_picture(shape)[0])
+    return ChannelAffine(picture_of(shape)[0])
 
 
 def linear(shape: Shape, *, out: int, bias: bool) -> nn.Module:
@@ -89,7 +70,7 @@ def linear(shape: Shape, *, out: int, bias: bool) -> nn.Module:
 
 def flatten(shape: Shape) -> nn.Module:
     """(C, H, W) to (C*H*W,), channel by channel, row by row."""
-    _picture(shape)
+    picture_of(shape)
     return nn.Flatten()
 
 
@@ -106,7 +87,7 @@ def norm(shape: Shape, *, kind: str, groups: int, eps: float) -> nn.Module:
 
 def lrn(shape: Shape, *, size: int, alpha: float, beta: float, k: float) -> nn.Module:
     """Local response normalisation of (C, H, W) over neighbouring channels."""
-    _picture(shape)
+    picture_of(shape)
     return nn.LocalResponseNorm(size, alpha, beta, k)
 
 
@@ -151,80 +132,10 @@ def sigmoid(shape: Shape) -> nn.Module:
 
 
 LAYERS: dict[str, Callable[..., nn.Module]] = {
-    "conv": conv,
-    "pool": pool,
-    "global_pool": global_pool,
-    "affine": affine,
-    "linear": linear,
-    "flatten": flatten,
-    "norm": norm,
-    "lrn": lrn,
-    "dropout": dropout,
-    "relu": relu,
-    "leaky_relu": leaky_relu,
-    "gelu": gelu,
-    "silu": silu,
-    "tanh": tanh,
-    "scaled_tanh": scaled_tanh,
-    "sigmoid": sigmoid,
+    function.__name__: function
+    for function in (
+        *(conv, pool, global_pool, affine, linear, flatten, norm, lrn, dropout),
+        *(relu, leaky_relu, gelu, silu, tanh, scaled_tanh, sigmoid),
+    )
 }
 """The function behind each name of the YAML that computes; `combinators` has those that hold layers."""
-
-NORMALISATION = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm)
-"""Modules that normalise: their parameters are counted apart and never decay."""
-
-
-class ScaledTanh(nn.Module):
-    """1.7159 tanh(2x/3), so that f(1) = 1 and f(-1) = -1 (LeCun et al. 1998, appendix A)."""
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Any shape to the same shape, values in -1.7159..1.7159."""
-        return 1.7159 * torch.tanh(inputs * (2 / 3))
-
-
-class ChannelAffine(nn.Module):
-    """coefficient * x + bias, one pair of numbers a channel (LeCun et al. 1998, section II.B)."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.coefficient = nn.Parameter(torch.empty(channels))
-        self.bias = nn.Parameter(torch.empty(channels))
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Start as the identity."""
-        nn.init.ones_(self.coefficient)
-        nn.init.zeros_(self.bias)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """[N, C, H, W] to the same shape."""
-        return inputs * self.coefficient[:, None, None] + self.bias[:, None, None]
-
-
-def _picture(shape: Shape) -> tuple[int, int, int]:
-    if len(shape) != 3:
-        raise LayerError(f"needs a picture but its input is a vector of {shape[0]}")
-    channels, height, width = shape
-    return channels, height, width
-
-
-def _zero_border(window: Pair, stride: Pair, padding: str | Pair) -> str | Pair:
-    """What torch takes as padding. Its own `same` knows stride 1 alone; half an odd window is the same."""
-    if padding == "valid":
-        return 0, 0
-    if padding != "same":
-        return padding
-    if all(side % 2 for side in window):
-        return window[0] // 2, window[1] // 2
-    if stride != (1, 1):
-        raise LayerError(
-            f"padding `same` with stride {describe(stride)} needs an odd kernel, not {describe(window)}"
-        )
-    return "same"
-
-
-def _check_window(window: Pair, padding: Pair, size: Pair, shape: Shape) -> None:
-    padded = (size[0] + 2 * padding[0], size[1] + 2 * padding[1])
-    if window[0] > padded[0] or window[1] > padded[1]:
-        border = f" with padding {describe(padding)}" if padding != (0, 0) else ""
-        raise LayerError(f"a {describe(window)} window does not fit the {describe(shape)} input{border}")

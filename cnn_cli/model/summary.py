@@ -7,8 +7,8 @@ from typing import Any
 from torch import nn
 
 from cnn_cli.model.build import measure
-from cnn_cli.model.combinators import Auxiliary, Parallel, Residual
-from cnn_cli.model.layers import NORMALISATION, ChannelAffine, Shape
+from cnn_cli.model.modules import NORMALISATION, Auxiliary, ChannelAffine, Parallel, Residual
+from cnn_cli.model.shapes import Shape
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,93 @@
+"""The modules that torch lacks: what some layers of the YAML become."""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+Modules = OrderedDict[str, nn.Module]
+"""A chain of modules by name."""
+
+NORMALISATION = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm)
+"""Modules that normalise: their parameters are counted apart and never decay."""
+
+
+class ScaledTanh(nn.Module):
+    """1.7159 tanh(2x/3), so that f(1) = 1 and f(-1) = -1 (LeCun et al. 1998, appendix A)."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Any shape to the same shape, values in -1.7159..1.7159."""
+        return 1.7159 * torch.tanh(inputs * (2 / 3))
+
+
+class ChannelAffine(nn.Module):
+    """coefficient * x + bias, one pair of numbers a channel (LeCun et al. 1998, section II.B)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.coefficient = nn.Parameter(torch.empty(channels))
+        self.bias = nn.Parameter(torch.empty(channels))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Start as the identity."""
+        nn.init.ones_(self.coefficient)
+        nn.init.zeros_(self.bias)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """[N, C, H, W] to the same shape."""
+        return inputs * self.coefficient[:, None, None] + self.bias[:, None, None]
+
+
+class Residual(nn.Sequential):
+    """The sum of a chain and of a shortcut around it (He et al. 2015, eq. 1 and 2)."""
+
+    def __init__(self, layers: Modules, shortcut: nn.Sequential) -> None:
+        super().__init__(layers)
+        self.shortcut = shortcut
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """[N, C, H, W] to the shape of the chain's output."""
+        *chain, shortcut = self
+        outputs = inputs
+        for module in chain:
+            outputs = module(outputs)
+        summed: Tensor = outputs + shortcut(inputs)
+        return summed
+
+
+class Parallel(nn.Sequential):
+    """Branches joined along dimension 1, as in an inception module (Szegedy et al. 2014, figure 2)."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """[N, C, H, W] to [N, the sum of the branches' channels, H', W']."""
+        return torch.cat([branch(inputs) for branch in self], 1)
+
+
+class Auxiliary(nn.Sequential):
+    """The identity, with a classifier beside the chain in training (Szegedy et al. 2014, section 5).
+
+    The logits wait in `logits` until the loss takes them: a chain passes on one tensor alone.
+    """
+
+    def __init__(self, layers: Modules, weight: float) -> None:
+        super().__init__(layers)
+        self.weight = weight
+        self.logits: Tensor | None = None
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Any shape to itself."""
+        self.logits = super().forward(inputs) if self.training else None  # type: ignore[no-untyped-call]
+        return inputs
+
+
+def take_auxiliary_logits(network: nn.Module) -> Iterator[tuple[float, Tensor]]:
+    """Weight and logits [N, classes] of every auxiliary classifier in the last forward pass of training.
+
+    They are taken, so that the pass's memory is free once its gradients are done.
+    """
+    for module in network.modules():
+        if isinstance(module, Auxiliary) and module.logits is not None:
+            logits, module.logits = module.logits, None
+            yield module.weight, logits
