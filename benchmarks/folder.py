@@ -50,10 +50,13 @@ def measure(command: list[str], environment: dict[str, str]) -> dict[str, Any]:
     process = subprocess.Popen(
         command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    lines: list[tuple[float, str]] = []
-    reader = threading.Thread(
-        target=lambda: lines.extend((time.perf_counter() - started, line) for line in process.stderr or ())
-    )
+    lines: list[tuple[float, float, str]] = []
+
+    def listen() -> None:
+        stream = process.stderr or ()
+        lines.extend((time.perf_counter() - started, cpu_seconds(process.pid), line) for line in stream)
+
+    reader = threading.Thread(target=listen)
     reader.start()
     peak, processes = 0, 0
     while process.poll() is None:
@@ -63,10 +66,12 @@ def measure(command: list[str], environment: dict[str, str]) -> dict[str, Any]:
     seconds = time.perf_counter() - started
     reader.join()
     if process.returncode:
-        sys.exit("".join(line for _, line in lines))
+        sys.exit("".join(line for _, _, line in lines))
+    until, cpu = next((until, cpu) for until, cpu, line in lines if line.startswith("training"))
     result = json.loads((process.stdout or sys.stdin).read().splitlines()[-1])
     return {
-        "seconds_until_training": round(next(when for when, line in lines if line.startswith("training")), 1),
+        "seconds_until_training": round(until, 1),
+        "cpu_seconds_until_training": round(cpu, 1),
         "seconds": round(seconds, 1),
         "peak_memory_mb": round(peak / 1e6),
         "processes": processes,
@@ -93,30 +98,41 @@ def resident(process: int) -> int:
         return 0
 
 
-def main() -> None:
-    """Draw, measure twice, write the result."""
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place) / "digits"
-        draw(folder, PICTURES)
-        environment = os.environ | {"CNN_DATA": f"{place}/cache"}
-        words = [word.replace("FOLDER", str(folder)) for word in COMMAND.split()[1:]]
-        command = [sys.executable, "-m", "cnn_cli", *words, "--json", "--out"]
-        runs = [measure([*command, f"{place}/run{number}"], environment) for number in (1, 2)]
-    report = {
+def cpu_seconds(process: int) -> float:
+    """Processor time of the process and of those that it waited for, whatever else the machine does."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def report(place: Path, count: int) -> dict[str, Any]:
+    """Draw so many pictures below `place`, train on them twice, and tell what it took."""
+    folder = place / "digits"
+    draw(folder, count)
+    environment = os.environ | {"CNN_DATA": str(place / "cache")}
+    words = [word.replace("FOLDER", str(folder)) for word in COMMAND.split()[1:]]
+    command = [sys.executable, "-m", "cnn_cli", *words, "--json", "--out"]
+    first, second = (measure([*command, str(place / f"run{number}")], environment) for number in (1, 2))
+    return {
         "command": COMMAND,
-        "pictures": PICTURES,
-        "first": runs[0],
-        "second": runs[1],
+        "pictures": count,
+        "first": first,
+        "second": second,
         "memory": "peak of the sum over all processes of their resident memory, shared pages counted in each",
-        "hardware": f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores",
+        "hardware": f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, shared with other work",
         "versions": {
             "python": platform.python_version(),
             "torch": torch.__version__,
             "pillow": pillow_version,
         },
     }
-    RESULT.write_text(json.dumps(report, indent=2) + "\n")
-    print(json.dumps(report, indent=2))
+
+
+def main() -> None:
+    """Measure, write, show."""
+    with tempfile.TemporaryDirectory() as place:
+        text = json.dumps(report(Path(place), PICTURES), indent=2)
+    RESULT.write_text(text + "\n")
+    print(text)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """A folder of one's own from the command line: learnt, measured, predicted; what is said when it fails."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -164,3 +165,23 @@ def test_the_cache_is_used_across_processes_and_grows_no_copies(place):
     assert cnn("train", "--config", "colours.yaml", "train.epochs=1").code == 0
     assert len(first) == len(cached(place / "data")) == 2
     assert first != cached(place / "data")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
+def test_the_benchmark_of_many_pictures_on_a_few(place):
+    """The same as 200,000 pictures on 300: little memory, the same result from the cache, Pillow's pixels."""
+    path = Path(__file__).parents[1] / "benchmarks" / "folder.py"
+    spec = importlib.util.spec_from_file_location("folder_benchmark", path)
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+
+    report = benchmark.report(place / "bench", 300)
+    first, second = report["first"], report["second"]
+    assert first["test_accuracy"] == second["test_accuracy"]
+    assert first["test_pictures"] == 60
+    assert 100 < max(first["peak_memory_mb"], second["peak_memory_mb"]) < 2000
+
+    (pixels,) = (place / "bench" / "cache" / "folders").glob("*.npy")
+    drawn = [np.asarray(Image.open(path)).tobytes() for path in (place / "bench" / "digits").rglob("*.png")]
+    assert len(drawn) == 300
+    assert sorted(image.tobytes() for image in np.load(pixels)) == sorted(drawn)
