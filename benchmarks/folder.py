@@ -47,28 +47,24 @@ def draw(folder: Path, count: int) -> None:
 def measure(command: list[str], environment: dict[str, str]) -> dict[str, Any]:
     """Run a training; its seconds until training starts and in all, its peak memory, its accuracy."""
     started = time.perf_counter()
-    process = subprocess.Popen(
-        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
     lines: list[tuple[float, float, str]] = []
+    streams = {"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env=environment, **streams) as process:
 
-    def listen() -> None:
-        stream = process.stderr or ()
-        lines.extend((time.perf_counter() - started, cpu_seconds(process.pid), line) for line in stream)
+        def listen() -> None:
+            for line in process.stderr:
+                lines.append((time.perf_counter() - started, cpu_seconds(process.pid), line))  # noqa: PERF401
 
-    reader = threading.Thread(target=listen)
-    reader.start()
-    peak, processes = 0, 0
-    while process.poll() is None:
-        tree = list(family(process.pid))
-        peak, processes = max(peak, sum(map(resident, tree))), max(processes, len(tree))
-        time.sleep(EVERY)
+        reader = threading.Thread(target=listen)
+        reader.start()
+        peak, processes = watch(process)
+        reader.join()
+        output = process.stdout.read()
     seconds = time.perf_counter() - started
-    reader.join()
     if process.returncode:
         sys.exit("".join(line for _, _, line in lines))
     until, cpu = next((until, cpu) for until, cpu, line in lines if line.startswith("training"))
-    result = json.loads((process.stdout or sys.stdin).read().splitlines()[-1])
+    result = json.loads(output.splitlines()[-1])
     return {
         "seconds_until_training": round(until, 1),
         "cpu_seconds_until_training": round(cpu, 1),
@@ -78,6 +74,16 @@ def measure(command: list[str], environment: dict[str, str]) -> dict[str, Any]:
         "test_accuracy": result["accuracy"],
         "test_pictures": result["n"],
     }
+
+
+def watch(process: subprocess.Popen) -> tuple[int, int]:
+    """Wait for the end of a process; the most memory, in bytes, and processes that it had at a time."""
+    peak, processes = 0, 0
+    while process.poll() is None:
+        tree = list(family(process.pid))
+        peak, processes = max(peak, sum(map(resident, tree))), max(processes, len(tree))
+        time.sleep(EVERY)
+    return peak, processes
 
 
 def family(process: int) -> list[int]:
@@ -100,7 +106,10 @@ def resident(process: int) -> int:
 
 def cpu_seconds(process: int) -> float:
     """Processor time of the process and of those that it waited for, whatever else the machine does."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:  # it has just ended
+        return 0.0
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
