@@ -163,9 +163,9 @@ class StepBar:
 
 @contextmanager
 def download_bar() -> Iterator["Progress"]:
-    """A listener for downloads that draws a bar on a terminal."""
+    """A listener for what is done before the data are at hand: it draws a bar on a terminal."""
     bar = StepBar()
     try:
-        yield lambda name, done, total: bar.update(f"downloading {name}", done, total)
+        yield bar.update
     finally:
         bar.close()

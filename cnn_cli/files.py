@@ -7,21 +7,24 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+TEMPORARY = ".tmp"
+"""Suffix of what is not yet whole; only a process that was killed leaves such a file behind."""
+
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary file beside `path`; it takes the name `path` once its bytes are on the disk.
+def atomic_path(path: Path) -> Iterator[Path]:
+    """An empty temporary file beside `path`, which takes the name `path` once what is written is on the disk.
 
     When the body raises, or the process dies at any moment, `path` still holds what it held before. Missing
     parent folders are made. The file gets the mode that `open` would have given it, not mkstemp's 0600.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY, dir=path.parent)
+    os.close(descriptor)
     temporary = Path(name)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
+        yield temporary
+        with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
@@ -31,6 +34,13 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
             error.filename = str(path)  # write and fsync do not say what they were writing
         raise
     _sync_folder(path.parent)
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """The same as an open file, for who writes it all at once."""
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        yield file
 
 
 def write_text(path: Path, text: str) -> None:

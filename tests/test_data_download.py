@@ -156,7 +156,7 @@ def test_progress_grows_to_the_whole(mnist_folder, tmp_path):
     with mirror.serve(mnist_folder, mirror.good) as well:
         download(mnist.TEST_IMAGES, tmp_path, [well.url], progress=lambda *report: seen.append(report))
     names, so_far, totals = zip(*seen, strict=True)
-    assert set(names) == {"t10k-images-idx3-ubyte.gz"}
+    assert set(names) == {"downloading t10k-images-idx3-ubyte.gz"}
     assert list(so_far) == sorted(so_far)
     assert so_far[-1] == 1648877
     assert set(totals) == {1648877}

@@ -12,9 +12,9 @@ from PIL import Image
 from scipy import ndimage
 
 from cnn_cli.errors import DataError
+from cnn_cli.image import prepare as whole_way
 from cnn_cli.image.fit import MIN_STROKE, fit, stroke_width
 from cnn_cli.image.ink import find_ink
-from cnn_cli.image.prepare import prepare
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +23,12 @@ def mnist_digits(mnist_folder: Path) -> np.ndarray:
     with gzip.open(mnist_folder / "t10k-images-idx3-ubyte.gz") as file:
         file.read(16)
         return np.frombuffer(file.read(200 * 28 * 28), np.uint8).reshape(200, 28, 28)
+
+
+def prepare(source: Path | bytes, *, name: str) -> np.ndarray:
+    """The digit in a picture, uint8 [28, 28]."""
+    (digit,) = whole_way.prepare(source, whole_way.Form("ink"), name=name)
+    return digit
 
 
 def png(grey: np.ndarray, kind: str = "PNG", **options: object) -> bytes:

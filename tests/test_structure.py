@@ -26,7 +26,8 @@ LEVELS = (
     {"console"},
     {"tools"},
     {"engine"},
-    {"model", "data", "image"},
+    {"model", "data"},
+    {"image"},
     {"config"},
     {"errors", "files", "ranks", "resources"},
 )

@@ -14,7 +14,7 @@ from cnn_cli.data.inputs import Preparation
 from cnn_cli.engine import build
 from cnn_cli.engine.checkpoint import Checkpoint
 from cnn_cli.errors import CnnError, DataError
-from cnn_cli.image.prepare import prepare
+from cnn_cli.image.prepare import Form, prepare
 from cnn_cli.model.build import initialise
 from cnn_cli.tools import predict as tool
 from cnn_cli.tools.predict import Picture, Prediction, find_pictures, predict
@@ -50,7 +50,7 @@ def as_pictures(paths: list[Path]) -> list[Picture]:
 
 def expected(checkpoint: Checkpoint, path: Path) -> list[float]:
     """The probabilities of one picture on its own."""
-    inputs = torch.from_numpy(prepare(path, name="")).double()[None, None] / 255
+    inputs = torch.from_numpy(prepare(path, Form(), name="")).double()[None] / 255
     with torch.no_grad():
         logits = checkpoint.network().double()((inputs - 0.1) / 0.3)
     return torch.softmax(logits, 1)[0].tolist()

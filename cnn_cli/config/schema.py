@@ -119,6 +119,12 @@ class Data(Section):
     """How a folder of pictures is read."""
 
     @model_validator(mode="after")
+    def _folder_is_named(self) -> Self:
+        if self.name == "folder" and self.root is None:
+            raise ValueError("name is folder, so root must name the folder of the pictures")
+        return self
+
+    @model_validator(mode="after")
     def _channels_agree(self) -> Self:
         for key in ("mean", "std"):
             numbers = getattr(self, key)

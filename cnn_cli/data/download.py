@@ -14,8 +14,9 @@ from cnn_cli.files import atomic_write
 log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
-"""Called with a file's name, the bytes so far and the bytes in all (0 = unknown), from another thread. A file
-that is tried at the next mirror starts again from few bytes."""
+"""Called with what is being done ("downloading x.gz"), how much of it is done, and how much there is in all
+(0 = unknown): pictures, or the bytes of a download, and then from another thread. A file that is tried at the
+next mirror starts again from few bytes."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def download(
 
 def _fetch(file: PublishedFile, mirror: str, progress: Progress | None, limits: Limits) -> bytes:
     url = f"{mirror.rstrip('/')}/{file.name}.gz"
-    report = None if progress is None else partial(progress, f"{file.name}.gz")
+    report = None if progress is None else partial(progress, f"downloading {file.name}.gz")
     return transfer(url, file.largest, limits=limits, report=report)
 
 

@@ -11,9 +11,7 @@ from torch import Tensor
 from cnn_cli.data.download import Progress
 from cnn_cli.data.transfer import LIMITS, Limits
 from cnn_cli.errors import DataError
-
-Reading = Literal["ink", "whole"]
-"""What counts in a picture: the `ink` on paper, as in MNIST, or the `whole` of it, as in a photograph."""
+from cnn_cli.image import Reading as Reading  # a source says it, so it is found here too
 
 DIGITS = tuple("0123456789")
 """The classes of every set of digits: only sets of the same classes may stand in for each other."""
@@ -149,7 +147,7 @@ class Options:
         folder: how a folder of pictures is read.
         size: height and width of the network's input, which pictures of any size are brought to.
         channels: those of the network's input.
-        progress: told about the bytes of a download.
+        progress: told how far a download is, or the decoding of a folder.
         limits: how long a request of a download may take.
     """
 

@@ -27,7 +27,7 @@ def open_source(name: str, options: Options, fallback: str | None = None) -> Sou
     """Open the data set `name`, or its fallback where it cannot be had.
 
     The choice is made here, once: the training and test pictures of one source are always of one kind. A
-    fallback stands in only for a data set of its own classes.
+    fallback stands in only for a data set of its own classes, and never for a folder of one's own.
 
     Args:
         name: a key of `SOURCES`.
@@ -42,7 +42,7 @@ def open_source(name: str, options: Options, fallback: str | None = None) -> Sou
     try:
         return opener(options)
     except DataError as error:
-        if fallback in (None, name):
+        if fallback in (None, name) or name == "folder":
             raise
         if classes_of(fallback, options) != classes_of(name, options):
             why = f"{error.message}; {fallback} digits cannot stand in for {name}, which has other classes"
@@ -78,6 +78,10 @@ def _named(name: str) -> Callable[[Options], Source]:
 
 def classes_of(name: str, options: Options) -> tuple[str, ...]:
     """The class names of the data set `name`, without opening it."""
+    if name == "folder":
+        from cnn_cli.data.folder.layout import class_names
+
+        return class_names(options.root)
     return _CLASSES[name]
 
 
@@ -112,11 +116,18 @@ def _synthetic(options: Options) -> Source:
     return Source("synthetic", "synthetic", DIGITS, train, test)
 
 
+def _folder(options: Options) -> Source:
+    from cnn_cli.data.folder.source import open_folder  # it imports Pillow and what starts processes
+
+    return open_folder(options)
+
+
 _CLASSES = {"mnist": DIGITS, "synthetic": DIGITS, **{name: SETS[name].classes for name in SETS}}
 
 SOURCES: dict[str, Callable[[Options], Source]] = {
     "mnist": _mnist,
     **{name: partial(vision.open_set, name) for name in SETS},
+    "folder": _folder,
     "synthetic": _synthetic,
 }
 """The names that a config may use for `data.name`."""

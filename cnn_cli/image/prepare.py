@@ -1,29 +1,55 @@
-"""The whole way from a picture file to the network's input."""
+"""The whole way from a picture file to the pixels that are kept of it: one definition for all who need it."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from cnn_cli.errors import DataError
+from cnn_cli.image import Reading
 from cnn_cli.image.fit import fit
 from cnn_cli.image.ink import find_ink
 from cnn_cli.image.read import read
+from cnn_cli.image.whole import read_whole
+
+VERSION = 1
+"""Raised whenever the same file gives other pixels: what was kept of it before is then made anew."""
+
+INK_SIDE = 28
+"""Pixels a side of a digit as MNIST has it; a larger input has blank paper around it."""
 
 
-def prepare(source: Path | bytes, *, name: str) -> np.ndarray:
-    """Read a picture of one digit and normalise it as MNIST does.
+@dataclass(frozen=True)
+class Form:
+    """What is made of a picture: its `ink` as MNIST has it, or the `whole` of it in that size and colour."""
+
+    reading: Reading = "ink"
+    size: int = 28
+    channels: int = 1
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of what `prepare` returns. Ink is grey, and its size is MNIST's."""
+        return (1, INK_SIDE, INK_SIDE) if self.reading == "ink" else (self.channels, self.size, self.size)
+
+
+def prepare(source: Path | bytes, form: Form, *, name: str) -> np.ndarray:
+    """Read a picture and bring it into a form.
 
     Args:
         source: a file's path or a file's content, in any format that Pillow opens.
+        form: what is made of it.
         name: what to call the picture in an error.
 
     Returns:
-        uint8 [28, 28], 0 = paper, 255 = ink.
+        uint8 [C, H, W] of `form.shape`. Of ink, 0 = paper and 255 = ink; of a whole picture, 0 = black.
 
     Raises:
-        DataError: the file is no picture, or there is no ink in it.
+        DataError: the file is no picture, or there is no ink in it where ink is looked for.
     """
+    if form.reading == "whole":
+        return read_whole(source, name=name, size=form.size, channels=form.channels)
     ink = find_ink(read(source, name=name))
     if not ink.any():
         raise DataError(f"{name}: no ink found, only paper", hint="give a picture with a digit on it")
-    return fit(ink)
+    return fit(ink, INK_SIDE)[None]

@@ -1,8 +1,10 @@
-"""Any picture file -> luminance. All that is peculiar to file formats ends here."""
+"""Any picture file -> an open picture, and its luminance. All that is peculiar to file formats ends here."""
 
 import io
 import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,6 +12,11 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cnn_cli.errors import DataError
+
+SUFFIXES = frozenset({".avif", ".bmp", ".dib", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm"}) | {
+    *(".pcx", ".pgm", ".png", ".pnm", ".ppm", ".sgi", ".tga", ".tif", ".tiff", ".webp", ".xbm")
+}
+"""What counts as a picture in a folder; a file that is named itself is tried whatever its name."""
 
 # The longer side of what leaves this module, at most. A stroke that a person draws is rarely under 1 % of the
 # digit's height, so it still has pixels enough, averaging has removed camera noise, and the rest is quick.
@@ -30,6 +37,54 @@ _NOT_PICTURES = (
 _HEIC_BRANDS = (b"heic", b"heix", b"mif1", b"hevc")
 
 
+@contextmanager
+def opened(source: Path | bytes, *, name: str) -> Iterator[Image.Image]:
+    """A picture to decode in the body of `with`; what is wrong with it, there too, becomes one clear error.
+
+    Args:
+        source: a file's path or a file's content, in any format that Pillow opens.
+        name: what to call the picture in an error.
+
+    Raises:
+        DataError: there is no such file, or it holds no picture that can be decoded whole.
+    """
+    try:
+        with (
+            io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file,
+            _decoding(file if file.seekable() else io.BytesIO(file.read()), name) as picture,
+        ):
+            yield picture
+    except FileNotFoundError as error:
+        raise DataError(f"{name}: no such file", hint="check the path") from error
+    except IsADirectoryError as error:
+        raise DataError(f"{name}: is a folder, not a picture", hint="name a picture in it") from error
+    except PermissionError as error:
+        raise DataError(f"{name}: may not be read", hint="check the file's permissions") from error
+    except OSError as error:
+        raise DataError(f"{name}: cannot be read: {error.strerror or error}") from error
+
+
+@contextmanager
+def _decoding(file: BinaryIO, name: str) -> Iterator[Image.Image]:
+    head = file.read(64)
+    file.seek(0)
+    if not head:
+        raise DataError(f"{name}: is empty (0 bytes)", hint="copy or download the picture again")
+    try:
+        with warnings.catch_warnings():  # Pillow warns of large or odd pictures that it then reads well
+            warnings.simplefilter("ignore")
+            with Image.open(file) as picture:
+                yield picture
+    except UnidentifiedImageError as error:
+        raise _not_a_picture(head, name) from error
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{name}: is too large: {_one_line(error)}", hint="make it smaller") from error
+    except Exception as error:  # on broken bytes Pillow's decoders raise nearly everything there is
+        raise DataError(
+            f"{name}: is damaged or cut short ({_one_line(error)})", hint="copy or download the picture again"
+        ) from error
+
+
 def read(source: Path | bytes, *, name: str) -> np.ndarray:
     """Read a picture as a person sees it: the right way up, on its ground, without colour.
 
@@ -44,37 +99,8 @@ def read(source: Path | bytes, *, name: str) -> np.ndarray:
     Raises:
         DataError: there is no such file, or it holds no picture that can be decoded whole.
     """
-    try:
-        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
-            return _decode(file if file.seekable() else io.BytesIO(file.read()), name)
-    except FileNotFoundError as error:
-        raise DataError(f"{name}: no such file", hint="check the path") from error
-    except IsADirectoryError as error:
-        raise DataError(f"{name}: is a folder, not a picture", hint="name a picture in it") from error
-    except PermissionError as error:
-        raise DataError(f"{name}: may not be read", hint="check the file's permissions") from error
-    except OSError as error:
-        raise DataError(f"{name}: cannot be read: {error.strerror or error}") from error
-
-
-def _decode(file: BinaryIO, name: str) -> np.ndarray:
-    head = file.read(64)
-    file.seek(0)
-    if not head:
-        raise DataError(f"{name}: is empty (0 bytes)", hint="copy or download the picture again")
-    try:
-        with warnings.catch_warnings():  # Pillow warns of large or odd pictures that it then reads well
-            warnings.simplefilter("ignore")
-            with Image.open(file) as picture:
-                return _luminance(picture)
-    except UnidentifiedImageError as error:
-        raise _not_a_picture(head, name) from error
-    except Image.DecompressionBombError as error:
-        raise DataError(f"{name}: is too large: {_one_line(error)}", hint="make it smaller") from error
-    except Exception as error:  # on broken bytes Pillow's decoders raise nearly everything there is
-        raise DataError(
-            f"{name}: is damaged or cut short ({_one_line(error)})", hint="copy or download the picture again"
-        ) from error
+    with opened(source, name=name) as picture:
+        return _luminance(picture)
 
 
 def _not_a_picture(head: bytes, name: str) -> DataError:
@@ -94,13 +120,14 @@ def _one_line(error: Exception) -> str:
 def _luminance(picture: Image.Image) -> np.ndarray:
     picture.draft("L", (MAX_SIDE, MAX_SIDE))  # a JPEG is decoded at 1/2, 1/4 or 1/8 where that is enough
     picture.load()
-    grey = _without_colour(_upright(picture))
+    grey = _without_colour(upright(picture))
     grey = grey.reduce(-(-max(grey.size) // MAX_SIDE))
     values = np.asarray(grey, dtype=np.float32)
     return _on_its_ground(values[..., 0], values[..., 1] / 255) if grey.mode == "LA" else values
 
 
-def _upright(picture: Image.Image) -> Image.Image:
+def upright(picture: Image.Image) -> Image.Image:
+    """The picture turned as its EXIF block says that the camera was held."""
     try:
         return ImageOps.exif_transpose(picture)
     except (SyntaxError, ValueError, TypeError, KeyError, OSError, struct.error):
@@ -110,13 +137,13 @@ def _upright(picture: Image.Image) -> Image.Image:
 def _without_colour(picture: Image.Image) -> Image.Image:
     """The picture as L, as LA where some of it is transparent, or as F where it is finer than 8 bits."""
     if picture.mode.startswith(("I", "F")):
-        return Image.fromarray(_to_8_bit_range(np.asarray(picture, dtype=np.float32)))
+        return Image.fromarray(to_8_bit_range(np.asarray(picture, dtype=np.float32)))
     if picture.has_transparency_data:
         return picture.convert("RGBA").convert("LA")
     return picture.getchannel("L") if picture.mode == "LAB" else picture.convert("L")
 
 
-def _to_8_bit_range(values: np.ndarray) -> np.ndarray:
+def to_8_bit_range(values: np.ndarray) -> np.ndarray:
     """Scale to 0..255 by the smallest usual white level that holds the values: 1.0, 8, 12 or 16 bits."""
     values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
     values = values - min(0.0, float(values.min()))

@@ -12,15 +12,11 @@ from torch import nn
 
 from cnn_cli.engine.checkpoint import Checkpoint
 from cnn_cli.errors import CnnError, DataError
-from cnn_cli.image.prepare import prepare
+from cnn_cli.image.prepare import Form, prepare
+from cnn_cli.image.read import SUFFIXES
 
 BATCH = 64
 """Pictures that the network reads at once; their answers appear together."""
-
-SUFFIXES = frozenset({".avif", ".bmp", ".dib", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm"}) | {
-    *(".pcx", ".pgm", ".png", ".pnm", ".ppm", ".sgi", ".tga", ".tif", ".tiff", ".webp", ".xbm")
-}
-"""What counts as a picture in a folder; a file that is named itself is tried whatever its name."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +73,9 @@ def predict(
 def _predict_batch(
     checkpoint: Checkpoint, network: nn.Module, group: Sequence[Picture | DataError]
 ) -> Iterator[Prediction | CnnError]:
-    prepared = [_prepare(picture) for picture in group]
+    seen = checkpoint.preparation
+    form = Form(seen.reading, seen.size, seen.channels)
+    prepared = [_prepare(picture, form) for picture in group]
     arrays = [array for array in prepared if isinstance(array, np.ndarray)]
     rows = iter(_probabilities(checkpoint, network, arrays)) if arrays else iter(())
     for picture, result in zip(group, prepared, strict=True):
@@ -87,18 +85,18 @@ def _predict_batch(
             yield result
 
 
-def _prepare(picture: Picture | DataError) -> "np.ndarray | CnnError":
+def _prepare(picture: Picture | DataError, form: Form) -> "np.ndarray | CnnError":
     if isinstance(picture, CnnError):
         return picture
     try:
-        return prepare(picture.source, name=picture.name)
+        return prepare(picture.source, form, name=picture.name)
     except CnnError as error:
         return error
 
 
 @torch.inference_mode()
 def _probabilities(checkpoint: Checkpoint, network: nn.Module, arrays: list[np.ndarray]) -> list[list[float]]:
-    images = torch.from_numpy(np.stack(arrays)).unsqueeze(1)  # uint8 [N, 1, 28, 28]
+    images = torch.from_numpy(np.stack(arrays))  # uint8 [N, C, H, W]
     logits = network(checkpoint.preparation.inputs(images))
     rows: list[list[float]] = torch.softmax(logits.double(), 1).tolist()
     return rows

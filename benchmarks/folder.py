@@ -1,0 +1,148 @@
+"""How long a folder of many small pictures takes to open, first and again, and how much memory its training.
+
+    python benchmarks/folder.py        # 200,000 PNGs of 28x28: ten minutes on 2 cores; needs Linux's /proc
+
+It draws the pictures into a temporary folder, trains on them twice, and writes results/folder.json.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from PIL import __version__ as pillow_version
+
+from cnn_cli.data import synthetic
+
+RESULT = Path(__file__).parent / "results" / "folder.json"
+PICTURES = 200_000
+BLOCK = 10_000
+EVERY = 0.02
+"""Seconds between two looks at the memory."""
+
+COMMAND = (
+    "cnn train --config lenet.yaml data.name=folder data.root=FOLDER data.folder.reading=whole "
+    "train.epochs=1 train.threads=1 train.device=cpu output.plot=false"
+)
+
+
+def draw(folder: Path, count: int) -> None:
+    """Write `count` digits as PNGs, a folder for each of the ten."""
+    for name in "0123456789":
+        (folder / name).mkdir(parents=True)
+    for start in range(0, count, BLOCK):
+        images, labels = synthetic.draw(min(BLOCK, count - start), start)
+        for number, (image, label) in enumerate(zip(images, labels, strict=True), start):
+            Image.fromarray(image).save(folder / str(label) / f"{number:06}.png")
+
+
+def measure(command: list[str], environment: dict[str, str]) -> dict[str, Any]:
+    """Run a training; its seconds until training starts and in all, its peak memory, its accuracy."""
+    started = time.perf_counter()
+    lines: list[tuple[float, float, str]] = []
+    streams = {"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env=environment, **streams) as process:
+
+        def listen() -> None:
+            for line in process.stderr:
+                lines.append((time.perf_counter() - started, cpu_seconds(process.pid), line))  # noqa: PERF401
+
+        reader = threading.Thread(target=listen)
+        reader.start()
+        peak, processes = watch(process)
+        reader.join()
+        output = process.stdout.read()
+    seconds = time.perf_counter() - started
+    if process.returncode:
+        sys.exit("".join(line for _, _, line in lines))
+    until, cpu = next((until, cpu) for until, cpu, line in lines if line.startswith("training"))
+    result = json.loads(output.splitlines()[-1])
+    return {
+        "seconds_until_training": round(until, 1),
+        "cpu_seconds_until_training": round(cpu, 1),
+        "seconds": round(seconds, 1),
+        "peak_memory_mb": round(peak / 1e6),
+        "processes": processes,
+        "test_accuracy": result["accuracy"],
+        "test_pictures": result["n"],
+    }
+
+
+def watch(process: subprocess.Popen) -> tuple[int, int]:
+    """Wait for the end of a process; the most memory, in bytes, and processes that it had at a time."""
+    peak, processes = 0, 0
+    while process.poll() is None:
+        tree = list(family(process.pid))
+        peak, processes = max(peak, sum(map(resident, tree))), max(processes, len(tree))
+        time.sleep(EVERY)
+    return peak, processes
+
+
+def family(process: int) -> list[int]:
+    """The process and all that it started, and those started."""
+    try:
+        tasks = list(Path(f"/proc/{process}/task").iterdir())
+        children = [int(word) for task in tasks for word in (task / "children").read_text().split()]
+    except OSError:  # it has just ended
+        return []
+    return [process, *(member for child in children for member in family(child))]
+
+
+def resident(process: int) -> int:
+    """Bytes of memory that the process holds, with what it shares."""
+    try:
+        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
+def cpu_seconds(process: int) -> float:
+    """Processor time of the process and of those that it waited for, whatever else the machine does."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:  # it has just ended
+        return 0.0
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def report(place: Path, count: int) -> dict[str, Any]:
+    """Draw so many pictures below `place`, train on them twice, and tell what it took."""
+    folder = place / "digits"
+    draw(folder, count)
+    environment = os.environ | {"CNN_DATA": str(place / "cache")}
+    words = [word.replace("FOLDER", str(folder)) for word in COMMAND.split()[1:]]
+    command = [sys.executable, "-m", "cnn_cli", *words, "--json", "--out"]
+    first, second = (measure([*command, str(place / f"run{number}")], environment) for number in (1, 2))
+    return {
+        "command": COMMAND,
+        "pictures": count,
+        "first": first,
+        "second": second,
+        "memory": "peak of the sum over all processes of their resident memory, shared pages counted in each",
+        "hardware": f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, shared with other work",
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "pillow": pillow_version,
+        },
+    }
+
+
+def main() -> None:
+    """Measure, write, show."""
+    with tempfile.TemporaryDirectory() as place:
+        text = json.dumps(report(Path(place), PICTURES), indent=2)
+    RESULT.write_text(text + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

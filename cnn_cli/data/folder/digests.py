@@ -1,0 +1,119 @@
+"""The content of files as digests. As in git's index, what was digested once is not read again."""
+
+import hashlib
+import logging
+import os
+import struct
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from cnn_cli.data.folder.layout import SIGNATURE, File
+from cnn_cli.data.folder.workers import Digesting, digest, each
+from cnn_cli.files import atomic_write
+
+log = logging.getLogger(__name__)
+
+CHUNK = 512
+"""Files of a job."""
+
+SETTLED = 2_000_000_000
+"""Nanoseconds since a file's last change after which a further one shows in its times: FAT counts in 2 s."""
+
+DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, zipfile.BadZipFile)
+"""What NumPy and zipfile raise for a file that is not what it should be."""
+
+Report = Callable[[int, int], None]
+"""Called with the files that are done, and all."""
+
+
+def digests(root: Path, files: Sequence[File], memory: Path, report: Report) -> list[bytes | str]:
+    """The SHA-256 of every file's content, or a few words on why it cannot be read.
+
+    Args:
+        root: the folder that the files' paths start in.
+        files: as they were found just now.
+        memory: file that keeps the digests for the next time; whether it can be written does not matter.
+        report: told how far it is.
+    """
+    now = time.time_ns()
+    known = _remembered(memory)
+    found = [known.get((file.path, file.signature)) for file in files]
+    new = [index for index, value in enumerate(found) if value is None]
+    log.info("%s: %d of %d pictures have to be read", root, len(new), len(files))
+    jobs = [
+        Digesting(root, [files[index].path for index in new[start : start + CHUNK]])
+        for start in range(0, len(new), CHUNK)
+    ]
+    with closing(each(digest, jobs)) as results:
+        for number, values in enumerate(results):
+            for index, value in zip(new[number * CHUNK :], values, strict=False):
+                found[index] = value
+            report(min((number + 1) * CHUNK, len(new)), len(new))
+    complete = [value for value in found if value is not None]
+    if new or len(known) != len(files):
+        _remember(memory, files, complete, now)
+    return complete
+
+
+def memory_path(folder: Path, root: Path) -> Path:
+    """Where the digests of `root` are kept below `folder`."""
+    name = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:32]
+    return folder / f"files-{name}.npz"
+
+
+def _remembered(memory: Path) -> dict[tuple[str, bytes], bytes | str]:
+    """Digests by path and signature."""
+    try:
+        with memory.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            paths, signatures, digests = (arrays[name] for name in ("paths", "signatures", "digests"))
+        names = os.fsdecode(paths.tobytes()).split("\0")
+        keys = zip(names, _rows(signatures), strict=True)
+        return dict(zip(keys, _rows(digests), strict=True)) if len(signatures) else {}
+    except FileNotFoundError:
+        return {}
+    except DAMAGE as error:
+        log.warning("%s cannot be read (%s); all pictures are read again", memory, error)
+        return {}
+
+
+def _rows(array: np.ndarray) -> list[bytes]:
+    """The rows of uint8 [N, 32]."""
+    if array.dtype != np.uint8 or array.ndim != 2 or array.shape[1] != 32:
+        raise ValueError("not 32 bytes a row")
+    content = array.tobytes()
+    return [content[start : start + 32] for start in range(0, len(content), 32)]
+
+
+def _remember(memory: Path, files: Sequence[File], digests: Sequence[bytes | str], now: int) -> None:
+    """Keep what will still be true if the signature is: a file that has just changed may change unseen."""
+    kept = [
+        (file, value)
+        for file, value in zip(files, digests, strict=True)
+        if isinstance(value, bytes) and file.signature and _changed(file) < now - SETTLED
+    ]
+    names = "\0".join(file.path for file, _ in kept)
+    try:
+        with atomic_write(memory) as target:
+            np.savez(
+                target,
+                paths=_bytes(os.fsencode(names)),
+                signatures=_bytes(b"".join(file.signature for file, _ in kept)).reshape(-1, 32),
+                digests=_bytes(b"".join(value for _, value in kept)).reshape(-1, 32),
+            )
+    except OSError as error:
+        log.info("%s cannot be written (%s); the next start reads all pictures", memory, error)
+
+
+def _changed(file: File) -> int:
+    """When the file was changed last, in nanoseconds: its content or its times."""
+    _, mtime, ctime, _ = struct.unpack(SIGNATURE, file.signature)
+    return int(max(mtime, ctime))
+
+
+def _bytes(content: bytes) -> np.ndarray:
+    return np.frombuffer(content, np.uint8)

@@ -1,0 +1,167 @@
+"""A folder of pictures as a data source: what is in it, read as its options say, and split."""
+
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cnn_cli.data import splits
+from cnn_cli.data.folder.digests import Report, digests, memory_path
+from cnn_cli.data.folder.layout import File, Layout, class_names, scan
+from cnn_cli.data.folder.store import Place, Store, obtain
+from cnn_cli.data.mnist import default_root
+from cnn_cli.data.source import FolderReading, Options, Pictures, Source
+from cnn_cli.errors import DataError
+from cnn_cli.image.prepare import Form
+
+__all__ = ["class_names", "open_folder"]
+
+log = logging.getLogger(__name__)
+
+NAMED = 5
+"""Broken pictures that are named one by one; of the others the number is told."""
+
+
+def open_folder(options: Options) -> Source:
+    """The pictures in `options.root`, which are decoded when they are opened for the first time.
+
+    Raises:
+        DataError: the folder is not laid out as one for each class, a picture is broken and that is not to be
+            skipped, too few are left, or the decoded pictures cannot be kept.
+    """
+    layout = scan(options.root)
+    found = _pictures(layout, options)
+    _check_classes(layout, found["train"])
+    if "test" not in found:
+        found["train"], found["test"] = _cut(found["train"], options.folder)
+        _check_classes(layout, found["train"])
+    train, test, validation = found["train"], found["test"], found.get("validation")
+    _warn_of_twins(layout.root, train, test)
+    name = f"folder {layout.root.absolute().name}"
+    return Source(
+        name=name,
+        requested=name,
+        classes=layout.classes,
+        train=lambda: train,
+        test=lambda: test,
+        reading=options.folder.reading,
+        validation=None if validation is None else lambda: validation,
+        paths=(layout.root,),
+    )
+
+
+def _pictures(layout: Layout, options: Options) -> dict[str, Pictures]:
+    """The good pictures of every split, as rows of one store."""
+    files = [file for split in layout.splits.values() for file in split]
+    cache = default_root() / "folders"
+    contents = digests(layout.root, files, memory_path(cache, layout.root), _report("reading", options))
+    form = Form(options.folder.reading, options.size, options.channels)
+    store = _store(Place(cache, layout.root, form), files, contents, options)
+    problems = [store.problems.get(c) if isinstance(c, bytes) else c for c in contents]
+    _judge(layout.root, files, problems, options.folder)
+    labels = torch.tensor([file.label for file in files])
+    rows = torch.tensor([store.rows.get(c, -1) if isinstance(c, bytes) else -1 for c in contents])
+    good = torch.tensor([problem is None for problem in problems])
+    pixels, found, start = _tensor(store.pixels), {}, 0
+    for name, split in layout.splits.items():
+        part = slice(start, start := start + len(split))
+        kept = good[part]
+        found[name] = Pictures(pixels, labels[part][kept], rows[part][kept])
+        if not kept.any():
+            raise DataError(f"{layout.root}: no picture for {name} can be read")
+    return found
+
+
+def _store(place: Place, files: Sequence[File], contents: Sequence[bytes | str], options: Options) -> Store:
+    """The decoded pictures; each content once, however many files have it."""
+    stop = options.folder.broken == "stop"
+    paths: dict[bytes, str] = {}
+    for file, content in zip(files, contents, strict=True):
+        if isinstance(content, bytes):
+            paths.setdefault(content, file.path)
+        elif stop:
+            raise _broken(place.root, file.path, content)
+
+    def refuse(path: str, problem: str) -> None:
+        if stop:
+            raise _broken(place.root, path, problem)
+
+    return obtain(place, paths, refuse, _report("decoding", options))
+
+
+def _report(doing: str, options: Options) -> Report:
+    def report(done: int, total: int) -> None:
+        if options.progress is not None:
+            options.progress(f"{doing} the pictures in {options.root}", done, total)
+
+    return report
+
+
+def _tensor(pixels: np.ndarray) -> Tensor:
+    """The mapped pixels as a tensor, which must not be written to.
+
+    A map that could be written to, privately, is refused where the file is larger than memory.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(np.asarray(pixels))
+
+
+# ---- broken pictures
+
+
+def _broken(root: Path, path: str, problem: str) -> DataError:
+    hint = "mend or remove it, or leave out all that are broken: data.folder.broken=skip"
+    return DataError(f"{root / path}: {problem}", hint=hint)
+
+
+def _judge(root: Path, files: Sequence[File], problems: Sequence[str | None], reading: FolderReading) -> None:
+    """Stop at a broken picture or warn of it. So also when it was decoded, and skipped, long ago."""
+    broken = [(file, problem) for file, problem in zip(files, problems, strict=True) if problem is not None]
+    if broken and reading.broken == "stop":
+        file, problem = broken[0]
+        raise _broken(root, file.path, problem)
+    for file, problem in broken[:NAMED]:
+        log.warning("%s: %s; it is skipped", root / file.path, problem)
+    if len(broken) > NAMED:
+        log.warning("%s: %s pictures of %s are skipped", root, f"{len(broken):,}", f"{len(files):,}")
+
+
+# ---- splits
+
+
+def _cut(pictures: Pictures, reading: FolderReading) -> tuple[Pictures, Pictures]:
+    """Training and test pictures, each class in proportion."""
+    count = max(1, round(reading.test * len(pictures)))
+    train, test = splits.split(pictures.labels, count, reading.seed)
+    return pictures.subset(train), pictures.subset(test)
+
+
+def _check_classes(layout: Layout, train: Pictures) -> None:
+    counts = torch.bincount(train.labels, minlength=len(layout.classes))
+    if not counts.all():
+        missing = layout.classes[int(counts.argmin())]
+        raise DataError(
+            f"{layout.root}: no picture of class {missing} is left to train on",
+            hint=f"add pictures of {missing}, or take its folder away",
+        )
+
+
+def _warn_of_twins(root: Path, train: Pictures, test: Pictures) -> None:
+    """Pictures of equal content are one row of the store."""
+    if train.rows is None or test.rows is None:
+        return
+    known = torch.zeros(len(train.store), dtype=torch.bool)
+    known[train.rows] = True
+    count = int(known[test.rows].sum())
+    if count:
+        log.warning(
+            "%s: %s of %s test pictures are among the training pictures too: accuracy will be overstated",
+            root,
+            f"{count:,}",
+            f"{len(test):,}",
+        )

@@ -1,0 +1,75 @@
+"""Any picture file -> its middle square, scaled to the network's input: how photographs are read."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from cnn_cli.image.read import opened, to_8_bit_range, upright
+
+# A JPEG may be decoded at 1/2, 1/4 or 1/8 as long as so many of its pixels, along a side, make one of ours.
+SPARE = 2
+
+WHITE = (255, 255, 255)
+BLACK = (0, 0, 0)
+
+# Mean luminance from which a drawing on transparency would vanish on white, and so lies on black.
+NEARLY_WHITE = 230
+
+
+def read_whole(source: Path | bytes, *, name: str, size: int, channels: int) -> np.ndarray:
+    """Read the middle square of a picture as a person sees it: the right way up, on its ground.
+
+    The square has the shorter side's length, and is scaled by an anti-aliased triangle filter: what
+    torchvision's CenterCrop and Resize do.
+
+    Args:
+        source: a file's path or a file's content, in any format that Pillow opens.
+        name: what to call the picture in an error.
+        size: height and width of the result, in pixels.
+        channels: 1 for luminance (ITU-R 601), 3 for red, green and blue.
+
+    Returns:
+        uint8 [channels, size, size], 0 = black. Of an animation the first frame. 16- and 32-bit values are
+        scaled from their usual white; what is transparent becomes white (black behind a white drawing).
+
+    Raises:
+        DataError: there is no such file, or it holds no picture that can be decoded whole.
+    """
+    mode = "L" if channels == 1 else "RGB"
+    with opened(source, name=name) as picture:
+        picture.draft(mode, (SPARE * size, SPARE * size))
+        picture.load()
+        square = _middle_square(upright(picture))
+        small = _opaque(square).convert(mode).resize((size, size), Image.Resampling.BILINEAR)
+        pixels = np.asarray(small, dtype=np.uint8)
+    return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _middle_square(picture: Image.Image) -> Image.Image:
+    width, height = picture.size
+    side = min(width, height)
+    left, top = round((width - side) / 2), round((height - side) / 2)
+    return picture.crop((left, top, left + side, top + side))
+
+
+def _opaque(picture: Image.Image) -> Image.Image:
+    """The picture in 8 bits and without transparency, in a mode that converts to grey and to colour."""
+    if picture.mode.startswith(("I", "F")):
+        values = to_8_bit_range(np.asarray(picture, dtype=np.float32))
+        return Image.fromarray(np.rint(values).astype(np.uint8))
+    if picture.mode == "LAB":
+        lab, rgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        return ImageCms.profileToProfile(picture, lab, rgb, outputMode="RGB") or picture
+    if picture.has_transparency_data:
+        return _on_its_ground(picture.convert("RGBA"))
+    return picture
+
+
+def _on_its_ground(picture: Image.Image) -> Image.Image:
+    """Lay an RGBA picture on white; on black if what is visible is itself nearly white."""
+    luminance = np.asarray(picture.convert("L"), dtype=np.float32)
+    alpha = np.asarray(picture.getchannel("A"), dtype=np.float32)
+    vanishes = float((luminance * alpha).sum()) > NEARLY_WHITE * float(alpha.sum())
+    ground = Image.new("RGBA", picture.size, (*(BLACK if vanishes else WHITE), 255))
+    return Image.alpha_composite(ground, picture)

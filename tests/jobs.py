@@ -1,0 +1,31 @@
+"""Jobs for worker processes, in a module that loads quickly there."""
+
+import os
+import signal
+import sys
+import time
+
+from cnn_cli.errors import DataError
+
+
+def slower_first(number: int) -> tuple[int, int]:
+    """The number and who did it; the first job takes longest."""
+    time.sleep(0.2 if number == 0 else 0)
+    return number, os.getpid()
+
+
+def loaded(_: int) -> list[str]:
+    """The modules of the process."""
+    return sorted(sys.modules)
+
+
+def fail_at_five(number: int) -> int:
+    if number == 5:
+        raise DataError("five", hint="no fives")
+    return number
+
+
+def die_at_five(number: int) -> int:
+    if number == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number

@@ -1,0 +1,187 @@
+"""A folder of one's own from the command line: learnt, measured, predicted; what is said when it fails."""
+
+import importlib.util
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from albums import album, cached, picture
+from cli import cnn, spawn, wait_for
+from PIL import Image
+
+COLOURS = {"blue": (0, 45, 255), "green": (0, 97, 0), "red": (190, 0, 0)}
+"""Equally bright: who sees grey alone cannot tell them apart."""
+
+CONFIG = """\
+data:
+  name: folder
+  root: pictures
+  channels: 3
+  size: 16
+model:
+  layers: [{pool: {kind: avg, window: 16}}, flatten, {linear: 3}]
+train: {epochs: 12, batch_size: 8, lr: 0.1, threads: 1, device: cpu}
+output: {plot: false}
+"""
+
+
+def coloured(path: Path, colour: str, seed: int) -> Path:
+    """A noisy picture in one colour, of some size."""
+    draws = np.random.default_rng(seed)
+    height, width = draws.integers(20, 60, 2)
+    pixels = np.array(COLOURS[colour]) + draws.normal(0, 20, (height, width, 3))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def place(workplace: Path) -> Path:
+    """A working folder with `colours.yaml` and 90 pictures in three colours."""
+    (workplace / "colours.yaml").write_text(CONFIG)
+    for seed in range(90):
+        colour = list(COLOURS)[seed % 3]
+        coloured(workplace / "pictures" / colour / f"{seed}.png", colour, seed)
+    return workplace
+
+
+def test_colours_are_learnt_evaluated_and_predicted(place):
+    trained = cnn("train", "--config", "colours.yaml", "--out", "run", "--json")
+    assert trained.code == 0, trained.err
+    assert "training colours on folder pictures: 65 pictures, 7 for validation" in trained.err
+    result = json.loads(trained.out.splitlines()[-1])
+    assert (result["data"], result["n"], result["fallback"]) == ("folder pictures", 18, False)
+    assert result["accuracy"] == 1
+
+    evaluated = cnn("eval", "run", "--json")
+    assert evaluated.code == 0, evaluated.err
+    figures = json.loads(evaluated.out)
+    assert (figures["accuracy"], figures["n"], figures["data"]) == (1, 18, "folder pictures")
+    assert json.loads(cnn("eval", "run", "--json", "--split", "train").out)["n"] == 65
+
+    paths = [coloured(place / f"{colour} one.png", colour, 500) for colour in COLOURS]
+    predicted = cnn("predict", "--json", "--checkpoint", "run", *paths)
+    assert predicted.code == 0, predicted.err
+    answers = [json.loads(line) for line in predicted.out.splitlines()]
+    assert [answer["label"] for answer in answers] == list(COLOURS)
+    assert list(answers[0]["probabilities"]) == list(COLOURS)
+
+
+def test_another_folder_can_be_evaluated(place):
+    assert cnn("train", "--config", "colours.yaml", "--out", "run").code == 0
+    for seed in range(12):
+        for split in ("train", "test"):
+            colour = list(COLOURS)[seed % 3]
+            coloured(place / "others" / split / colour / f"{seed}.png", colour, 1000 + seed)
+    evaluated = cnn("eval", "run", "data.root=others", "--json")
+    assert json.loads(evaluated.out)["n"] == 12
+    album(place / "animals", 3)
+    refused = cnn("eval", "run", "data.root=animals", "--json")
+    assert refused.code == 3
+    assert "folder animals has the classes cat, dog, eel" in refused.err
+
+
+def test_validation_pictures_of_its_own(place):
+    for name, first in (("train", 0), ("val", 100), ("test", 200)):
+        for seed in range(first, first + 9):
+            colour = list(COLOURS)[seed % 3]
+            coloured(place / "split" / name / colour / f"{seed}.png", colour, seed)
+    trained = cnn("train", "--config", "colours.yaml", "data.root=split")
+    assert "on folder split: 9 pictures, 9 for validation" in trained.err, trained.err
+    refused = cnn("train", "--config", "colours.yaml", "data.root=split", "data.validation=3")
+    assert refused.code == 2
+    assert "folder split has validation pictures of its own" in refused.err
+
+
+def test_a_picture_sheet_of_a_folder(place):
+    shown = cnn(
+        "data", "show", "--out", "sheet.png", "data.name=folder", "data.root=pictures", "data.channels=3"
+    )
+    assert shown.code == 0, shown.err
+    assert "pictures of folder pictures" in shown.err
+    assert (place / "sheet.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "message"),
+    [
+        (["data.root=null"], 2, "root must name the folder of the pictures"),
+        (["data.root=nowhere"], 3, "nowhere: no such folder"),
+        (["data.root=colours.yaml"], 3, "colours.yaml: is not a folder"),
+        (["model.layers=[flatten, {linear: 4}]"], 2, "4"),
+    ],
+)
+def test_what_is_wrong_is_said_before_training(place, settings, code, message):
+    outcome = cnn("train", "--config", "colours.yaml", *settings)
+    assert (outcome.code, outcome.out) == (code, "")
+    assert message in outcome.err
+    assert outcome.err.startswith("error: ")
+
+
+def test_a_broken_picture_stops_or_is_skipped(place):
+    broken = place / "pictures" / "red" / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8\xff half")
+    stopped = cnn("train", "--config", "colours.yaml")
+    assert stopped.code == 3
+    assert stopped.err.startswith(f"error: {Path('pictures/red/broken.jpg')}: is ")
+    assert "hint: " in stopped.err
+    assert "data.folder.broken=skip" in stopped.err
+    skipped = cnn("train", "--config", "colours.yaml", "data.folder.broken=skip")
+    assert skipped.code == 0
+    assert f"warning: {Path('pictures/red/broken.jpg')}: is " in skipped.err
+    assert "65 pictures" in skipped.err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C in another way")
+def test_ctrl_c_while_pictures_are_decoded(place):
+    """All processes of the terminal get it. None complains, and nothing half is left."""
+    for number in range(60):
+        path = place / "large" / f"class{number % 3}" / f"{number}.pgm"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:  # 36 million pixels that take no room on the disk
+            file.write(b"P5 6000 6000 255\n%c" % number)
+            file.truncate(36_000_017)
+    process = spawn(
+        "train", "--config", "colours.yaml", "data.root=large", "data.size=256", start_new_session=True
+    )
+    folder = place / "data" / "folders"
+    wait_for(lambda: process.poll() is not None or any(folder.glob(".*.tmp")))
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, "", "interrupted\n")
+    assert cached(place / "data") == []
+
+
+def test_the_cache_is_used_across_processes_and_grows_no_copies(place):
+    for _ in range(2):
+        assert cnn("train", "--config", "colours.yaml", "train.epochs=1").code == 0
+    first = cached(place / "data")
+    picture(place / "pictures" / "red" / "one more.png", 1)
+    assert cnn("train", "--config", "colours.yaml", "train.epochs=1").code == 0
+    assert len(first) == len(cached(place / "data")) == 2
+    assert first != cached(place / "data")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
+def test_the_benchmark_of_many_pictures_on_a_few(place):
+    """The same as 200,000 pictures on 300: little memory, the same result from the cache, Pillow's pixels."""
+    path = Path(__file__).parents[1] / "benchmarks" / "folder.py"
+    spec = importlib.util.spec_from_file_location("folder_benchmark", path)
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+
+    report = benchmark.report(place / "bench", 300)
+    first, second = report["first"], report["second"]
+    assert first["test_accuracy"] == second["test_accuracy"]
+    assert first["test_pictures"] == 60
+    assert 100 < max(first["peak_memory_mb"], second["peak_memory_mb"]) < 2000
+
+    (pixels,) = (place / "bench" / "cache" / "folders").glob("*.npy")
+    drawn = [np.asarray(Image.open(path)).tobytes() for path in (place / "bench" / "digits").rglob("*.png")]
+    assert len(drawn) == 300
+    assert sorted(image.tobytes() for image in np.load(pixels)) == sorted(drawn)

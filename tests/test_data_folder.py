@@ -1,0 +1,373 @@
+"""A folder as a data source: the files, labels and pixels of torchvision and Pillow, and clear errors."""
+
+import logging
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from albums import CLASSES, album, opened, picture, stored
+from PIL import Image
+
+from cnn_cli.data.folder.layout import class_names, scan
+from cnn_cli.data.source import Options, Pictures
+from cnn_cli.data.sources import classes_of, open_source
+from cnn_cli.errors import DataError
+from cnn_cli.image.prepare import Form, prepare
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("CNN_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    return tmp_path / "album"
+
+
+def files_of(root: Path, split: str = "train") -> list[tuple[str, int]]:
+    return [(str(root / file.path), file.label) for file in scan(root).splits[split]]
+
+
+def middle(path: Path, size: int, mode: str) -> np.ndarray:
+    """Pillow's own middle square, [C, H, W]."""
+    with Image.open(path) as image:
+        width, height = image.size
+        side = min(width, height)
+        left, top = (width - side) // 2, (height - side) // 2
+        square = image.convert(mode).crop((left, top, left + side, top + side))
+        pixels = np.asarray(square.resize((size, size), Image.Resampling.BILINEAR))
+    return pixels[None] if mode == "L" else pixels.transpose(2, 0, 1)
+
+
+# ---- what is found
+
+
+def test_classes_labels_and_files_are_those_of_torchvisions_image_folder(root):
+    from torchvision.datasets import ImageFolder
+
+    album(root, 4, ("b", "a", "A", "Ω", "with space", "10", "9"))
+    for name in ("a/notes.txt", "a/no_suffix", "b/list.csv"):
+        (root / name).write_text("not a picture")
+    picture(root / "a" / "UPPER.PNG", 7)
+    picture(root / "a" / "photo.jpeg", 8)
+    reference = ImageFolder(root)
+    assert class_names(root) == scan(root).classes == tuple(reference.classes)
+    assert files_of(root) == reference.samples
+    for split in ("train", "test"):
+        shutil.copytree(root, root.parent / "split" / split)
+    for split in ("train", "test"):
+        assert files_of(root.parent / "split", split) == ImageFolder(root.parent / "split" / split).samples
+
+
+def test_nested_folders_belong_to_their_class(root):
+    from torchvision.datasets import ImageFolder
+
+    album(root, 2)
+    picture(root / "cat" / "deep" / "er" / "a.png", 1)
+    picture(root / "cat" / "deep.png", 2)
+    assert sorted(files_of(root)) == sorted(ImageFolder(root).samples)
+    assert files_of(root) == sorted(files_of(root))
+
+
+def test_hidden_files_are_not_seen(root):
+    album(root, 2)
+    for path in (".git/a.png", "cat/.a.png", "dog/.thumbnails/a.png"):
+        picture(root / path, 1)
+    assert len(files_of(root)) == 6
+    assert class_names(root) == CLASSES
+
+
+def test_symbolic_links_are_followed_but_not_in_circles(root, tmp_path):
+    album(tmp_path / "elsewhere", 2)
+    root.mkdir()
+    (root / "cat").symlink_to(tmp_path / "elsewhere" / "cat")
+    (root / "dog").mkdir()
+    (root / "dog" / "one.png").symlink_to(tmp_path / "elsewhere" / "dog" / "000.png")
+    (root / "dog" / "around").symlink_to(root / "dog")
+    (root / "dog" / "itself").symlink_to(root / "dog" / "itself")
+    names = [Path(path).relative_to(root).as_posix() for path, _ in files_of(root)]
+    assert names == ["cat/000.png", "cat/001.png", "dog/one.png"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has neither such names nor pipes in folders")
+def test_odd_names_and_what_is_no_file(root):
+    album(root, 1)
+    names = [
+        "new\nline.png",
+        "日本.png",
+        os.fsdecode(b"\xff\xfe.png"),
+        "'; rm.png",
+        "%s{}.png",
+        "x" * 250 + ".png",
+    ]
+    for seed, name in enumerate(names, 50):
+        picture(root / "cat" / "plain.png", seed).rename(root / "cat" / name)
+    os.mkfifo(root / "cat" / "pipe.png")
+    (root / "cat" / "folder.png").mkdir()
+    assert {Path(path).name for path, label in files_of(root) if label == 0} == {"000.png", *names}
+    assert len(opened(root).train()) + len(opened(root).test()) == 9
+
+
+@pytest.mark.parametrize(
+    ("names", "splits"),
+    [
+        (("train", "test"), {"train", "test"}),
+        (("train", "val"), {"train", "validation"}),
+        (("train", "test", "validation", "notes"), {"train", "test", "validation"}),
+        (("Training", "TESTING"), {"train", "test"}),
+    ],
+)
+def test_folders_of_splits(root, names, splits):
+    for seed, name in enumerate(names):
+        album(root / name, 3, seed=seed)
+    layout = scan(root)
+    assert layout.classes == CLASSES
+    assert set(layout.splits) == splits
+    for split, files in layout.splits.items():
+        assert [file.label for file in files] == [0, 0, 0, 1, 1, 1, 2, 2, 2], split
+
+
+def test_a_class_may_be_called_train(root):
+    album(root, 2, ("bus", "plane", "train"))
+    assert scan(root).classes == ("bus", "plane", "train")
+
+
+# ---- what comes out
+
+
+@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB")])
+def test_pixels_are_those_that_pillow_gives(root, channels, mode):
+    for split in ("train", "test", "val"):
+        album(root / split, 3, seed=ord(split[0]))
+        picture(root / split / "dog" / "wide.png", ord(split[1]), size=(41, 20))
+    source = opened(root, 9, channels)
+    assert (source.name, source.requested, source.is_fallback) == ("folder album", "folder album", False)
+    assert (source.classes, source.reading) == (CLASSES, "whole")
+    for split, pictures in (("train", source.train()), ("test", source.test()), ("val", source.validation())):
+        paths = sorted((root / split).rglob("*.png"))
+        expected = np.stack([middle(path, 9, mode) for path in paths])
+        np.testing.assert_array_equal(pictures.take(slice(None)).numpy(), expected)
+        assert pictures.labels.tolist() == [CLASSES.index(path.parent.name) for path in paths]
+    assert source.train().store.data_ptr() == source.test().store.data_ptr()
+
+
+def test_many_pictures_are_decoded_by_processes_to_the_same(root, monkeypatch):
+    album(root / "train", 30)
+    album(root / "test", 10, seed=1)
+    plain = stored(opened(root))
+    monkeypatch.setattr("cnn_cli.data.folder.workers._cores", lambda: 3)
+    monkeypatch.setattr("cnn_cli.data.folder.store.JOB_PICTURES", 7)
+    monkeypatch.setattr("cnn_cli.data.folder.digests.CHUNK", 11)
+    shutil.rmtree(Path(os.environ["CNN_DATA"]))
+    seen = []
+    np.testing.assert_array_equal(stored(opened(root, progress=lambda *report: seen.append(report))), plain)
+    paths = sorted((root / "train").rglob("*.png"))
+    np.testing.assert_array_equal(plain, np.stack([middle(path, 8, "RGB") for path in paths]))
+    for doing in ("reading", "decoding"):
+        steps = [(done, total) for text, done, total in seen if text.startswith(doing)]
+        assert steps[-1] == (120, 120)
+        assert steps == sorted(steps)
+        assert len(steps) > 10
+
+
+def test_ink_is_what_predict_sees(root, handdrawn_folder):
+    paths = sorted(handdrawn_folder.glob("*.png"))[:6]
+    for number, path in enumerate(paths):
+        (root / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, root / "ab"[number % 2])
+    source = opened(root, 64, 3, reading="ink", test=0.34)
+    assert source.reading == "ink"
+    assert source.train().store.shape == (6, 1, 28, 28)
+    ours = {pixels.tobytes() for split in ("train", "test") for pixels in stored(source, split)}
+    assert ours == {prepare(path, Form("ink"), name="").tobytes() for path in paths}
+
+
+def test_the_test_set_is_cut_in_proportion_and_by_its_seed(root):
+    for label, (name, count) in enumerate({"a": 40, "b": 20, "c": 10}.items()):
+        album(root, count, [name], seed=label + 1)
+    source = opened(root, test=0.3)
+    counts = [torch.bincount(pictures.labels).tolist() for pictures in (source.train(), source.test())]
+    assert counts == [[28, 14, 7], [12, 6, 3]]
+    both = np.concatenate([stored(source), stored(source, "test")])
+    assert len(np.unique(both.reshape(70, -1), axis=0)) == 70
+    np.testing.assert_array_equal(stored(opened(root, test=0.3), "test"), stored(source, "test"))
+    assert not np.array_equal(stored(opened(root, test=0.3, seed=1), "test"), stored(source, "test"))
+
+
+def test_a_test_set_is_cut_where_only_validation_has_a_folder(root):
+    album(root / "train", 10)
+    album(root / "val", 2, seed=1)
+    source = opened(root)
+    assert (len(source.train()), len(source.test()), len(source.validation())) == (24, 6, 6)
+
+
+def test_the_source_can_be_opened_by_name(root):
+    album(root)
+    options = Options(root, size=8, channels=3)
+    assert isinstance(open_source("folder", options).train(), Pictures)
+    assert classes_of("folder", options) == CLASSES
+
+
+def test_nothing_stands_in_for_a_folder(root):
+    """Not even digits for a folder of digits: it is somebody's own."""
+    album(root, 2, "0123456789")
+    (root / "3" / "001.png").write_text("broken")
+    with pytest.raises(DataError, match=r"001\.png"):
+        open_source("folder", Options(root), fallback="synthetic")
+
+
+def test_equal_pictures_share_their_pixels_and_a_test_of_known_ones_is_warned_of(root, caplog):
+    album(root / "train", 3)
+    album(root / "test", 2, seed=1)
+    shutil.copy(root / "train" / "cat" / "000.png", root / "test" / "cat" / "copy.png")
+    source = opened(root)
+    assert "1 of 7 test pictures are among the training pictures too" in caplog.text
+    assert len(source.train().store) == 15
+    np.testing.assert_array_equal(stored(source, "test")[2], stored(source)[0])
+
+
+# ---- broken pictures
+
+
+@pytest.fixture
+def broken(root) -> Path:
+    """Training pictures of which three cannot be used: no picture, cut short, and a link to nothing."""
+    album(root / "train", 5)
+    album(root / "test", 2, seed=1)
+    (root / "train" / "cat" / "002.png").write_text("no picture")
+    (root / "train" / "dog" / "001.png").write_bytes((root / "train" / "dog" / "002.png").read_bytes()[:300])
+    (root / "train" / "eel" / "gone.png").symlink_to("nowhere.png")
+    return root
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["first start", "from the cache"])
+def test_stop_names_the_broken_picture_and_how_to_go_on(broken, again):
+    (broken / "train" / "eel" / "gone.png").unlink()
+    if again:
+        opened(broken, broken="skip")
+    with pytest.raises(DataError) as caught:
+        opened(broken)
+    assert caught.value.message.startswith(f"{broken / 'train' / 'cat' / '002.png'}: is not a picture")
+    assert "data.folder.broken=skip" in str(caught.value.hint)
+
+
+def test_stop_at_a_file_that_cannot_be_opened(broken):
+    (broken / "train" / "cat" / "002.png").unlink()
+    (broken / "train" / "dog" / "001.png").unlink()
+    with pytest.raises(DataError, match=r"gone\.png: no such file"):
+        opened(broken)
+
+
+def test_skip_leaves_them_out_and_says_so_at_every_start(broken, caplog):
+    for _ in range(2):
+        caplog.clear()
+        source = opened(broken, broken="skip")
+        assert source.train().labels.tolist() == [0] * 4 + [1] * 4 + [2] * 5
+        messages = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+        assert len(messages) == 3
+        for message, name in zip(messages, ("cat/002.png", "dog/001.png", "eel/gone.png"), strict=True):
+            assert str(broken / "train" / name) in message
+            assert "skipped" in message
+    good = sorted(set((broken / "train").rglob("*.png")) - {broken / "train" / "cat" / "002.png"})
+    good = [path for path in good if path.name != "gone.png" and path.parts[-2:] != ("dog", "001.png")]
+    np.testing.assert_array_equal(stored(source), np.stack([middle(path, 8, "RGB") for path in good]))
+
+
+def test_of_many_broken_pictures_the_number_is_told(root, caplog):
+    album(root, 12)
+    for number in range(2, 12):
+        (root / "dog" / f"{number:03}.png").write_text(str(number))
+    opened(root, broken="skip")
+    messages = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(messages) == 6
+    assert "10 pictures of 36 are skipped" in messages[-1]
+
+
+def test_no_ink_counts_as_broken(root):
+    album(root, 2)
+    Image.new("L", (30, 30), 255).save(root / "cat" / "blank.png")
+    opened(root)
+    with pytest.raises(DataError, match=r"blank\.png: no ink found"):
+        opened(root, reading="ink")
+
+
+@pytest.mark.parametrize("content", [b"", b"x"])
+def test_a_class_of_which_nothing_is_left(root, content):
+    album(root)
+    for path in (root / "dog").iterdir():
+        path.write_bytes(content)
+    with pytest.raises(DataError, match="no picture of class dog is left"):
+        opened(root, broken="skip")
+
+
+@pytest.mark.parametrize("name", ["train", "test"])
+def test_a_split_of_which_nothing_is_left(root, name):
+    album(root / "train", 2)
+    album(root / "test", 2)
+    for path in (root / name).rglob("*.png"):
+        path.unlink()
+        path.symlink_to("nowhere")
+    with pytest.raises(DataError, match=f"no picture for {name} can be read"):
+        opened(root, broken="skip")
+
+
+# ---- folders that are none
+
+
+def test_folders_that_cannot_be_used(root, tmp_path):
+    def problem() -> str:
+        with pytest.raises(DataError) as caught:
+            opened(root)
+        assert caught.value.hint
+        assert "\n" not in caught.value.message
+        return caught.value.message
+
+    assert problem() == f"{root}: no such folder"
+    root.write_text("")
+    assert problem() == f"{root}: is not a folder"
+    root.unlink()
+    root.mkdir()
+    assert problem() == f"{root}: has no sub-folders"
+    picture(root / "one.png", 1)
+    assert problem() == f"{root}: has no sub-folders"
+    (root / "cat").mkdir()
+    assert problem() == f"{root}: has only one class, cat"
+    (root / "dog").mkdir()
+    assert problem() == f"{root / 'cat'}: has no pictures"
+    picture(root / "cat" / "one.png", 1)
+    assert problem() == f"{root / 'dog'}: has no pictures"
+
+
+def test_splits_that_cannot_be_used(root):
+    album(root / "train", 2)
+    album(root / "test", 2, [*CLASSES, "fox"])
+    with pytest.raises(DataError, match="test/fox: fox is no class of the training pictures"):
+        scan(root)
+    shutil.rmtree(root / "test")
+    (root / "test" / "cat").mkdir(parents=True)
+    with pytest.raises(DataError, match="test: has no pictures"):
+        scan(root)
+    (root / "Testing").mkdir()
+    with pytest.raises(DataError, match="has two folders for test: Testing and test"):
+        scan(root)
+    shutil.rmtree(root / "train")
+    shutil.rmtree(root / "Testing")
+    picture(root / "train" / "a.png", 1)
+    with pytest.raises(DataError, match="has the folder test, but no folder train with one folder for each"):
+        scan(root)
+
+
+def test_a_folder_that_may_not_be_read(root, monkeypatch):
+    album(root)
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(DataError, match=f"{root}: cannot be read: Permission denied"):
+        class_names(root)
