@@ -131,11 +131,11 @@ def test_vgg_is_the_first_stages_of_the_papers_at_a_quarter() -> None:
     assert len(kinds(ours, nn.Linear)) == 3
 
 
-def test_googlenet_is_the_ends_of_the_papers_stages_at_an_eighth() -> None:
+def test_googlenet_is_the_first_inceptions_of_the_papers_stages_at_a_quarter() -> None:
     ours, paper = network("googlenet"), network("paper/googlenet-2014")
-    inceptions, (a3, b3, a4, _, _, _, e4, a5, b5) = kinds(ours, Parallel), kinds(paper, Parallel)
-    for inception, published in zip(inceptions, (a3, b3, a4, e4, a5, b5), strict=True):
-        assert [8 * width for width in widths(inception)] == widths(published)
+    inceptions, (a3, _, a4, _, _, _, _, a5, _) = kinds(ours, Parallel), kinds(paper, Parallel)
+    for inception, published in zip(inceptions, (a3, a4, a5), strict=True):
+        assert [4 * width for width in widths(inception)] == widths(published)
         assert [kernels(branch) for branch in inception] == [[1], [1, 3], [1, 5], [1]]
         for branch in (inception[1], inception[2]):
             reduce, _ = kinds(branch, nn.Conv2d)
