@@ -13,6 +13,7 @@ from cnn_cli.config.load import load_config
 from cnn_cli.config.schema import Config
 from cnn_cli.engine import build
 from cnn_cli.model.combinators import Auxiliary, Parallel, Residual
+from cnn_cli.model.modules import LocalResponseNorm
 from cnn_cli.model.summary import count_parameters
 from cnn_cli.resources import packaged
 
@@ -98,7 +99,7 @@ def test_alexnet_is_a_quarter_of_the_papers() -> None:
     assert kernels(ours)[1:] == kernels(paper)[1:] == [5, 3, 3, 3]
     units, theirs = ([layer.out_features for layer in kinds(net, nn.Linear)] for net in (ours, paper))
     assert [4 * width for width in units[:2]] == theirs[:2]
-    for kind, count in ((nn.LocalResponseNorm, 2), (nn.MaxPool2d, 3), (nn.Dropout, 2)):
+    for kind, count in ((LocalResponseNorm, 2), (nn.MaxPool2d, 3), (nn.Dropout, 2)):
         assert len(kinds(ours, kind)) == len(kinds(paper, kind)) == count
     assert {layer.p for layer in kinds(ours, nn.Dropout)} == {0.5}
     assert {(pool.kernel_size, pool.stride) for pool in kinds(ours, nn.MaxPool2d)} == {((3, 3), (2, 2))}
