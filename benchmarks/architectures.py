@@ -2,10 +2,10 @@
 
     python benchmarks/architectures.py [CONFIG ...] [--seeds 2]
 
-Every network trains as its config says, as a process of its own with one thread; as many run side by side as there
-are cores. What is timed is the whole process, from its start to the tested checkpoint. Results are added to
-results/architectures.json one by one: a measurement that was stopped goes on where it was. `python
-benchmarks/table.py` puts them into the README.
+Every network trains as its config says, as a process of its own with one thread; as many run side by side as
+there are cores. What is timed is the whole process, from its start to the tested checkpoint. Results are
+added to results/architectures.json one by one: a measurement that was stopped goes on where it was.
+`python benchmarks/table.py` puts them into the README.
 """
 
 import argparse
