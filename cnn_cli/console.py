@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from cnn_cli.engine.metrics import Metrics
 
 PLAIN_WIDTH = 120
-"""Columns of a table that is written to a file or a pipe."""
+"""Columns of a table that is written to a file or a pipe; a wider table has as many as it needs."""
+
+
+UNBOUNDED = 10**6  # columns: rich measures within some width, and this is more than any table has
 
 
 @cache
@@ -90,11 +93,13 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     """A table on stdout; the first column holds names, the others numbers."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
+    from rich.measure import Measurement
 
-    console = Console(highlight=False)
+    console, shown = Console(highlight=False), _table(title, columns, rows, SIMPLE_HEAD)
     if not console.is_terminal:
-        console = Console(highlight=False, width=PLAIN_WIDTH)
-    console.print(_table(title, columns, rows, SIMPLE_HEAD))
+        needed = Measurement.get(console, console.options.update(max_width=UNBOUNDED), shown).maximum
+        console = Console(highlight=False, width=max(PLAIN_WIDTH, needed))
+    console.print(shown)
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], box: Any) -> "Table":

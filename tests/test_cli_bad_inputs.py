@@ -314,7 +314,7 @@ def test_data_check_tells_the_state_of_every_file(zoo: Path) -> None:
     assert outcome.code == DATA
     states = [json.loads(line)["state"] for line in outcome.out.splitlines()]
     assert sorted(states) == ["damaged", "missing", "missing", "missing"]
-    assert "MNIST is not whole there" in outcome.err
+    assert "mnist is not whole there" in outcome.err
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -64,6 +64,13 @@ def test_a_prediction_loads_only_what_it_needs(workplace: Path, trained_run: Pat
     assert not modules & NOT_FOR_READING
 
 
+def test_a_training_loads_no_compiler(workplace: Path) -> None:
+    """torch's own optimiser classes would load it: as long as `import torch` once more."""
+    modules = imported_by("train", "--config", "tiny.yaml", "--out", "run")
+    assert "torch" in modules
+    assert not modules & {"torch._dynamo", "sympy", "torchvision", "matplotlib"}
+
+
 def cpu_seconds(*arguments: object) -> float:
     """User and system time of one Python process."""
     quiet = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_WRONLY, 0) for stream in (1, 2)]

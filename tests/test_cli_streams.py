@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from cli import SLOWER, cnn, cnn_process, digit, screen, spawn
 
+from cnn_cli import console
 from cnn_cli.cli.app import run
 from cnn_cli.errors import ExitCode
 
@@ -292,3 +293,12 @@ def test_more_pictures_than_fit_into_a_batch_keep_their_order(workplace: Path, t
     assert len(set(outcome.out.splitlines())) == 1
     assert outcome.out.count("\n") == 70
     assert outcome.err.count("error: nowhere.png: no such file\n") == 70
+
+
+def test_a_wide_table_loses_nothing_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    """The confusion matrix of 26 letters is wider than the usual line."""
+    letters = [f"{letter}/{letter.lower()}" for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"]
+    console.table("letters", ["", *letters], [[name, *(26 * ["1,000"])] for name in letters])
+    lines = capsys.readouterr().out.splitlines()
+    assert "…" not in "".join(lines)
+    assert [line.split() for line in lines[-27:-1]] == [[name, *(26 * ["1,000"])] for name in letters]

@@ -78,3 +78,31 @@ def test_any_bytes_are_an_array_or_an_error(data):
         return
     header = struct.pack(f">I{array.ndim}I", {1: 0x0801, 3: 0x0803}[array.ndim], *array.shape)
     assert header + array.tobytes() == data
+
+
+NUMBERS = bytes.fromhex("00000c02 00000001 00000002 00000007 ffffffff")
+
+
+@pytest.mark.parametrize("data", [LABELS, PICTURES, NUMBERS])
+def test_the_size_of_a_whole_file(data, tmp_path):
+    (tmp_path / "file").write_bytes(data)
+    idx.check_size(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (PICTURES[:-1], "cut short: 21 of 22 bytes"),
+        (NUMBERS[:-4], "cut short: 16 of 20 bytes"),
+        (LABELS + b"\0", "too long: 12 of 11 bytes"),
+        (PICTURES[:15], "not an idx file"),
+        (b"", "not an idx file"),
+        (b"<!DOCTYPE html>", "not an idx file"),
+        (bytes.fromhex("00000d01 00000001 00000000"), "not an idx file"),  # floats
+        (struct.pack(">4I", 0x0803, *[2**32 - 1] * 3), f"16 of {16 + (2**32 - 1) ** 3:,} bytes"),
+    ],
+)
+def test_the_size_of_a_file_that_is_not_whole(data, problem, tmp_path):
+    (tmp_path / "file").write_bytes(data)
+    with pytest.raises(DataError, match=problem):
+        idx.check_size(tmp_path / "file")

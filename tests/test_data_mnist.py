@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import mirror
@@ -23,13 +24,18 @@ GET = """
 import sys
 from pathlib import Path
 from cnn_cli.data import mnist
-mnist.get(Path(sys.argv[1]), sys.argv[2:])
+mnist.obtain(Path(sys.argv[1]), sys.argv[2:])
 """
 GET_AND_DIE_WHILE_WRITING = f"""
 import os, signal
 os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
 {GET}
 """
+
+
+def get(root: Path, mirrors: Sequence[str]) -> list[Path]:
+    """Where the files lie, once they are at hand."""
+    return [file.path for file in mnist.obtain(root, mirrors).values()]
 
 
 @pytest.fixture(scope="session")
@@ -78,9 +84,7 @@ def test_default_root(monkeypatch, tmp_path):
 def test_layouts(layout, root, suffix, mnist_folder, extracted_folder, tmp_path):
     link(mnist_folder if suffix else extracted_folder, tmp_path / layout, suffix)
     expected = [tmp_path / layout / f"{name}{suffix}" for name in NAMES[:2]]
-    assert [path.resolve() for path in mnist.get(tmp_path / root, [])] == [
-        path.resolve() for path in expected
-    ]
+    assert [path.resolve() for path in get(tmp_path / root, [])] == [path.resolve() for path in expected]
     assert [check.state for check in mnist.check(tmp_path / root)] == ["ok"] * 2
 
 
@@ -90,7 +94,7 @@ def test_mixture_of_layouts_and_forms(mnist_folder, extracted_folder, tmp_path):
     places.append(tmp_path / RAW / f"{NAMES[3]}.gz")
     for place in places:
         place.symlink_to((mnist_folder if place.suffix else extracted_folder) / place.name)
-    assert mnist.get(tmp_path, []) == places
+    assert get(tmp_path, []) == places
 
 
 @pytest.mark.usefixtures("labels_only")
@@ -98,29 +102,29 @@ def test_extracted_file_that_is_still_called_gz(mnist_folder, extracted_folder, 
     link(mnist_folder, tmp_path)
     (tmp_path / f"{NAMES[0]}.gz").unlink()
     (tmp_path / f"{NAMES[0]}.gz").symlink_to(extracted_folder / NAMES[0])
-    assert mnist.get(tmp_path, [])[0] == tmp_path / f"{NAMES[0]}.gz"
+    assert get(tmp_path, [])[0] == tmp_path / f"{NAMES[0]}.gz"
 
 
 def test_downloads_land_where_torchvision_takes_them(mnist_folder, tmp_path, monkeypatch):
     from torchvision.datasets import MNIST
 
     with mirror.serve(mnist_folder, mirror.good) as well:
-        paths = mnist.get(tmp_path, [well.url])
+        paths = get(tmp_path, [well.url])
         assert sorted(well.requests) == sorted(f"/{name}.gz" for name in NAMES)
-        assert mnist.get(tmp_path, [well.url]) == paths
+        assert get(tmp_path, [well.url]) == paths
         assert len(well.requests) == 4  # nothing is fetched twice
     assert paths == [tmp_path / RAW / f"{name}.gz" for name in NAMES]
     assert [path.read_bytes() == (mnist_folder / path.name).read_bytes() for path in paths] == [True] * 4
     monkeypatch.setattr(MNIST, "mirrors", [mirror.refused()])
     assert len(MNIST(tmp_path, download=True)) == 60_000  # it extracts our files; no mirror is there
-    assert [path.name for path in mnist.get(tmp_path, [])] == NAMES  # which are used from now on
+    assert [path.name for path in get(tmp_path, [])] == NAMES  # which are used from now on
 
 
 @pytest.mark.usefixtures("labels_only")
 @pytest.mark.parametrize("root", ["MNIST", "MNIST/raw"])
 def test_downloads_do_not_nest(root, mnist_folder, tmp_path):
     with mirror.serve(mnist_folder, mirror.good) as well:
-        paths = mnist.get(tmp_path / root, [well.url])
+        paths = get(tmp_path / root, [well.url])
     assert [path.parent for path in paths] == [tmp_path / RAW] * 2
 
 
@@ -129,7 +133,7 @@ def test_only_what_is_missing_is_downloaded(mnist_folder, tmp_path):
     link(mnist_folder, tmp_path)
     (tmp_path / f"{NAMES[1]}.gz").unlink()
     with mirror.serve(mnist_folder, mirror.good) as well:
-        mnist.get(tmp_path, [well.url])
+        get(tmp_path, [well.url])
         assert well.requests == [f"/{NAMES[1]}.gz"]
 
 
@@ -139,14 +143,14 @@ def test_a_dead_mirror_is_waited_for_once(mnist_folder, tmp_path):
         mirror.serve(mnist_folder, mirror.status(403)) as bad,
         mirror.serve(mnist_folder, mirror.good) as well,
     ):
-        mnist.get(tmp_path, (bad.url, well.url))
+        get(tmp_path, (bad.url, well.url))
         assert (len(bad.requests), len(well.requests)) == (1, 2)
 
 
 def test_without_any_mirror_the_first_file_ends_it(mnist_folder, tmp_path):
     with mirror.serve(mnist_folder, mirror.status(503)) as bad:
         with pytest.raises(DataError, match=f"MNIST is not in {tmp_path}/data: .*HTTP 503") as caught:
-            mnist.get(tmp_path / "data", [bad.url])
+            get(tmp_path / "data", [bad.url])
         assert len(bad.requests) == 1
     assert caught.value.hint is not None
     assert "cnn data get" in caught.value.hint
@@ -176,10 +180,10 @@ def test_damaged_file_is_named_and_downloaded_again(
     sound.unlink()
     damaged.write_bytes(DAMAGES[problem]((extracted_folder / NAMES[0]).read_bytes()))
     check = mnist.check(tmp_path)[0]
-    assert (check.file, check.path, check.state) == (NAMES[0], damaged, "damaged")
+    assert (check.part, check.path, check.state) == (NAMES[0], damaged, "damaged")
     assert problem in check.detail
     with mirror.serve(mnist_folder, mirror.good) as well:
-        assert mnist.get(tmp_path, [well.url])[0] == sound
+        assert get(tmp_path, [well.url])[0] == sound
         assert len(well.requests) == 1
     assert f"{damaged} is damaged and not used: {problem}" in caplog.text
     assert sound.read_bytes() == (mnist_folder / sound.name).read_bytes()
@@ -191,7 +195,7 @@ def test_damaged_file_and_no_mirror(mnist_folder, tmp_path):
     (tmp_path / f"{NAMES[3]}.gz").unlink()
     (tmp_path / f"{NAMES[3]}.gz").write_bytes(b"\x1f\x8b")
     with pytest.raises(DataError, match=f"{NAMES[3]}.gz cannot be downloaded"):
-        mnist.get(tmp_path, [mirror.refused()])
+        get(tmp_path, [mirror.refused()])
     assert (tmp_path / f"{NAMES[3]}.gz").read_bytes() == b"\x1f\x8b"
 
 
@@ -199,7 +203,7 @@ def test_damaged_file_and_no_mirror(mnist_folder, tmp_path):
 def test_damaged_copy_beside_a_sound_one(mnist_folder, tmp_path, caplog):
     link(mnist_folder, tmp_path)
     (tmp_path / NAMES[1]).write_bytes(b"half a file")
-    assert mnist.get(tmp_path, [])[1] == tmp_path / f"{NAMES[1]}.gz"
+    assert get(tmp_path, [])[1] == tmp_path / f"{NAMES[1]}.gz"
     assert f"{tmp_path / NAMES[1]} is damaged" in caplog.text
     assert mnist.check(tmp_path)[1].state == "ok"
 
@@ -216,14 +220,14 @@ def test_unreadable_file_counts_as_damaged(mnist_folder, tmp_path, monkeypatch, 
         return usual(path, *args, **kwargs)
 
     monkeypatch.setattr(Path, "open", denied)
-    assert mnist.get(tmp_path, [])[0] == tmp_path / f"{NAMES[0]}.gz"
+    assert get(tmp_path, [])[0] == tmp_path / f"{NAMES[0]}.gz"
     assert "damaged and not used: cannot be read: Permission denied" in caplog.text
 
 
 def test_check_of_an_empty_or_absent_folder(tmp_path):
     for root in (tmp_path, tmp_path / "absent"):
         checks = mnist.check(root)
-        assert [check.file for check in checks] == NAMES
+        assert [check.part for check in checks] == NAMES
         assert {(check.path, check.state) for check in checks} == {(None, "missing")}
     assert list(tmp_path.iterdir()) == []
 
@@ -232,7 +236,7 @@ def test_check_of_an_empty_or_absent_folder(tmp_path):
 def test_folder_named_like_a_file_is_no_file(mnist_folder, tmp_path, caplog):
     link(mnist_folder, tmp_path)
     (tmp_path / NAMES[0]).mkdir()
-    assert mnist.get(tmp_path, [])[0] == tmp_path / f"{NAMES[0]}.gz"
+    assert get(tmp_path, [])[0] == tmp_path / f"{NAMES[0]}.gz"
     assert caplog.records == []
 
 
@@ -255,7 +259,7 @@ def test_killed_while_writing_leaves_nothing_that_is_taken_for_data(mnist_folder
         (stray,) = (tmp_path / RAW).iterdir()
         assert stray.suffix == ".tmp"
         assert {check.state for check in mnist.check(tmp_path)} == {"missing"}
-        mnist.get(tmp_path, [well.url])
+        get(tmp_path, [well.url])
     assert [check.state for check in mnist.check(tmp_path)] == ["ok"] * 4
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 

@@ -2,9 +2,10 @@
 
 import itertools
 
+import pytest
 import torch
 
-from cnn_cli.engine.seeds import derive, generator
+from cnn_cli.engine.seeds import derive, generator, seed_layers
 
 
 def test_a_seed_never_changes():
@@ -27,3 +28,21 @@ def test_a_generator_of_the_cpu_that_leaves_the_global_one_alone():
     assert torch.equal(first, again)
     assert torch.equal(torch.get_rng_state(), before)
     assert generator(3, "order", 1).device.type == "cpu"
+
+
+def test_layers_draw_as_after_torchs_own_seeding():
+    torch.manual_seed(11)
+    expected = torch.dropout(torch.ones(50), 0.5, train=True)
+    seed_layers(torch.device("cpu"), 11)
+    assert torch.equal(torch.dropout(torch.ones(50), 0.5, train=True), expected)
+    seed_layers(torch.device("cpu"), 12)
+    assert not torch.equal(torch.dropout(torch.ones(50), 0.5, train=True), expected)
+
+
+@pytest.mark.gpu
+def test_layers_on_a_gpu_draw_as_after_torchs_own_seeding():
+    ones = torch.ones(50, device="cuda")
+    torch.manual_seed(11)
+    expected = torch.dropout(ones, 0.5, train=True)
+    seed_layers(torch.device("cuda"), 11)
+    assert torch.equal(torch.dropout(ones, 0.5, train=True), expected)

@@ -1,5 +1,6 @@
 """`cnn data get | check | show`."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,36 +22,39 @@ Settings = Annotated[
 
 @app.command()
 def get(settings: Settings = None) -> None:
-    """Make sure that MNIST is at hand: find it, or download and verify it."""
+    """Make sure that the data is at hand: find it, or download and verify it; say where it lies."""
     from cnn_cli import console
-    from cnn_cli.data import mnist
     from cnn_cli.engine import build
 
-    data = _data(settings)
+    data = _data(settings).model_copy(update={"fallback": "none"})
     with console.download_bar() as bar:
-        paths = mnist.get(build.data_root(data), data.mirrors, bar)
-    for path in paths:
+        source = build.source(data, bar)
+    for path in source.paths or (build.data_root(data),):
         console.line(str(path))
+    counts = [f"{len(make()):,} {part}" for part, make in source.splits.items()]
+    console.message(f"{source.name}: {', '.join(counts)} pictures; {len(source.classes)} classes")
 
 
 @app.command()
 def check(settings: Settings = None, as_json: Json = False) -> None:
-    """Verify MNIST's four files by their SHA-256; nothing is downloaded or written."""
+    """Verify the data where it lies, as far as that can be done; nothing is downloaded.
+
+    MNIST is compared with the SHA-256 of its four files, other published sets with what torchvision knows of
+    them; pictures of one's own are read.
+    """
     from cnn_cli import console
-    from cnn_cli.data import mnist
     from cnn_cli.engine import build
 
-    root = build.data_root(_data(settings))
-    results = mnist.check(root)
+    data = _data(settings)
+    results = build.check(data)
     for result in results:
-        path = str(result.path) if result.path else None
         if as_json:
-            fields = {"file": result.file, "state": result.state, "path": path, "detail": result.detail}
-            console.json_line(fields)
+            console.json_line({**asdict(result), "path": str(result.path) if result.path else None})
         else:
-            console.line(f"{result.state:<8}  {result.file}  {result.detail}")
+            console.line(f"{result.state:<8}  {result.part}  {result.detail}")
     if any(result.state != "ok" for result in results):
-        raise DataError(f"{root}: MNIST is not whole there", hint="cnn data get")
+        hint = f"cnn data get data.name={data.name}"
+        raise DataError(f"{build.data_root(data)}: {data.name} is not whole there", hint=hint)
 
 
 @app.command()

@@ -93,7 +93,8 @@ class Data(Section):
     """Folder that holds the data or receives the download. Without it: $CNN_DATA, else the user's cache. For
     `folder`: the folder of the pictures."""
     mirrors: tuple[str, ...] = MNIST_MIRRORS
-    """Web folders with the four files of MNIST, tried in this order; an empty list never downloads."""
+    """Web folders with the four files of MNIST, tried in this order; other sets come from where torchvision
+    gets them. An empty list never downloads, whatever the set."""
     fallback: Literal["none", "synthetic"] = "none"
     """What is used where a set of digits cannot be had: nothing (an error), or the built-in digits (a
     warning)."""

@@ -9,13 +9,12 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import platformdirs
 
 from cnn_cli.data.download import Progress, download
 from cnn_cli.data.transfer import LIMITS, Limits
-from cnn_cli.data.verify import DamagedError, PublishedFile, verified
+from cnn_cli.data.verify import Check, DamagedError, PublishedFile, verified
 from cnn_cli.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -37,16 +36,6 @@ FILES = (TEST_LABELS, TRAIN_LABELS, TEST_IMAGES, TRAIN_IMAGES)
 
 
 @dataclass(frozen=True)
-class FileCheck:
-    """What is known about one of the four files; `path` is None where it is missing."""
-
-    file: str
-    path: Path | None
-    state: Literal["ok", "missing", "damaged"]
-    detail: str
-
-
-@dataclass(frozen=True)
 class MnistFile:
     """One of the four files, verified: where it lies and its extracted content."""
 
@@ -60,16 +49,9 @@ def default_root() -> Path:
     return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("cnn")
 
 
-def check(root: Path) -> list[FileCheck]:
+def check(root: Path) -> list[Check]:
     """Look for the four files in `root` and hash them; nothing is downloaded or written."""
     return [_check(root, file) for file in FILES]
-
-
-def get(
-    root: Path, mirrors: Sequence[str], progress: Progress | None = None, *, limits: Limits = LIMITS
-) -> list[Path]:
-    """Make sure that `root` holds the four files, and say where they lie. Raises as `obtain` does."""
-    return [file.path for file in obtain(root, mirrors, progress, limits=limits).values()]
 
 
 def obtain(
@@ -114,16 +96,16 @@ def _find(root: Path, file: PublishedFile) -> MnistFile | None:
     return None
 
 
-def _check(root: Path, file: PublishedFile) -> FileCheck:
+def _check(root: Path, file: PublishedFile) -> Check:
     damaged = None
     for path in _copies(root, file):
         try:
             _read(path, file)
         except DamagedError as error:
-            damaged = damaged or FileCheck(file.name, path, "damaged", error.message)
+            damaged = damaged or Check(file.name, path, "damaged", error.message)
         else:
-            return FileCheck(file.name, path, "ok", f"{file.size:,} bytes, SHA-256 as published")
-    return damaged or FileCheck(file.name, None, "missing", f"not in {root}")
+            return Check(file.name, path, "ok", f"{file.size:,} bytes, SHA-256 as published")
+    return damaged or Check(file.name, None, "missing", f"not in {root}")
 
 
 def _copies(root: Path, file: PublishedFile) -> Iterator[Path]:

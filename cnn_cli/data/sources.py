@@ -7,16 +7,15 @@ from functools import partial
 
 import torch
 
-from cnn_cli.data import idx, mnist
-from cnn_cli.data.source import Options, Pictures, Source
-from cnn_cli.data.verify import PublishedFile
+from cnn_cli.data import idx, mnist, vision
+from cnn_cli.data.published import SETS
+from cnn_cli.data.source import DIGITS, Options, Pictures, Source
+from cnn_cli.data.verify import Check, PublishedFile
 from cnn_cli.errors import ConfigError, DataError
 
-__all__ = ["SOURCES", "Options", "Pictures", "Source", "open_source"]
+__all__ = ["SOURCES", "Options", "Pictures", "Source", "check_source", "classes_of", "open_source"]
 
 log = logging.getLogger(__name__)
-
-DIGITS = tuple("0123456789")
 
 FALLBACK_WARNING = (
     "%s cannot be had: its fallback, %s digits, is used instead. Every result will say so, and no accuracy "
@@ -39,20 +38,42 @@ def open_source(name: str, options: Options, fallback: str | None = None) -> Sou
         ConfigError: no source has that name.
         DataError: the data cannot be had, and `fallback` does not help.
     """
-    if name not in SOURCES:
-        raise ConfigError(f"there is no data source {name!r}; there are {', '.join(SOURCES)}")
+    opener = _named(name)
     try:
-        return SOURCES[name](options)
+        return opener(options)
     except DataError as error:
-        if (
-            fallback in (None, name)
-            or name == "folder"
-            or classes_of(fallback, options) != classes_of(name, options)
-        ):
+        if fallback in (None, name) or name == "folder":
             raise
+        if classes_of(fallback, options) != classes_of(name, options):
+            why = f"{error.message}; {fallback} digits cannot stand in for {name}, which has other classes"
+            raise DataError(why, hint=error.hint) from error
         hint = f"\nhint: {error.hint}" if error.hint else ""
         log.warning(FALLBACK_WARNING, name, fallback, error.message, hint)
     return replace(SOURCES[fallback](options), requested=name)
+
+
+def check_source(name: str, options: Options) -> list[Check]:
+    """What can be proven of the data set `name` where it lies; nothing is downloaded.
+
+    Raises:
+        ConfigError: no source has that name.
+        DataError: it cannot be looked at; for pictures that nobody published, what `open_source` raises.
+    """
+    opener = _named(name)
+    if name in _CHECKS:
+        return _CHECKS[name](options)
+    source = opener(options)
+    path = source.paths[0] if source.paths else options.root
+    return [
+        Check(part, path, "ok", f"{len(make()):,} pictures, {len(source.classes)} classes")
+        for part, make in source.splits.items()
+    ]
+
+
+def _named(name: str) -> Callable[[Options], Source]:
+    if name not in SOURCES:
+        raise ConfigError(f"there is no data source {name!r}; there are {', '.join(SOURCES)}")
+    return SOURCES[name]
 
 
 def classes_of(name: str, options: Options) -> tuple[str, ...]:
@@ -75,7 +96,7 @@ def _mnist(options: Options) -> Source:
 
     train = partial(pictures, mnist.TRAIN_IMAGES, mnist.TRAIN_LABELS)
     test = partial(pictures, mnist.TEST_IMAGES, mnist.TEST_LABELS)
-    return Source("mnist", "mnist", DIGITS, train, test)
+    return Source("mnist", "mnist", DIGITS, train, test, paths=tuple(file.path for file in files.values()))
 
 
 def _synthetic(options: Options) -> Source:
@@ -101,11 +122,18 @@ def _folder(options: Options) -> Source:
     return open_folder(options)
 
 
-_CLASSES = {"mnist": DIGITS, "synthetic": DIGITS}
+_CLASSES = {"mnist": DIGITS, "synthetic": DIGITS, **{name: SETS[name].classes for name in SETS}}
 
 SOURCES: dict[str, Callable[[Options], Source]] = {
     "mnist": _mnist,
+    **{name: partial(vision.open_set, name) for name in SETS},
     "synthetic": _synthetic,
     "folder": _folder,
 }
 """The names that a config may use for `data.name`."""
+
+_CHECKS: dict[str, Callable[[Options], list[Check]]] = {
+    "mnist": lambda options: mnist.check(options.root),
+    **{name: partial(vision.check, name) for name in SETS},
+}
+"""Those whose files were published; of the others one can only see whether they open."""

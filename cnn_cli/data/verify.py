@@ -7,6 +7,8 @@ for a .gz that a browser or a proxy extracted on the way without renaming it.
 import hashlib
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 from cnn_cli.errors import DataError
 
@@ -31,6 +33,23 @@ class PublishedFile:
     def largest(self) -> int:
         """No copy has more bytes, compressed or not: deflate adds under 0.1 %, gzip a header with a name."""
         return self.size + self.size // 1000 + 1024
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was found out about a part of a data set: one of its files, or one of its splits.
+
+    Args:
+        part: the file's name, or `train`, `test`, `validation`.
+        path: where it lies; None where it is missing.
+        state: whether it can be used.
+        detail: what it was proven by, or what is wrong with it.
+    """
+
+    part: str
+    path: Path | None
+    state: Literal["ok", "missing", "damaged"]
+    detail: str
 
 
 class DamagedError(DataError):

@@ -10,7 +10,8 @@ from cnn_cli.data.download import Progress
 from cnn_cli.data.inputs import Preparation, mean_and_std
 from cnn_cli.data.mnist import default_root
 from cnn_cli.data.source import Drawing, FolderReading, Options
-from cnn_cli.data.sources import Pictures, Source, classes_of, open_source
+from cnn_cli.data.sources import Pictures, Source, check_source, classes_of, open_source
+from cnn_cli.data.verify import Check
 from cnn_cli.engine import device
 from cnn_cli.engine.seeds import derive
 from cnn_cli.errors import ConfigError, NetworkError
@@ -64,6 +65,15 @@ def source(data: schema.Data, progress: Progress | None = None) -> Source:
     """
     fallback = None if data.fallback == "none" else data.fallback
     return open_source(data.name, _options(data, progress), fallback)
+
+
+def check(data: schema.Data) -> list[Check]:
+    """What can be proven of the config's data where it lies; nothing is downloaded.
+
+    Raises:
+        DataError: it cannot be looked at.
+    """
+    return check_source(data.name, _options(data))
 
 
 def _options(data: schema.Data, progress: Progress | None = None) -> Options:

@@ -23,7 +23,7 @@ from cnn_cli.engine.evaluate import logits_of
 from cnn_cli.engine.optimizers import build_optimizer
 from cnn_cli.engine.records import EpochRecord, StepRecord
 from cnn_cli.engine.schedules import schedule
-from cnn_cli.engine.seeds import derive, generator
+from cnn_cli.engine.seeds import derive, generator, seed_layers
 from cnn_cli.engine.tensorfile import by_prefix
 from cnn_cli.errors import CnnError, ConfigError
 from cnn_cli.model.modules import take_auxiliary_logits
@@ -142,7 +142,7 @@ class TrainingLoop:
         Several processes share the pictures; the mean of their gradients is that of the whole step.
         """
         place = (self.step,) if self.processes.leads else (self.step, self.processes.rank)
-        torch.manual_seed(derive(self.seed, "dropout", *place))
+        seed_layers(self.compute.device, derive(self.seed, "dropout", *place))
         draws = generator(self.seed, "augment", *place)
         mine = self.processes.share(indices).to(self.compute.device)
         for batch in mine.tensor_split(min(self.settings.accumulate, len(mine))):

@@ -50,6 +50,7 @@ def open_folder(options: Options) -> Source:
         test=lambda: test,
         reading=options.folder.reading,
         validation=None if validation is None else lambda: validation,
+        paths=(layout.root,),
     )
 
 
