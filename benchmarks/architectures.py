@@ -1,6 +1,6 @@
 """All digit-sized networks on MNIST under one budget: the same data and machine, at most eight minutes each.
 
-    python benchmarks/architectures.py [--seeds 2]
+    python benchmarks/architectures.py [CONFIG ...] [--seeds 2]
 
 Every network trains as its config says, as a process of its own; what is timed is the whole process, from its
 start to the tested checkpoint. Results are added to results/architectures.json one by one: a measurement that
@@ -50,12 +50,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("configs", nargs="*", default=CONFIGS, help="only these")
     parser.add_argument("--seeds", type=int, default=2)
-    seeds = range(1, parser.parse_args().seeds + 1)
+    options = parser.parse_args()
     results = measure.read("architectures") or {"command": "python benchmarks/architectures.py", "runs": []}
     results |= measure.setting()
-    for seed in seeds:
-        for config in CONFIGS:
+    for seed in range(1, options.seeds + 1):
+        for config in options.configs:
             results.setdefault("networks", {})[config] = size(config)
             if any((run["config"], run["seed"]) == (config, seed) for run in results["runs"]):
                 continue

@@ -393,3 +393,19 @@ def test_classes_come_from_the_data_or_from_the_model() -> None:
     assert build.network(config, build.classes(config))[-1].out_features == 10
     config = load_text(text.replace("layers", "classes: 7, layers"), "a.yaml").config
     assert build.network(config, build.classes(config))[-1].out_features == 7
+
+
+@pytest.mark.parametrize("channels", [1, 3, 8])
+@pytest.mark.parametrize("size", [1, 2, 4, 5, 9])
+def test_response_normalisation_is_torchs(channels: int, size: int) -> None:
+    from cnn_cli.model.modules import LocalResponseNorm
+
+    draws = torch.Generator().manual_seed(0)
+    ours = (3 * torch.randn(2, channels, 4, 5, generator=draws)).requires_grad_()
+    theirs = ours.detach().clone().requires_grad_()
+    found = LocalResponseNorm(size, 0.3, 0.6, 1.5)(ours)
+    expected = torch.nn.LocalResponseNorm(size, 0.3, 0.6, 1.5)(theirs)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(
+        torch.autograd.grad(found.square().sum(), ours), torch.autograd.grad(expected.square().sum(), theirs)
+    )

@@ -127,8 +127,8 @@ _CLASSES = {"mnist": DIGITS, "synthetic": DIGITS, **{name: SETS[name].classes fo
 SOURCES: dict[str, Callable[[Options], Source]] = {
     "mnist": _mnist,
     **{name: partial(vision.open_set, name) for name in SETS},
-    "synthetic": _synthetic,
     "folder": _folder,
+    "synthetic": _synthetic,
 }
 """The names that a config may use for `data.name`."""
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from cnn_cli.model.modules import ChannelAffine, ScaledTanh
+from cnn_cli.model.modules import ChannelAffine, LocalResponseNorm, ScaledTanh
 from cnn_cli.model.shapes import LayerError, Pair, Shape, check_window, describe, picture_of, zero_border
 
 
@@ -88,7 +88,7 @@ def norm(shape: Shape, *, kind: str, groups: int, eps: float) -> nn.Module:
 def lrn(shape: Shape, *, size: int, alpha: float, beta: float, k: float) -> nn.Module:
     """Local response normalisation of (C, H, W) over neighbouring channels."""
     picture_of(shape)
-    return nn.LocalResponseNorm(size, alpha, beta, k)
+    return LocalResponseNorm(size, alpha, beta, k)
 
 
 def dropout(shape: Shape, *, p: float) -> nn.Module:

@@ -1,0 +1,163 @@
+"""The digit-sized architectures: each is what its header says, and reads MNIST as well as it must."""
+
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from test_accuracy import trained
+from torch import nn
+
+from cnn_cli.config.dump import dump
+from cnn_cli.config.load import load_config
+from cnn_cli.config.schema import Config
+from cnn_cli.engine import build
+from cnn_cli.model.combinators import Auxiliary, Parallel, Residual
+from cnn_cli.model.modules import LocalResponseNorm
+from cnn_cli.model.summary import count_parameters
+from cnn_cli.resources import packaged
+
+CONFIGS = packaged("configs")
+BARS = {
+    "alexnet": 0.993,
+    "zfnet": 0.993,
+    "vgg": 0.993,
+    "googlenet": 0.993,
+    "resnet": 0.993,
+    "mlp": 0.98,
+}
+"""What each must read of MNIST's test set."""
+
+
+def config(name: str) -> Config:
+    """A shipped config, such as `vgg` or `paper/vgg16`; by its path, so that none in ./configs hides it."""
+    return load_config(str(CONFIGS / f"{name}.yaml")).config
+
+
+def network(name: str) -> nn.Sequential:
+    """A shipped network, without values in its weights."""
+    return build.network(config(name), build.classes(config(name)))
+
+
+def kinds(module: nn.Module, *wanted: type[nn.Module]) -> list[nn.Module]:
+    """The modules of these classes, in the order of the network."""
+    return [part for part in module.modules() if isinstance(part, wanted)]
+
+
+def widths(module: nn.Module) -> list[int]:
+    """Output channels of every convolution."""
+    return [conv.out_channels for conv in kinds(module, nn.Conv2d)]
+
+
+def kernels(module: nn.Module) -> list[int]:
+    """Sides of every convolution's square kernel."""
+    return [conv.kernel_size[0] for conv in kinds(module, nn.Conv2d)]
+
+
+# --- all of them --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path", sorted(CONFIGS.glob("**/*.yaml")), ids=lambda path: str(path.relative_to(CONFIGS))
+)
+def test_a_config_is_short(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    assert len(lines) <= 80
+    assert max(map(len, lines)) <= 120
+
+
+@pytest.mark.parametrize("name", BARS)
+def test_the_header_gives_the_parameters_and_the_command(name: str) -> None:
+    header = re.match(r"(#.*\n)+", (CONFIGS / f"{name}.yaml").read_text())
+    assert header
+    assert header[0].splitlines()[0].endswith(f"{count_parameters(network(name)):,} parameters")
+    assert f"cnn train --config {name}.yaml" in header[0]
+
+
+@pytest.mark.parametrize("name", BARS)
+def test_all_learn_alike_so_that_they_can_be_compared(name: str) -> None:
+    """Only how long and in which memory layout may differ; the data is lenet's too."""
+    ours, vgg, lenet = map(config, (name, "vgg", "lenet"))
+    assert ours.data == lenet.data
+    free = {"epochs": 0, "channels_last": False}
+    assert ours.train.model_copy(update=free) == vgg.train.model_copy(update=free)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", BARS)
+def test_it_reads_mnist(name: str, tmp_path: Path, mnist_folder: Path) -> None:
+    assert trained(str(CONFIGS / f"{name}.yaml"), 1, tmp_path / name, mnist_folder) >= BARS[name]
+
+
+# --- one by one, against the papers' own --------------------------------------------------------------------
+
+
+def test_alexnet_is_a_quarter_of_the_papers() -> None:
+    ours, paper = network("alexnet"), network("paper/alexnet-2012")
+    assert [4 * width for width in widths(ours)] == widths(paper)
+    assert kernels(ours)[1:] == kernels(paper)[1:] == [5, 3, 3, 3]
+    units, theirs = ([layer.out_features for layer in kinds(net, nn.Linear)] for net in (ours, paper))
+    assert [4 * width for width in units[:2]] == theirs[:2]
+    for kind, count in ((LocalResponseNorm, 2), (nn.MaxPool2d, 3), (nn.Dropout, 2)):
+        assert len(kinds(ours, kind)) == len(kinds(paper, kind)) == count
+    assert {layer.p for layer in kinds(ours, nn.Dropout)} == {0.5}
+    assert {(pool.kernel_size, pool.stride) for pool in kinds(ours, nn.MaxPool2d)} == {((3, 3), (2, 2))}
+    assert not kinds(ours, nn.BatchNorm2d)
+    end = sum(map(count_parameters, kinds(ours, nn.Linear))) / count_parameters(ours)
+    assert f"{end:.0%}".replace("%", " %") in (CONFIGS / "alexnet.yaml").read_text()
+
+
+def test_zfnet_is_alexnet_but_for_kernel_and_stride_of_the_first_two_layers() -> None:
+    def lines(name: str) -> list[str]:
+        return dump(config(name)).splitlines()
+
+    changed = [pair for pair in zip(lines("alexnet"), lines("zfnet"), strict=True) if len(set(pair)) == 2]
+    assert changed[0] == ("name: alexnet", "name: zfnet")
+    found = [[re.findall(r"(?:kernel|stride): (\d)", line) for line in pair] for pair in changed[1:]]
+    assert found == [[["7", "2"], ["5", "1"]], [["5", "1"], ["5", "2"]]]
+    for pair in changed[1:]:
+        assert len({re.sub(r"(kernel|stride): \d", "", line) for line in pair}) == 1
+
+
+def test_vgg_is_the_first_stages_of_the_papers_at_a_quarter() -> None:
+    def stages(name: str) -> list[list[int]]:
+        return [widths(part) for part in network(name) if kinds(part, nn.Conv2d)]
+
+    assert [[4 * width for width in stage] for stage in stages("vgg")] == stages("paper/vgg16")[:3]
+    ours = network("vgg")
+    assert set(kernels(ours)) == {3}
+    assert {(pool.kernel_size, pool.stride) for pool in kinds(ours, nn.MaxPool2d)} == {((2, 2), (2, 2))}
+    assert len(kinds(ours, nn.MaxPool2d)) == 3
+    assert len(kinds(ours, nn.Linear)) == 3
+
+
+def test_googlenet_is_the_first_inceptions_of_the_papers_stages_at_a_quarter() -> None:
+    ours, paper = network("googlenet"), network("paper/googlenet-2014")
+    inceptions, (a3, _, a4, _, _, _, _, a5, _) = kinds(ours, Parallel), kinds(paper, Parallel)
+    for inception, published in zip(inceptions, (a3, a4, a5), strict=True):
+        assert [4 * width for width in widths(inception)] == widths(published)
+        assert [kernels(branch) for branch in inception] == [[1], [1, 3], [1, 5], [1]]
+        for branch in (inception[1], inception[2]):
+            reduce, _ = kinds(branch, nn.Conv2d)
+            assert reduce.out_channels < reduce.in_channels
+    assert not kinds(ours, Auxiliary)
+
+
+def test_resnet_has_6n_plus_2_layers() -> None:
+    ours = network("resnet")
+    blocks = kinds(ours, Residual)
+    beside = {conv for block in blocks for conv in kinds(block.shortcut, nn.Conv2d)}
+    chain = [layer for layer in kinds(ours, nn.Conv2d, nn.Linear) if layer not in beside]
+    assert len(chain) == 6 * 3 + 2
+    assert [widths(block)[:2] for block in blocks] == [[16] * 2] * 3 + [[32] * 2] * 3 + [[64] * 2] * 3
+    assert {conv.kernel_size for conv in chain[:-1]} == {(3, 3)}
+    assert round(count_parameters(ours) / 1e6, 2) == 0.27  # the paper's table 6
+
+
+def test_mlp_sees_no_neighbours() -> None:
+    ours = network("mlp")
+    assert not kinds(ours, nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
+    layers = kinds(ours, nn.Linear)
+    assert layers[0].in_features == 28 * 28
+    assert all(a.out_features == b.in_features for a, b in pairwise(layers))
