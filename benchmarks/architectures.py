@@ -2,14 +2,18 @@
 
     python benchmarks/architectures.py [CONFIG ...] [--seeds 2]
 
-Every network trains as its config says, as a process of its own; what is timed is the whole process, from its
-start to the tested checkpoint. Results are added to results/architectures.json one by one: a measurement that
-was stopped goes on where it was. `python benchmarks/table.py` puts them into the README.
+Every network trains as its config says, as a process of its own with one thread; as many run side by side as
+there are cores. What is timed is the whole process, from its start to the tested checkpoint. Results are
+added to results/architectures.json one by one: a measurement that was stopped goes on where it was.
+`python benchmarks/table.py` puts them into the README.
 """
 
 import argparse
+import itertools
 import json
+import os
 import tempfile
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +27,8 @@ def train(config: str, seed: int) -> dict[str, Any]:
     """Train once; its figures."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        done = measure.cnn(
-            "train", "--config", f"{config}.yaml", f"seed={seed}", "data.fallback=none", "--out", run
-        )
+        settings = (f"seed={seed}", "train.threads=1", "data.fallback=none")
+        done = measure.cnn("train", "--config", f"{config}.yaml", *settings, "--out", run)
         metrics = json.loads((run / "metrics.json").read_text())
     return {
         "config": config,
@@ -55,14 +58,15 @@ def main() -> None:
     options = parser.parse_args()
     results = measure.read("architectures") or {"command": "python benchmarks/architectures.py", "runs": []}
     results |= measure.setting()
-    for seed in range(1, options.seeds + 1):
-        for config in options.configs:
-            results.setdefault("networks", {})[config] = size(config)
-            if any((run["config"], run["seed"]) == (config, seed) for run in results["runs"]):
-                continue
-            results["runs"].append(train(config, seed))
+    results.setdefault("networks", {}).update({config: size(config) for config in options.configs})
+    there = {(run["config"], run["seed"]) for run in results["runs"]}
+    wanted = itertools.product(options.configs, range(1, options.seeds + 1))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for done in as_completed([pool.submit(train, *pair) for pair in wanted if pair not in there]):
+            results["runs"].append(done.result())
+            results["runs"].sort(key=lambda run: (CONFIGS.index(run["config"]), run["seed"]))
             measure.write("architectures", results)
-            print(results["runs"][-1])
+            print(done.result(), flush=True)
     late = {run["config"] for run in results["runs"] if run["seconds"] > 60 * MINUTES}
     if late:
         print(f"longer than the budget of {MINUTES} minutes: {', '.join(sorted(late))}")

@@ -1,7 +1,7 @@
-"""Writes the README's table of results from the files in benchmarks/results. `--check` only compares.
+"""Writes the README's tables from the files in benchmarks/results. `--check` only compares.
 
-A results file is the `metrics.json` of a run or what `cnn eval --json` printed, with the run's seed, epochs
-and device added.
+A file NAME-seedN.json is the `metrics.json` of a run or what `cnn eval --json` printed, with the run's seed,
+epochs and device added; the others are written by the benchmark of their name.
 """
 
 import json
@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import measure
+
 FOLDER = Path(__file__).parent / "results"
 README = Path(__file__).parent.parent / "README.md"
-START, END = "<!-- results: written by benchmarks/table.py -->", "<!-- end of results -->"
 
 ROWS = (
     (
@@ -53,19 +54,53 @@ def row(name: str, title: str, command: str) -> str:
     return f"| {title} | {spread} | {each} | {'/'.join(epochs)} | `{command}` |"
 
 
-def table() -> str:
-    """The whole table."""
+def results() -> str:
+    """Accuracies over seeds."""
     head = "| what | test accuracy | each seed | epochs | command |\n|---|---|---|---|---|"
     return "\n".join([head, *(row(*entry) for entry in ROWS)])
 
 
+def architectures() -> str:
+    """The digit-sized networks, from the smallest accuracy to the largest."""
+    measured = measure.read("architectures")
+    head = "| config | parameters | multiply-adds | epochs | time | test accuracy | each seed |\n"
+    rows = []
+    for config, size in measured["networks"].items():
+        runs = [run for run in measured["runs"] if run["config"] == config]
+        shares = [100 * run["accuracy"] for run in runs]
+        seconds = statistics.mean(run["seconds"] for run in runs)
+        columns = (
+            f"`{config}.yaml`",
+            f"{size['parameters']:,}",
+            f"{size['multiply_adds']:,}",
+            str(runs[0]["epochs"]),
+            f"{seconds:.0f} s",
+            f"{statistics.mean(shares):.2f} % ± {statistics.stdev(shares):.2f}",
+            ", ".join(f"{share:.2f}" for share in shares),
+        )
+        rows.append((statistics.mean(shares), f"| {' | '.join(columns)} |"))
+    return head + "|---|---|---|---|---|---|---|\n" + "\n".join(line for _, line in sorted(rows))
+
+
+TABLES = {"results": results}
+"""What stands between the marks of that name in the README."""
+
+
+def filled(text: str) -> str:
+    """The README's text with all tables as they were measured."""
+    for name, table in TABLES.items():
+        start, end = f"<!-- {name}: written by benchmarks/table.py -->", f"<!-- end of {name} -->"
+        before, rest = text.split(start)
+        text = f"{before}{start}\n\n{table()}\n\n{end}{rest.split(end)[1]}"
+    return text
+
+
 def main(check: bool) -> None:
-    """Put the table between its marks in the README, or fail where it differs."""
+    """Put the tables between their marks in the README, or fail where they differ."""
     text = README.read_text()
-    before, rest = text.split(START)
-    new = f"{before}{START}\n\n{table()}\n\n{END}{rest.split(END)[1]}"
+    new = filled(text)
     if check and new != text:
-        sys.exit("the README's results are stale: run python benchmarks/table.py")
+        sys.exit("the README's tables are stale: run python benchmarks/table.py")
     README.write_text(new)
 
 

@@ -29,8 +29,9 @@ def test_the_reference_is_up_to_date() -> None:
     assert (ROOT / "docs" / "reference.md").read_text() == _script("docs/generate.py").reference()
 
 
-def test_the_table_of_results_is_what_was_measured() -> None:
-    assert _script("benchmarks/table.py").table() in README
+def test_the_tables_are_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    assert _script("benchmarks/table.py").filled(README) == README
 
 
 def test_every_setting_layer_and_option_is_explained() -> None:
@@ -61,3 +62,17 @@ def test_every_command_of_the_readme_is_one(command: str, capsys: pytest.Capture
     for word in words:
         if word.startswith("-") and word != "-":
             assert word.split("=")[0] in known, f"{command}: there is no {word}"
+
+
+@pytest.mark.parametrize("yaml", re.findall(r"```yaml\n(.*?)```", README, re.DOTALL))
+def test_every_config_of_the_readme_trains(
+    yaml: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a reader would try it, on few pictures."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CNN_DATA", str(tmp_path / "data"))
+    (tmp_path / "my.yaml").write_text(yaml)
+    few = ("data.name=synthetic", "data.synthetic={train: 200, test: 50}", "train.epochs=1")
+    assert run(["config", "check", "my.yaml"]) == 0
+    assert run(["train", "--config", "my.yaml", *few, "output.plot=false"]) == 0, capsys.readouterr().err
+    assert len(yaml.splitlines()) <= 17

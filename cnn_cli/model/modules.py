@@ -45,8 +45,8 @@ class LocalResponseNorm(nn.Module):
     """x / (k + alpha * mean of x^2 over `size` neighbouring channels)^beta.
 
     Krizhevsky et al. 2012, section 3.3. Channels over the edge count as zeros; of an even `size` the larger
-    half lies below the channel, as in torch. The means are a 1x1 convolution with a band matrix: in a third of
-    the time of torch's pooling over channels.
+    half lies below the channel, as in torch. The means are a 1x1 convolution with a band matrix, in a third
+    of the time of torch's pooling over channels.
     """
 
     def __init__(self, size: int, alpha: float, beta: float, k: float) -> None:
