@@ -97,6 +97,19 @@ def test_validation_pictures_of_its_own(place):
     assert "folder split has validation pictures of its own" in refused.err
 
 
+def test_data_get_and_check_count_the_pictures(place):
+    settings = ("data.name=folder", "data.root=pictures", "data.channels=3")
+    got = cnn("data", "get", *settings)
+    assert (got.code, got.out) == (0, "pictures\n")
+    assert "folder pictures: 72 train, 18 test pictures; 3 classes" in got.err
+    checked = cnn("data", "check", "--json", *settings)
+    assert checked.code == 0, checked.err
+    results = [json.loads(line) for line in checked.out.splitlines()]
+    assert [(result["part"], result["state"]) for result in results] == [("train", "ok"), ("test", "ok")]
+    (place / "pictures" / "red" / "broken.png").write_text("no picture")
+    assert cnn("data", "check", *settings).code == 3
+
+
 def test_a_picture_sheet_of_a_folder(place):
     shown = cnn(
         "data", "show", "--out", "sheet.png", "data.name=folder", "data.root=pictures", "data.channels=3"

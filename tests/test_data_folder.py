@@ -4,11 +4,12 @@ import logging
 import os
 import shutil
 from pathlib import Path
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
 import torch
-from albums import CLASSES, album, opened, picture, stored
+from albums import CLASSES, album, cached, opened, picture, stored
 from PIL import Image
 
 from cnn_cli.data.folder.layout import class_names, scan
@@ -246,7 +247,7 @@ def broken(root) -> Path:
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["first start", "from the cache"])
-def test_stop_names_the_broken_picture_and_how_to_go_on(broken, again):
+def test_stop_names_the_broken_picture_and_how_to_go_on(broken, again, cache):
     (broken / "train" / "eel" / "gone.png").unlink()
     if again:
         opened(broken, broken="skip")
@@ -254,16 +255,20 @@ def test_stop_names_the_broken_picture_and_how_to_go_on(broken, again):
         opened(broken)
     assert caught.value.message.startswith(f"{broken / 'train' / 'cat' / '002.png'}: is not a picture")
     assert "data.folder.broken=skip" in str(caught.value.hint)
+    assert [name for name in cached(cache) if name.endswith(".npy")] == again * [ANY]  # it stopped at once
 
 
-def test_stop_at_a_file_that_cannot_be_opened(broken):
+def test_stop_at_a_file_that_cannot_be_opened(broken, cache):
     (broken / "train" / "cat" / "002.png").unlink()
     (broken / "train" / "dog" / "001.png").unlink()
     with pytest.raises(DataError, match=r"gone\.png: no such file"):
         opened(broken)
+    assert cached(cache) == []  # before any picture was decoded
 
 
-def test_skip_leaves_them_out_and_says_so_at_every_start(broken, caplog):
+def test_skip_leaves_them_out_and_says_so_at_every_start(broken, caplog, monkeypatch):
+    monkeypatch.setattr("cnn_cli.data.folder.store.JOB_PICTURES", 4)
+    monkeypatch.setattr("cnn_cli.data.folder.workers._cores", lambda: 1)
     for _ in range(2):
         caplog.clear()
         source = opened(broken, broken="skip")

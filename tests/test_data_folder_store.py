@@ -207,6 +207,27 @@ def test_a_copy_of_the_cache_is_proven_by_its_checksum(root, work, cache):
 
 
 @pytest.mark.usefixtures("later")
+def test_pixels_that_nobody_touched_are_not_read_to_prove_them(root, monkeypatch):
+    first = stored(opened(root))
+    monkeypatch.delattr(store, "_sha256")
+    np.testing.assert_array_equal(stored(opened(root)), first)
+
+
+@pytest.mark.usefixtures("later")
+def test_a_store_of_another_shape_under_this_name(root, work, cache):
+    """Whole in itself, but not what its name stands for."""
+    first = stored(opened(root, 8))
+    small = cached(cache)
+    opened(root, 9)
+    large = [name for name in cached(cache) if name not in small]
+    for source, target in zip(large, small, strict=True):
+        (cache / "folders" / source).rename(cache / "folders" / target)
+    work.done()
+    np.testing.assert_array_equal(stored(opened(root, 8)), first)
+    assert work.done() == (0, ALL)
+
+
+@pytest.mark.usefixtures("later")
 @pytest.mark.parametrize("content", [b"", b"damaged", None])
 def test_damaged_memory_of_digests_is_written_anew(root, work, cache, content, caplog):
     opened(root)

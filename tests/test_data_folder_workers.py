@@ -1,6 +1,7 @@
 """Work in processes of their own: in order, without torch, and gone when it should be."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -86,3 +87,29 @@ def test_the_processes_end_with_a_parent_that_is_killed(tmp_path):
         finally:
             parent.kill()
     wait_for(lambda: not any(map(lives, started)))
+
+
+def test_closing_ends_what_is_still_running():
+    started = time.monotonic()
+    results = workers.each(time.sleep, [0, *[100] * 9])
+    next(results)
+    results.close()
+    assert time.monotonic() - started < 60
+
+
+@LINUX
+@pytest.mark.parametrize("delay", [0, 0.01, 0.02, 0.04, 0.06, 0.1, 0.2])
+def test_ctrl_c_while_the_processes_load_is_answered_by_the_parent_alone(tmp_path, delay):
+    """A terminal sends it to all of them."""
+    (tmp_path / "waiting.py").write_text(WAITING)
+    command = [sys.executable, tmp_path / "waiting.py"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, env=environment(), stderr=pipe, text=True, start_new_session=True
+    ) as parent:
+        wait_for(lambda: len(children(parent.pid)) >= 2)  # Python's resource tracker, and the first of two
+        time.sleep(delay)
+        os.killpg(parent.pid, signal.SIGINT)
+        _, errors = parent.communicate(timeout=60)
+    assert errors.count("Traceback") == 1, errors
+    assert parent.returncode == -signal.SIGINT

@@ -69,11 +69,13 @@ def test_a_square_of_the_right_size_keeps_its_pixels():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_large_jpeg_is_decoded_small_and_looks_the_same(channels):
-    large = scene(2400, 1800)
-    fast = whole(encoded(large, "JPEG", quality=95), 28, channels)
-    slow = whole(large, 28, channels)
-    assert np.abs(fast.astype(int) - slow).mean() < 1
+@pytest.mark.parametrize("side", [230, 460, 900, 2400])
+def test_a_large_jpeg_is_decoded_small_and_looks_the_same(channels, side):
+    data = encoded(scene(side, side), "JPEG", quality=95)
+    with Image.open(io.BytesIO(data)) as picture:
+        decoded = picture.convert("RGB")  # in full
+    difference = np.abs(whole(data, 28, channels).astype(int) - whole(decoded, 28, channels))
+    assert difference.mean() < 0.5
 
 
 @pytest.mark.parametrize(

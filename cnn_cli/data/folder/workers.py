@@ -25,6 +25,9 @@ MOST_WORKERS = 8
 AHEAD = 4
 """Jobs for each process that are handed out before their turn, so that none waits."""
 
+POSIX = os.name == "posix"
+"""Whether a process inherits which signals are blocked."""
+
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
@@ -76,15 +79,21 @@ def _cores() -> int:
 
 @contextmanager
 def _no_interrupt() -> Iterator[None]:
-    """Hold Ctrl-C back while a process starts: it inherits that, so the parent alone answers."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
+    """Hold Ctrl-C back while a process starts, which inherits that: its parent alone answers, right after."""
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    held: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if POSIX else set()
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if POSIX:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, before)
+        if held:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _obey_parent() -> None:
