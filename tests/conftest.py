@@ -1,6 +1,7 @@
 """Where the tests find real data; they skip, and say why, where it is absent."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as `cnn_cli.__main__` does, before torch is loaded
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# A shell that starts us in the background has Ctrl-C ignored, and every process below would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _folder(variable: str, default: str) -> Path:
