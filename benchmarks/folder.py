@@ -7,7 +7,6 @@ It draws the pictures into a temporary folder, trains on them twice, and writes 
 
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -16,13 +15,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import torch
+from measure import setting, write
 from PIL import Image
-from PIL import __version__ as pillow_version
 
 from cnn_cli.data import synthetic
 
-RESULT = Path(__file__).parent / "results" / "folder.json"
 PICTURES = 200_000
 BLOCK = 10_000
 EVERY = 0.02
@@ -44,7 +41,7 @@ def draw(folder: Path, count: int) -> None:
             Image.fromarray(image).save(folder / str(label) / f"{number:06}.png")
 
 
-def measure(command: list[str], environment: dict[str, str]) -> dict[str, Any]:
+def train(command: list[str], environment: dict[str, str]) -> dict[str, Any]:
     """Run a training; its seconds until training starts and in all, its peak memory, its accuracy."""
     started = time.perf_counter()
     lines: list[tuple[float, float, str]] = []
@@ -120,28 +117,23 @@ def report(place: Path, count: int) -> dict[str, Any]:
     environment = os.environ | {"CNN_DATA": str(place / "cache")}
     words = [word.replace("FOLDER", str(folder)) for word in COMMAND.split()[1:]]
     command = [sys.executable, "-m", "cnn_cli", *words, "--json", "--out"]
-    first, second = (measure([*command, str(place / f"run{number}")], environment) for number in (1, 2))
+    first, second = (train([*command, str(place / f"run{number}")], environment) for number in (1, 2))
     return {
         "command": COMMAND,
         "pictures": count,
         "first": first,
         "second": second,
         "memory": "peak of the sum over all processes of their resident memory, shared pages counted in each",
-        "hardware": f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, shared with other work",
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "pillow": pillow_version,
-        },
+        **setting(),
     }
 
 
 def main() -> None:
     """Measure, write, show."""
     with tempfile.TemporaryDirectory() as place:
-        text = json.dumps(report(Path(place), PICTURES), indent=2)
-    RESULT.write_text(text + "\n")
-    print(text)
+        result = report(Path(place), PICTURES)
+    write("folder", result)
+    print(json.dumps(result, indent=2))
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def setting() -> dict[str, Any]:
         "processor": _processor(),
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        "versions": {name: version(name) for name in ("cnn-cli", "torch", "torchvision", "numpy")},
+        "versions": {name: version(name) for name in ("cnn-cli", "torch", "torchvision", "numpy", "pillow")},
     }
 
 

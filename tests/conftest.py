@@ -46,12 +46,18 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of data and caches, out of sight of the user's."""
+    monkeypatch.setenv("CNN_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with tiny.yaml and one.png, out of sight of the user's data and checkpoints."""
     from cli import TINY, digit
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CNN_DATA", str(tmp_path / "data"))
     monkeypatch.delenv("CNN_CHECKPOINT", raising=False)
     (tmp_path / "tiny.yaml").write_text(TINY)
     digit(tmp_path / "one.png")

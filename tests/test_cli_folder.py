@@ -181,9 +181,10 @@ def test_the_cache_is_used_across_processes_and_grows_no_copies(place):
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
-def test_the_benchmark_of_many_pictures_on_a_few(place):
+def test_the_benchmark_of_many_pictures_on_a_few(place, monkeypatch):
     """The same as 200,000 pictures on 300: little memory, the same result from the cache, Pillow's pixels."""
     path = Path(__file__).parents[1] / "benchmarks" / "folder.py"
+    monkeypatch.syspath_prepend(path.parent)
     spec = importlib.util.spec_from_file_location("folder_benchmark", path)
     benchmark = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)

@@ -18,11 +18,7 @@ from cnn_cli.data.sources import classes_of, open_source
 from cnn_cli.errors import DataError
 from cnn_cli.image.prepare import Form, prepare
 
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("CNN_DATA", str(tmp_path / "data"))
-    return tmp_path / "data"
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 @pytest.fixture

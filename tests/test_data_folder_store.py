@@ -22,10 +22,7 @@ ALL = 15
 """Pictures of an album."""
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("CNN_DATA", str(tmp_path / "data"))
-    return tmp_path / "data"
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 @pytest.fixture

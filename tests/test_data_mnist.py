@@ -16,6 +16,7 @@ import pytest
 
 from cnn_cli.config.schema import MNIST_MIRRORS
 from cnn_cli.data import mnist
+from cnn_cli.data.source import default_root
 from cnn_cli.errors import DataError
 
 NAMES = [file.name for file in mnist.FILES]
@@ -69,11 +70,11 @@ def test_mirrors_and_names_are_torchvisions():
 
 def test_default_root(monkeypatch, tmp_path):
     monkeypatch.setenv("CNN_DATA", str(tmp_path))
-    assert mnist.default_root() == tmp_path
+    assert default_root() == tmp_path
     monkeypatch.setenv("CNN_DATA", "")
-    assert mnist.default_root() == platformdirs.user_cache_path("cnn")
+    assert default_root() == platformdirs.user_cache_path("cnn")
     monkeypatch.delenv("CNN_DATA")
-    assert mnist.default_root() == platformdirs.user_cache_path("cnn")
+    assert default_root() == platformdirs.user_cache_path("cnn")
 
 
 @pytest.mark.usefixtures("labels_only")

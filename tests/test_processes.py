@@ -34,13 +34,6 @@ PLAIN = NETWORK.replace("    - LAYER\n", "")
 RICH = NETWORK.replace("LAYER", "norm: batch\n    - dropout: 0.2").replace("rotate: 0", "rotate: 10")
 
 
-@pytest.fixture
-def place(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("CNN_DATA", str(tmp_path / "data"))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def command(*arguments: str, processes: int = 2) -> list[str]:
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     return [sys.executable, *(torchrun if processes > 1 else []), "-m", "cnn_cli", "train", *arguments]
@@ -78,7 +71,7 @@ def test_alone_nothing_is_exchanged():
         assert ALONE.most(7) == 7
 
 
-def test_two_processes_give_what_one_gives(place):
+def test_two_processes_give_what_one_gives(workplace):
     """Nothing in this network depends on how a batch is cut, so only the rounding may differ."""
     Path("small.yaml").write_text(PLAIN)
     one = train("--config", "small.yaml", "--out", "one", "--json", processes=1)
@@ -98,7 +91,7 @@ def test_two_processes_give_what_one_gives(place):
     assert two.stderr.count("training small") == 1
 
 
-def test_a_signal_stops_all_and_a_resumed_run_ends_with_the_same_bytes(place):
+def test_a_signal_stops_all_and_a_resumed_run_ends_with_the_same_bytes(workplace):
     Path("rich.yaml").write_text(RICH)
     train("--config", "rich.yaml", "train.epochs=12", "--out", "whole")
     with Path("log").open("w") as log:
@@ -119,7 +112,7 @@ def test_a_signal_stops_all_and_a_resumed_run_ends_with_the_same_bytes(place):
     assert list(map(without_times, cut)) == list(map(without_times, whole))
 
 
-def test_a_step_that_is_too_small_to_share(place):
+def test_a_step_that_is_too_small_to_share(workplace):
     Path("small.yaml").write_text(PLAIN)
     done = subprocess.run(
         command("--config", "small.yaml", "train.batch_size=1"),

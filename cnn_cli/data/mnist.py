@@ -5,12 +5,9 @@ Downloads land where torchvision looks, in ROOT/MNIST/raw. torchvision itself re
 """
 
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import platformdirs
 
 from cnn_cli.data.download import Progress, download
 from cnn_cli.data.transfer import LIMITS, Limits
@@ -41,12 +38,6 @@ class MnistFile:
 
     path: Path
     content: bytes
-
-
-def default_root() -> Path:
-    """Where data sets are kept unless the config says otherwise: CNN_DATA, else the user's cache folder."""
-    chosen = os.environ.get("CNN_DATA")
-    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("cnn")
 
 
 def check(root: Path) -> list[Check]:

@@ -1,10 +1,12 @@
 """What a data set is: pictures with labels, and a source that makes them when they are asked for."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import platformdirs
 import torch
 from torch import Tensor
 
@@ -69,8 +71,7 @@ class Pictures:
         labels = self.labels.to(device)
         if not _fits(len(self) * self.store[:1].numel(), device):
             return Pictures(self.store, labels, self.rows)
-        store = self.store if self.rows is None else self.store[self.rows]
-        return Pictures(store.to(device), labels)
+        return Pictures(self.take(slice(None)).to(device), labels)
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,12 @@ class Options:
     channels: int = 1
     progress: Progress | None = None
     limits: Limits = LIMITS
+
+
+def default_root() -> Path:
+    """Where data sets are kept unless the config says otherwise: CNN_DATA, else the user's cache folder."""
+    chosen = os.environ.get("CNN_DATA")
+    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("cnn")
 
 
 def _fits(size: int, device: torch.device) -> bool:

@@ -8,8 +8,7 @@ from cnn_cli.config import schema
 from cnn_cli.data import splits
 from cnn_cli.data.download import Progress
 from cnn_cli.data.inputs import Preparation, mean_and_std
-from cnn_cli.data.mnist import default_root
-from cnn_cli.data.source import Drawing, FolderReading, Options
+from cnn_cli.data.source import Drawing, FolderReading, Options, default_root
 from cnn_cli.data.sources import Pictures, Source, check_source, classes_of, open_source
 from cnn_cli.data.verify import Check
 from cnn_cli.engine import device

@@ -11,14 +11,11 @@ from torch import Tensor
 
 from cnn_cli.data import splits
 from cnn_cli.data.folder.digests import Report, digests, memory_path
-from cnn_cli.data.folder.layout import File, Layout, class_names, scan
+from cnn_cli.data.folder.layout import File, Layout, scan
 from cnn_cli.data.folder.store import Place, Store, obtain
-from cnn_cli.data.mnist import default_root
-from cnn_cli.data.source import FolderReading, Options, Pictures, Source
+from cnn_cli.data.source import FolderReading, Options, Pictures, Source, default_root
 from cnn_cli.errors import DataError
 from cnn_cli.image.prepare import Form
-
-__all__ = ["class_names", "open_folder"]
 
 log = logging.getLogger(__name__)
 
