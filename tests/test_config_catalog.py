@@ -53,6 +53,13 @@ def test_a_config_in_a_folder_is_named_with_it(shipped: Path) -> None:
     assert load_config("paper/vgg19").config.name == "vgg19"
     with pytest.raises(ConfigError, match=r"did you mean 'paper/vgg19' or 'paper/vgg16'\?"):
         find("vgg1")
+    for name in ("alexnet", "zfnet"):  # before and after `paper` in the alphabet
+        for file in (f"{name}.yaml", f"paper/{name}.yaml"):
+            (shipped / file).write_text(NETWORK)
+        with pytest.raises(ConfigError, match=f"did you mean '{name}'"):
+            find(f"{name[:-2]}tt")
+        for file in (f"{name}.yaml", f"paper/{name}.yaml"):
+            (shipped / file).unlink()
     copied = copy("paper/vgg19", Path("my.yaml"))
     assert load_config(str(copied)).config.model == load_config("paper/vgg16").config.model
     Path("configs/paper/vgg16.yaml").write_text(NETWORK)

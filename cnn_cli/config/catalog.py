@@ -111,7 +111,9 @@ def _title(path: Path) -> str:
 
 def _did_you_mean(name: str) -> str:
     stem = Path(name).name.removesuffix(".yaml")[:_LONGEST_NAME]
-    known = {Path(entry.name).name: entry.name for entry in names()}
+    # Of two with the same last name the one in fewer folders counts: zfnet, not paper/zfnet.
+    deepest_first = sorted(names(), key=lambda entry: -entry.name.count("/"))
+    known = {Path(entry.name).name: entry.name for entry in deepest_first}
     near = [known[name] for name in difflib.get_close_matches(stem, known)]
     return f" (did you mean {' or '.join(map(repr, near))}?)" if near else ""
 
