@@ -1,4 +1,4 @@
-"""Augmentation against torch's own sampling, PIL and SciPy."""
+"""Changes of shape against torch's own sampling, PIL and SciPy."""
 
 import math
 
@@ -9,7 +9,10 @@ import torch.nn.functional as F
 from PIL import Image
 from scipy import ndimage
 
-from cnn_cli.data.augment import affine_matrices, random_affine, warp
+from cnn_cli.data.augment.affine import affine_matrices
+from cnn_cli.data.augment.batch import Changes, augment
+from cnn_cli.data.augment.elastic import draw_displacements
+from cnn_cli.data.augment.warp import warp
 
 OFF = {"rotate": 0.0, "scale": 0.0, "shear": 0.0, "translate": 0.0}
 SIZE = 28
@@ -17,6 +20,12 @@ SIZE = 28
 
 def draws(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def random_affine(pictures: torch.Tensor, generator: torch.Generator, **changes: float) -> torch.Tensor:
+    changed, mix = augment(pictures, generator, Changes(**changes))
+    assert mix is None
+    return changed
 
 
 def smooth(count: int = 1, size: int = SIZE) -> torch.Tensor:
@@ -109,6 +118,56 @@ def test_changes_are_scipys(changes):
     np.testing.assert_allclose(ours, expected, atol=1e-5)
 
 
+# --- elastic distortion -------------------------------------------------------------------------------------
+
+
+def test_displaced_pixels_are_scipys():
+    picture = smooth()
+    field = torch.randn(1, 2, SIZE, SIZE, generator=draws(3))  # to the right, down
+    rows, columns = np.mgrid[:SIZE, :SIZE]
+    places = [rows + field[0, 1].numpy(), columns + field[0, 0].numpy()]
+    expected = ndimage.map_coordinates(picture[0, 0].numpy(), places, order=1, mode="grid-constant")
+    np.testing.assert_allclose(warp(picture, matrix(), field)[0, 0].numpy(), expected, atol=1e-5)
+
+
+def test_displacements_are_added_where_the_matrix_leads():
+    """The field is in pixels of the source, turned or not."""
+    picture, turned = smooth(), matrix(angle=30, width=1.2)
+    field = torch.tensor([2.0, -1.0])[None, :, None, None].expand(1, 2, SIZE, SIZE)
+    expected = warp(picture.roll((1, -2), (2, 3)), turned)  # looked up 2 further right and 1 further up
+    torch.testing.assert_close(warp(picture, turned, field), expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("sigma", "size"), [(4.0, (28, 28)), (1.5, (9, 14)), (0.3, (28, 28)), (20.0, (8, 8))]
+)
+def test_the_field_is_simards_recipe(sigma, size):
+    """Even draws from -1..1, SciPy's Gaussian, times alpha: the recipe as everybody writes it."""
+    ours = draw_displacements(3, draws(5), size=size, strength=34, sigma=sigma)
+    even = torch.rand(3, 2, *size, generator=draws(5)).numpy() * 2 - 1
+    expected = 34 * ndimage.gaussian_filter(even, (0, 0, sigma, sigma), mode="constant")
+    np.testing.assert_allclose(ours.numpy(), expected, atol=2e-3)
+
+
+def test_simards_numbers_move_pixels_by_one_to_two():
+    """The spread in the middle, by hand: alpha times that of even draws over 2 sqrt(pi) sigma."""
+    field = draw_displacements(400, draws(), size=(SIZE, SIZE), strength=34, sigma=4)
+    spread = 34 / math.sqrt(3) / (2 * math.sqrt(math.pi) * 4)
+    assert field[:, :, 14, 14].std().item() == pytest.approx(spread, rel=0.1)
+    assert field[:, :, 14, 14].mean().item() == pytest.approx(0, abs=0.15)
+
+
+def test_elastic_and_affine_changes_are_one_resampling():
+    pictures = smooth(3)
+    settings = {"rotate": 10, "scale": 0.1, "shear": 0.2, "translate": 2}
+    matrices = affine_of(3, draws(7), **settings)
+    generator = draws(7)
+    torch.rand(6, 3, generator=generator)  # the affine draws come first
+    field = draw_displacements(3, generator, size=(SIZE, SIZE), strength=20, sigma=4)
+    changed = random_affine(pictures, draws(7), elastic=20, **settings)
+    torch.testing.assert_close(changed, warp(pictures, matrices, field), atol=0, rtol=0)
+
+
 # --- random draws -------------------------------------------------------------------------------------------
 
 
@@ -116,6 +175,28 @@ def test_everything_off_gives_the_same_pictures_and_draws_nothing():
     pictures, generator = smooth(3), draws()
     assert random_affine(pictures, generator, **OFF) is pictures
     assert torch.equal(generator.get_state(), draws().get_state())
+
+
+def affine_of(count, generator, *, rotate, scale, shear, translate):
+    """The matrices as they were drawn for every published figure."""
+    angle, width, height, slant, right, down = torch.rand(6, count, generator=generator).mul_(2).sub_(1)
+    return affine_matrices(
+        angle * math.radians(rotate),
+        1 + width * scale,
+        1 + height * scale,
+        slant * shear,
+        right * translate * 2 / SIZE,
+        down * translate * 2 / SIZE,
+    )
+
+
+def test_affine_changes_alone_draw_what_they_always_drew():
+    """The published figures of lenet.yaml rest on these bits."""
+    lenet = {"rotate": 10, "scale": 0.1, "shear": 0.15, "translate": 1.5}
+    pictures, generator, expected = smooth(5), draws(11), draws(11)
+    matrices = affine_of(5, expected, **lenet)
+    assert torch.equal(random_affine(pictures, generator, **lenet), warp(pictures, matrices))
+    assert torch.equal(generator.get_state(), expected.get_state())
 
 
 @pytest.mark.parametrize("change", OFF)

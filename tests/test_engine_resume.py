@@ -25,6 +25,13 @@ SETTINGS = {
         "lr": 0.02,
         "weight_decay": 0.1,
     },
+    "every change of the pictures": {
+        "layers": tiny.RICH,
+        "augment": schema.Augment(
+            rotate=10, elastic=8, elastic_sigma=2, thickness=0.5, blur=0.5, noise=0.1, cutout=2, mixup=0.4
+        ),
+        "lr": 0.02,
+    },
     "sgd with momentum, accumulation, clipping, smoothing": {
         "layers": tiny.RICH,
         "optimizer": "sgd",

@@ -150,6 +150,21 @@ def test_augmentation_draws_anew_in_every_epoch_and_step():
     assert (torch.cdist(changed, changed) + torch.eye(64) > 1e-3).all()
 
 
+def test_mixed_pictures_are_learnt_as_what_they_are():
+    """One picture a class: what the network saw tells which were mixed, and by how much."""
+    data = tiny.pictures(3)
+    loop = tiny.loop(train=data, augment=schema.Augment(mixup=1.0), epochs=1, lr=1e-30, schedule="constant")
+    seen, before = watch_inputs(loop), tiny.weights(loop.network)
+    (record,) = epochs_of(loop)
+    plain = loop.preparation.inputs(data.store).flatten(1).double()
+    shares = torch.linalg.lstsq(plain.T, seen[0].flatten(1).double().T).solution.T  # [3, 3], of each class
+    torch.testing.assert_close(shares.sum(1), torch.ones(3).double())
+    assert ((shares > 0.01) & (shares < 0.99)).any()
+    loop.network.load_state_dict(before)
+    expected = torch.nn.functional.cross_entropy(loop.network(seen[0]).double(), shares)
+    assert record.train_loss == pytest.approx(expected.item(), rel=1e-5)
+
+
 def test_the_validation_is_never_augmented():
     """Weights that do not move: two validations see the same pictures."""
     first, second = epochs_of(tiny.loop(augment=AUGMENT, epochs=2, lr=1e-30))

@@ -60,7 +60,7 @@ class Folder(Section):
 
 
 class Augment(Section):
-    """Random affine changes of every training picture, drawn anew in every epoch. Zero switches one off."""
+    """Random changes of every training picture, drawn anew in every epoch. Zero switches one off."""
 
     rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
     """Largest rotation to either side, in degrees."""
@@ -70,6 +70,29 @@ class Augment(Section):
     """Largest slant: pixels to the side for each pixel of height."""
     translate: Annotated[float, Field(ge=0, le=64)] = 0.0
     """Largest shift in either direction, in pixels."""
+    elastic: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    """Strength of the elastic distortion (Simard, Steinkraus, Platt 2003): displacements drawn from -1..1 are
+    smoothed, then multiplied by this. The paper has 34, with a sigma of 4, for digits of 29x29."""
+    elastic_sigma: Annotated[float, Field(gt=0, le=100)] = 4.0
+    """Standard deviation, in pixels, of the Gaussian that smooths the displacements: small makes strokes
+    tremble, large bends the whole digit."""
+    thickness: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Largest change of the strokes: at 1 they become thicker or thinner by up to a pixel on either side."""
+    blur: Annotated[float, Field(ge=0, le=16)] = 0.0
+    """Largest standard deviation of a Gaussian blur, in pixels."""
+    noise: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Largest standard deviation of normal noise, as a share of the way from paper to ink."""
+    cutout: Annotated[int, Field(ge=0, le=MAX_SIDE, strict=True)] = 0
+    """Side, in pixels, of a square that is blanked (DeVries & Taylor 2017)."""
+    mixup: Annotated[float, Field(ge=0, le=100)] = 0.0
+    """Pictures of a batch, and their labels, are mixed with each other by a share from Beta(mixup, mixup)
+    (Zhang et al. 2017, who use 0.1 to 0.4)."""
+
+    @model_validator(mode="after")
+    def _sigma_is_used(self) -> Self:
+        if not self.elastic and self.elastic_sigma != type(self).model_fields["elastic_sigma"].default:
+            raise ValueError("elastic_sigma is a setting of the elastic distortion, but elastic is 0")
+        return self
 
 
 class Data(Section):

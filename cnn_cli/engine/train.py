@@ -7,6 +7,7 @@ state goes on bit for bit, from any step.
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,7 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cnn_cli.config import schema
-from cnn_cli.data.augment import random_affine
+from cnn_cli.data.augment.batch import Changes, augment
+from cnn_cli.data.augment.mixup import Mix
 from cnn_cli.data.inputs import Preparation
 from cnn_cli.data.sources import Pictures
 from cnn_cli.engine.average import WeightAverage
@@ -68,6 +70,7 @@ class TrainingLoop:
     ) -> None:
         self.settings, self.seed, self.compute, self.preparation = settings, seed, compute, preparation
         self.data = data.to(compute.device)
+        self.changes = Changes(**data.augment.model_dump())
         self.layout = torch.channels_last if settings.channels_last else torch.contiguous_format
         self.network = network.to(compute.device, memory_format=self.layout).train()  # type: ignore[call-overload]
         self.average = WeightAverage(self.network, settings.ema) if settings.ema else None
@@ -166,26 +169,20 @@ class TrainingLoop:
     def _loss(self, batch: Tensor, draws: torch.Generator) -> Tensor:
         """Mean loss of the training pictures at `batch` int64 [N], that of auxiliary classifiers added."""
         pixels = self.preparation.unit(self.data.train.take(batch))
-        augment = self.data.augment
-        pixels = random_affine(
-            pixels,
-            draws,
-            rotate=augment.rotate,
-            scale=augment.scale,
-            shear=augment.shear,
-            translate=augment.translate,
-        )
+        pixels, mix = augment(pixels, draws, self.changes)
         inputs = self.preparation.normalise(pixels).contiguous(memory_format=self.layout)
         with self.compute.autocast():
             logits = self.shared_network(inputs)
         labels = self.data.train.labels[batch]
-        loss = self._cross_entropy(logits, labels)
+        loss = self._cross_entropy(logits, labels, mix)
         for weight, beside in take_auxiliary_logits(self.network):
-            loss = loss + weight * self._cross_entropy(beside, labels)
+            loss = loss + weight * self._cross_entropy(beside, labels, mix)
         return loss
 
-    def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return F.cross_entropy(logits.float(), labels, label_smoothing=self.settings.label_smoothing)
+    def _cross_entropy(self, logits: Tensor, labels: Tensor, mix: Mix | None) -> Tensor:
+        smoothing = self.settings.label_smoothing
+        loss_of = partial(F.cross_entropy, logits.float(), label_smoothing=smoothing)
+        return mix.loss(loss_of, labels) if mix else loss_of(labels)
 
     def _count(self, loss: Tensor, pictures: int) -> None:
         """Add to the epoch's sums, on the device: no step waits for a number to come back."""

@@ -1,0 +1,30 @@
+"""Elastic distortion: a field of displacements that changes slowly over the picture.
+
+Simard, Steinkraus, Platt: Best practices for convolutional neural networks applied to visual document
+analysis, ICDAR 2003, section 2.
+"""
+
+import torch
+from torch import Tensor
+
+from cnn_cli.data.augment.gaussian import gaussian_matrices, smooth
+
+
+def draw_displacements(
+    count: int, generator: torch.Generator, *, size: tuple[int, int], strength: float, sigma: float
+) -> Tensor:
+    """Displacements float [count, 2, H, W] in pixels, to the right and down, for `warp`.
+
+    Two fields a picture of even draws from -1..1, smoothed by a Gaussian and multiplied by `strength`; beyond
+    the border the field is 0, as in SciPy's `gaussian_filter(mode="constant")`.
+
+    Args:
+        count: how many pictures.
+        generator: a CPU generator, so that the draws are the same on every device.
+        size: height and width of the pictures, in pixels.
+        strength: the paper's alpha.
+        sigma: standard deviation of the Gaussian, in pixels.
+    """
+    field = torch.rand(count, 2, *size, generator=generator).mul_(2 * strength).sub_(strength)
+    deviation = torch.tensor(float(sigma))
+    return smooth(field, *(gaussian_matrices(side, deviation) for side in size))

@@ -1,0 +1,29 @@
+"""Thicker and thinner strokes: grey dilation and erosion, in part."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def random_thickness(images: Tensor, generator: torch.Generator, most: float) -> Tensor:
+    """Make the strokes of every picture float [N, C, H, W], 0 = paper, thicker or thinner.
+
+    Each picture draws a share from -`most`..`most`, see `thicken`; the generator is a CPU generator, so that
+    the draws are the same on every device.
+    """
+    shares = torch.rand(len(images), generator=generator).mul_(2 * most).sub_(most)
+    return thicken(images, shares.to(images.device))
+
+
+def thicken(images: Tensor, shares: Tensor) -> Tensor:
+    """Move each picture by its share towards its dilation or, where the share is negative, its erosion.
+
+    Args:
+        images: float [N, C, H, W], 0 = paper.
+        shares: float [N] in -1..1. At 1 every pixel is the darkest of the 3x3 around it: a stroke grows by a
+            pixel on either side. At -1 it is the lightest.
+    """
+    sign = shares.sign()[:, None, None, None]
+    # The erosion of a picture is the dilation of its negative, so that one pooling serves both.
+    grown = F.max_pool2d(images * sign, 3, stride=1, padding=1) * sign
+    return torch.lerp(images, grown, shares.abs()[:, None, None, None])
