@@ -8,8 +8,8 @@ from cnn_cli.data.synthetic.splines import Floats, alphabet
 Pen = tuple[Floats, Floats]
 """Pen positions [n, P, 2] in digit heights, and radii [n, P] in pixels; below zero there is no ink."""
 
-# Digits and the half of them that is kept: axis (0 = x, 1 = y) and side. Halves that are a digit again are left
-# out: half a 1 is a 1, the upper half of an 8 a 0, its right half a 3, the lower half of a 7 a 1.
+# Digits and the half of them that is kept: axis (0 = x, 1 = y) and side. Halves that are a digit again
+# are left out: half a 1 is a 1, the upper half of an 8 a 0, its right half a 3, the lower half of a 7 a 1.
 HALVES = (
     (0, 1, "first"),
     (0, 1, "last"),
@@ -40,7 +40,7 @@ def halves(n: int, rng: np.random.Generator) -> Pen:
 
 
 def doubles(n: int, rng: np.random.Generator) -> Pen:
-    """Two different digits over each other. A 1 is neither of them: with one, others are a slashed 0 or a 7."""
+    """Two different digits over each other. A 1 is neither: with it, others are a slashed 0 or a 7."""
     first = rng.integers(9, size=n)
     second = (first + rng.integers(1, 9, size=n)) % 9
     pens = [shape.write(alphabet(), _variants(np.where(d == 1, 9, d), rng), rng) for d in (first, second)]

@@ -77,6 +77,6 @@ KINDS: tuple[tuple[Callable[[int, np.random.Generator], Images], int], ...] = (
     (_doubles, 35),
     (textures, 30),
 )
-"""What draws each kind, and how many of a block are of it. Letters are the most, being the likest to digits."""
+"""What draws each kind, and how many of a block are of it. Letters are the likest to digits."""
 
 BLOCK = sum(count for _, count in KINDS)

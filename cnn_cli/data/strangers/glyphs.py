@@ -1,8 +1,9 @@
 """Letters and other signs as strokes, in the notation of `synthetic.strokes`.
 
-A network that learns to be unsure of a sign grows unsure of the digits that look like it. So what people take
-for a digit is left out: O o D Q (0); I i j l J | / ! ( ) (1); Z z (2); B (3, 8); y (4); S s $ (5); b G (6); the
-one-storey a, g q and p (9). Others stand here only in the form that no digit has, as the two-storey a.
+A network that learns to be unsure of a sign grows unsure of the digits that look like it. So what people
+take for a digit is left out: O o D Q (0); I i j l J | / ! ( ) (1); Z z (2); B (3, 8); y (4); S s $ (5);
+b G (6); the one-storey a, g q and p (9). Others stand here only in the form that no digit has, as the
+two-storey a.
 """
 
 from cnn_cli.data.synthetic.strokes import Variant

@@ -1,7 +1,7 @@
 """What a pen leaves that means nothing: tangles, zigzags, spirals, coils, loose lines.
 
-Each function draws n pen paths float32 [n, POINTS, 2]; their size does not matter, for ink is scaled to its box.
-A pen position is a disc of ink, so a path that jumps has lifted its pen.
+Each function draws n pen paths float32 [n, POINTS, 2]; their size does not matter, for ink is scaled to its
+box. A pen position is a disc of ink, so a path that jumps has lifted its pen.
 """
 
 import numpy as np

@@ -8,10 +8,10 @@ from cnn_cli.image.fit import fit
 FIELD = 40
 """Pixels a side before the ink is brought to its box of 20."""
 
-# Natural pictures have amplitudes that fall as 1/frequency (Field 1987); cloudier and rougher ones lie around it.
+# Natural pictures have amplitudes that fall as 1/frequency (Field 1987); others are cloudier or rougher.
 FALL = (0.7, 2.2)
 
-# Share of the picture that is dark enough to be ink, and how soft its edge is, in deviations of the grey levels.
+# Share of the picture that is dark enough to be ink, and how soft its edge is, in deviations of grey.
 INK = (0.10, 0.60)
 EDGE = (0.05, 0.8)
 
@@ -30,4 +30,5 @@ def _texture(rng: np.random.Generator) -> NDArray[np.float32]:
     y, x = np.mgrid[-1 : 1 : FIELD * 1j, -1 : 1 : FIELD * 1j]
     grey = grey / grey.std() - rng.uniform(0, 2) * np.hypot(x * rng.uniform(0.5, 1.5), y)
     level = np.quantile(grey, 1 - rng.uniform(*INK))
-    return np.clip((grey - level) / rng.uniform(*EDGE), 0, 1).astype(np.float32)
+    ink: NDArray[np.float32] = np.clip((grey - level) / rng.uniform(*EDGE), 0, 1).astype(np.float32)
+    return ink
