@@ -1,7 +1,7 @@
 """Calibration: probabilities that mean what they say.
 
-Guo, Pleiss, Sun, Weinberger: On calibration of modern neural networks, 2017 (arXiv 1706.04599), section 4.2: one
-temperature, fitted on validation pictures, divides all logits. It changes no answer, only how sure it is.
+Guo, Pleiss, Sun, Weinberger: On calibration of modern neural networks, 2017 (arXiv 1706.04599), section 4.2:
+one temperature, fitted on validation pictures, divides all logits. It changes no answer, only how sure it is.
 """
 
 import math
@@ -19,8 +19,8 @@ HALVINGS = 40
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     """The temperature that makes the mean cross-entropy least.
 
-    With the inverse temperature b, the loss is convex, and its slope the mean of what softmax(b * logits) expects
-    the logit to be less the label's own logit. Its zero is found by halving an interval.
+    In the inverse temperature b, the loss is convex, and its slope the mean of what softmax(b * logits) expects
+    the logit to be, less the label's own logit. Its zero is found by halving an interval.
 
     Args:
         logits: float [N, C] of validation pictures.

@@ -75,8 +75,13 @@ def predict(
     waiting = iter(pictures)
     while group := list(islice(waiting, BATCH)):
         for result in _predict_batch(checkpoint, network, group):
-            unsure = isinstance(result, Prediction) and result.confidence < min_confidence
-            yield replace(result, sure=False) if unsure else result
+            yield _judged(result, min_confidence)
+
+
+def _judged(result: Prediction | CnnError, min_confidence: float) -> Prediction | CnnError:
+    if isinstance(result, CnnError) or result.confidence >= min_confidence:
+        return result
+    return replace(result, sure=False)
 
 
 def _predict_batch(
