@@ -11,6 +11,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     DATA = 3
     BELOW_BAR = 4
+    UNSURE = 5
     INTERRUPTED = 130
     TERMINATED = 143
 

@@ -1,6 +1,7 @@
 """Changes of ink rather than shape, against SciPy, PIL and hand-made numbers."""
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pytest
@@ -182,17 +183,15 @@ def test_the_partners_are_the_batch_in_another_order():
 
 def test_mixed_pictures_by_hand():
     images = torch.tensor([[0.0, 1.0], [1.0, 0.5]])[:, None, None, :]
-    mixed = Mix(torch.tensor([1, 0]), 0.75).pictures(images)
+    mixed = Mix(torch.tensor([1, 0]), 0.75).blend(images)
     torch.testing.assert_close(mixed[:, 0, 0], torch.tensor([[0.25, 0.875], [0.75, 0.625]]))
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_the_loss_is_that_of_mixed_targets(smoothing):
-    """torch takes targets that are probabilities: those of the mixed labels give the same loss."""
+def test_blended_targets_give_the_blended_losses(smoothing):
+    """The paper's two forms: cross-entropy is linear in its target."""
     logits, labels = torch.randn(6, 5, generator=draws()), torch.tensor([0, 4, 2, 2, 1, 3])
     mix = Mix(torch.tensor([3, 2, 5, 0, 4, 1]), 0.3)
-    one_hot = F.one_hot(labels, 5).float()
-    target = 0.3 * one_hot + 0.7 * one_hot[mix.partners]
-    expected = F.cross_entropy(logits, target, label_smoothing=smoothing)
-    ours = mix.loss(lambda wanted: F.cross_entropy(logits, wanted, label_smoothing=smoothing), labels)
-    torch.testing.assert_close(ours, expected)
+    loss = partial(F.cross_entropy, logits, label_smoothing=smoothing)
+    blended = loss(mix.blend(F.one_hot(labels, 5).float()))
+    torch.testing.assert_close(blended, 0.3 * loss(labels) + 0.7 * loss(labels[mix.partners]))

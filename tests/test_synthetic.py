@@ -61,7 +61,7 @@ def test_threads_do_not_matter(
     monkeypatch: pytest.MonkeyPatch, digits: tuple[np.ndarray, np.ndarray]
 ) -> None:
     for threads in (1, 3):
-        monkeypatch.setattr(drawing, "_threads", lambda threads=threads: threads)
+        monkeypatch.setattr(drawing, "threads", lambda threads=threads: threads)
         assert np.array_equal(draw(1000, 0)[0], digits[0][:1000])
 
 
@@ -129,7 +129,7 @@ def test_variants_are_chosen_by_weight(monkeypatch: pytest.MonkeyPatch) -> None:
         return np.zeros((len(variants), 28, 28), dtype=np.uint8)
 
     monkeypatch.setattr(drawing, "draw_variants", record)
-    monkeypatch.setattr(drawing, "_threads", lambda: 1)
+    monkeypatch.setattr(drawing, "threads", lambda: 1)
     _, labels = draw(40_000, 0)
     variants = np.concatenate(chosen)
     assert np.array_equal(splines.alphabet().label[variants], labels)
@@ -194,7 +194,7 @@ def test_each_stroke_moves_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_smooth_noise_has_spread_one_and_changes_slowly() -> None:
-    noise = shape._smooth(np.random.default_rng(0), (2000, 88), 6)
+    noise = shape.smooth(np.random.default_rng(0), (2000, 88), 6)
     assert noise.std() == pytest.approx(1, abs=0.03)
     assert np.diff(noise, axis=1).std() < 0.3
 

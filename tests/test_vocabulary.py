@@ -321,7 +321,8 @@ def test_the_training_loss_adds_the_auxiliary_losses() -> None:
     from cnn_cli.config.schema import Augment, Train
     from cnn_cli.data.sources import Pictures
     from cnn_cli.engine.device import Compute
-    from cnn_cli.engine.train import TrainingData, TrainingLoop
+    from cnn_cli.engine.train import TrainingLoop
+    from cnn_cli.engine.training_data import TrainingData
 
     network = chain(
         [AUXILIARY, {"conv": {"out": 2, "kernel": 3}}, "flatten", {"linear": 3}], (1, 8, 8), classes=3

@@ -14,7 +14,8 @@ from cnn_cli.engine.device import Compute
 from cnn_cli.engine.folder import RunFolder
 from cnn_cli.engine.records import EpochRecord
 from cnn_cli.engine.run import Listener, Run, RunResult
-from cnn_cli.engine.train import TrainingData, TrainingLoop
+from cnn_cli.engine.train import TrainingLoop
+from cnn_cli.engine.training_data import TrainingData
 from cnn_cli.errors import ExitCode
 from cnn_cli.model.build import LayerSpec, build_network, initialise
 

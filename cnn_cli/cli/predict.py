@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 STDIN = Path("-")
 
+MIN_CONFIDENCE = 0.5
+"""An answer is sure from this probability on."""
+
 
 def predict(
     paths: Annotated[
@@ -31,6 +34,12 @@ def predict(
             "run in ./checkpoints, else the network that ships.",
         ),
     ] = None,
+    min_confidence: Annotated[
+        float, typer.Option(min=0, max=1, help="Below this probability the answer is unsure (0.5 is 50 %).")
+    ] = MIN_CONFIDENCE,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with code 5 if any answer is unsure.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Read the digit in each picture.
@@ -45,15 +54,18 @@ def predict(
     file = choose_checkpoint(checkpoint)
     network = read(file)
     console.message(f"using {file} ({network.config.name}, trained on {network.data})")
-    failed = False
-    for result in read_pictures(network, _pictures(paths)):
+    failed = unsure = False
+    for result in read_pictures(network, _pictures(paths), min_confidence):
         if isinstance(result, CnnError):
             failed = True
             console.error(result)
         else:
+            unsure = unsure or not result.sure
             _show(result, {"checkpoint": str(file), "trained_on": network.data}, as_json)
     if failed:
         raise typer.Exit(ExitCode.DATA)
+    if strict and unsure:
+        raise typer.Exit(ExitCode.UNSURE)
 
 
 def _pictures(paths: Sequence[Path]) -> "Iterator[Picture | DataError]":
@@ -72,4 +84,6 @@ def _show(prediction: "Prediction", origin: dict[str, str], as_json: bool) -> No
     if as_json:
         console.json_line(asdict(prediction) | origin)
     else:
-        console.line(f"{prediction.path}: {prediction.label} ({prediction.confidence:.1%})")
+        label, share = prediction.label, f"{prediction.confidence:.1%}"
+        answer = f"{label} ({share})" if prediction.sure else f"unsure ({label} at {share})"
+        console.line(f"{prediction.path}: {answer}")

@@ -136,6 +136,9 @@ class Data(Section):
     """Standard deviation of the pixels, which is divided by. Without it: measured likewise."""
     augment: Augment = Augment()
     """Random changes of the training pictures."""
+    strangers: Annotated[float, Field(ge=0, le=4)] = 0.0
+    """Pictures that are no digits (letters, signs, scribbles, patches) for each training picture: 0.5 adds
+    half as many. The program draws them; what they teach is to be unsure. For digits in ink only."""
     synthetic: Synthetic = Synthetic()
     """How many built-in digits are drawn, and from which seed."""
     folder: Folder = Folder()

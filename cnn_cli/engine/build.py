@@ -2,17 +2,19 @@
 
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from cnn_cli.config import schema
 from cnn_cli.data import splits
 from cnn_cli.data.download import Progress
 from cnn_cli.data.inputs import Preparation, mean_and_std
-from cnn_cli.data.source import Drawing, FolderReading, Options, default_root
+from cnn_cli.data.source import DIGITS, Drawing, FolderReading, Options, default_root
 from cnn_cli.data.sources import Pictures, Source, check_source, classes_of, open_source
 from cnn_cli.data.verify import Check
 from cnn_cli.engine import device
 from cnn_cli.engine.seeds import derive
+from cnn_cli.engine.strangers import NOBODY, POOL, Strangers
 from cnn_cli.errors import ConfigError, NetworkError
 from cnn_cli.model.build import build_network
 from cnn_cli.model.shapes import Shape
@@ -107,6 +109,25 @@ def training_pictures(config: schema.Config, source: Source) -> tuple[Pictures, 
     halves = splits.split(pictures.labels, count, derive(config.seed, "validation split"))
     train, validation = (pictures.subset(half) for half in halves)
     return train, validation
+
+
+def strangers(config: schema.Config, source: Source) -> Strangers:
+    """The pictures that a run learns to be unsure of.
+
+    Raises:
+        ConfigError: the config wants some, but the source's pictures are not digits in ink.
+    """
+    if not config.data.strangers:
+        return NOBODY
+    if source.classes != DIGITS or source.reading != "ink":
+        raise ConfigError(
+            f"data.strangers: are drawn as what is no digit in ink, but {source.name} holds other pictures",
+            hint="set data.strangers=0",
+        )
+    from cnn_cli.data.strangers import draw  # drawing needs imports that most runs do not
+
+    images = torch.from_numpy(draw(POOL, derive(config.seed, "strangers")))
+    return Strangers(images.unsqueeze(1), config.data.strangers)
 
 
 def preparation(config: schema.Config, source: Source, train: Pictures) -> Preparation:

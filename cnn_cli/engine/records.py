@@ -37,3 +37,5 @@ class EpochRecord:
     """Training and validation."""
     best: bool
     """Whether the weights after this epoch are the best so far."""
+    temperature: float = 1.0
+    """What divides the logits so that the validation's probabilities are right; 1 without validation."""

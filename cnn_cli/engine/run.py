@@ -19,7 +19,8 @@ from cnn_cli.engine.evaluate import logits_of
 from cnn_cli.engine.folder import RunFolder
 from cnn_cli.engine.records import EpochRecord, StepRecord
 from cnn_cli.engine.seeds import derive
-from cnn_cli.engine.train import TrainingData, TrainingLoop
+from cnn_cli.engine.train import TrainingLoop
+from cnn_cli.engine.training_data import TrainingData
 from cnn_cli.errors import ConfigError, DataError, ExitCode, StoppedError
 from cnn_cli.files import write_text
 from cnn_cli.model.build import initialise
@@ -66,7 +67,7 @@ class Run:
     def __init__(self, config: Config, source: Source, compute: Compute) -> None:
         self.config, self.source, self.compute = config, source, compute
         train, validation = build.training_pictures(config, source)
-        data = TrainingData(train, validation, config.data.augment)
+        data = TrainingData(train, validation, config.data.augment, build.strangers(config, source))
         self.preparation = build.preparation(config, source, train)
         network = build.network(config, len(source.classes))
         initialise(network, derive(config.seed, "weights"))
@@ -151,6 +152,7 @@ class Run:
             classes=self.source.classes,
             data=self.source.name,
             preparation=self.preparation,
+            temperature=best.temperature if best else 1.0,
             metrics={
                 "epoch": best.epoch if best else 0,
                 "validation_accuracy": best.validation_accuracy if best else None,
@@ -183,7 +185,7 @@ class Run:
         pictures = self.source.test()
         network = trained.network().to(self.compute.device)
         logits = logits_of(network, pictures, self.preparation, self.compute)
-        test = metrics.measure(logits, pictures.labels, self.source.classes)
+        test = metrics.measure(logits, pictures.labels, self.source.classes, trained.temperature)
         result = RunResult(
             folder=folder,
             data=self.source.name,

@@ -6,7 +6,7 @@ state goes on bit for bit, from any step.
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -18,8 +18,8 @@ from cnn_cli.config import schema
 from cnn_cli.data.augment.batch import Changes, augment
 from cnn_cli.data.augment.mixup import Mix
 from cnn_cli.data.inputs import Preparation
-from cnn_cli.data.sources import Pictures
 from cnn_cli.engine.average import WeightAverage
+from cnn_cli.engine.calibration import fit_temperature
 from cnn_cli.engine.device import Compute
 from cnn_cli.engine.evaluate import logits_of
 from cnn_cli.engine.optimizers import build_optimizer
@@ -27,24 +27,12 @@ from cnn_cli.engine.records import EpochRecord, StepRecord
 from cnn_cli.engine.schedules import schedule
 from cnn_cli.engine.seeds import derive, generator, seed_layers
 from cnn_cli.engine.tensorfile import by_prefix
+from cnn_cli.engine.training_data import TrainingData
 from cnn_cli.errors import CnnError, ConfigError
 from cnn_cli.model.modules import take_auxiliary_logits
 
 CHECK_EVERY = 50
 """Steps between two looks at the loss on a device that computes ahead of Python: a look waits for it."""
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """What the loop reads. Both sets lie on the device as uint8; an empty validation set is allowed."""
-
-    train: Pictures
-    validation: Pictures
-    augment: schema.Augment
-
-    def to(self, device: torch.device) -> "TrainingData":
-        """The same on another device."""
-        return TrainingData(self.train.to(device), self.validation.to(device), self.augment)
 
 
 class TrainingLoop:
@@ -147,9 +135,11 @@ class TrainingLoop:
         place = (self.step,) if self.processes.leads else (self.step, self.processes.rank)
         seed_layers(self.compute.device, derive(self.seed, "dropout", *place))
         draws = generator(self.seed, "augment", *place)
-        mine = self.processes.share(indices).to(self.compute.device)
-        for batch in mine.tensor_split(min(self.settings.accumulate, len(mine))):
-            loss = self._loss(batch, draws)
+        rows = self.data.strangers.rows(len(indices), self.seed, self.step)
+        mine, strange = (self.processes.share(part).to(self.compute.device) for part in (indices, rows))
+        parts = min(self.settings.accumulate, len(mine))
+        for batch, others in zip(mine.tensor_split(parts), strange.tensor_split(parts), strict=True):
+            loss = self._loss(batch, others, draws)
             (loss * (len(batch) * self.processes.count / len(indices))).backward()  # type: ignore[no-untyped-call]
             self._count(loss.detach(), len(batch))
         if self.settings.clip_norm:
@@ -166,9 +156,10 @@ class TrainingLoop:
         """Learning rate of the step with that number, from 0."""
         return self.settings.lr * self.lr_factor(step)
 
-    def _loss(self, batch: Tensor, draws: torch.Generator) -> Tensor:
-        """Mean loss of the training pictures at `batch` int64 [N], that of auxiliary classifiers added."""
-        pixels = self.preparation.unit(self.data.train.take(batch))
+    def _loss(self, batch: Tensor, strange: Tensor, draws: torch.Generator) -> Tensor:
+        """Mean loss of the training pictures at `batch` int64 [N]; that of the strangers at `strange` [K] and
+        that of auxiliary classifiers are added."""
+        pixels = self.preparation.unit(self.data.images(batch, strange))
         pixels, mix = augment(pixels, draws, self.changes)
         inputs = self.preparation.normalise(pixels).contiguous(memory_format=self.layout)
         with self.compute.autocast():
@@ -180,9 +171,13 @@ class TrainingLoop:
         return loss
 
     def _cross_entropy(self, logits: Tensor, labels: Tensor, mix: Mix | None) -> Tensor:
-        smoothing = self.settings.label_smoothing
-        loss_of = partial(F.cross_entropy, logits.float(), label_smoothing=smoothing)
-        return mix.loss(loss_of, labels) if mix else loss_of(labels)
+        """Sum over the logits [N + K, C], divided by the N labels; the K strangers' target is uniform."""
+        loss = partial(F.cross_entropy, logits.float(), label_smoothing=self.settings.label_smoothing)
+        if len(labels) == len(logits) and mix is None:
+            return loss(labels)
+        targets = torch.full_like(logits, 1 / logits.shape[1], dtype=torch.float32)
+        targets[: len(labels)] = F.one_hot(labels, logits.shape[1]).float()
+        return loss(mix.blend(targets) if mix else targets, reduction="sum") / len(labels)
 
     def _count(self, loss: Tensor, pictures: int) -> None:
         """Add to the epoch's sums, on the device: no step waits for a number to come back."""
@@ -201,7 +196,7 @@ class TrainingLoop:
             )
 
     def _validate(self, epoch: int, started: float, images_per_second: float) -> EpochRecord:
-        accuracy = loss = None
+        accuracy, loss, temperature = None, None, 1.0
         pictures = self.data.validation
         self.processes.follow_leader(self.network)
         if self.average:
@@ -213,6 +208,7 @@ class TrainingLoop:
             labels = pictures.labels.cpu()
             accuracy = (logits.argmax(1) == labels).double().mean().item()
             loss = F.cross_entropy(logits.double(), labels).item()
+            temperature = fit_temperature(logits, labels)
         return EpochRecord(
             epoch=epoch + 1,
             epochs=self.settings.epochs,
@@ -223,6 +219,7 @@ class TrainingLoop:
             images_per_second=images_per_second,
             seconds=time.perf_counter() - started,
             best=self._is_best(accuracy, loss),
+            temperature=temperature,
         )
 
     def _is_best(self, accuracy: float | None, loss: float | None) -> bool:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -37,6 +37,8 @@ class Prediction:
     """Probability of the label, 0..1."""
     probabilities: dict[str, float]
     """Of every class, by its name; they sum to 1."""
+    sure: bool = True
+    """Whether the confidence reaches what was asked for."""
 
 
 def find_pictures(paths: Sequence[Path]) -> Iterator[Picture | DataError]:
@@ -57,9 +59,14 @@ def find_pictures(paths: Sequence[Path]) -> Iterator[Picture | DataError]:
 
 
 def predict(
-    checkpoint: Checkpoint, pictures: Iterable[Picture | DataError]
+    checkpoint: Checkpoint, pictures: Iterable[Picture | DataError], min_confidence: float = 0.0
 ) -> Iterator[Prediction | CnnError]:
     """Read each picture; one that cannot be read gives its error, in its place, and the others are read.
+
+    Args:
+        checkpoint: what reads.
+        pictures: what is read.
+        min_confidence: the answer is sure from this probability of its label on, 0..1.
 
     Raises:
         DataError: the checkpoint contradicts itself.
@@ -67,7 +74,14 @@ def predict(
     network = checkpoint.network()
     waiting = iter(pictures)
     while group := list(islice(waiting, BATCH)):
-        yield from _predict_batch(checkpoint, network, group)
+        for result in _predict_batch(checkpoint, network, group):
+            yield _judged(result, min_confidence)
+
+
+def _judged(result: Prediction | CnnError, min_confidence: float) -> Prediction | CnnError:
+    if isinstance(result, CnnError) or result.confidence >= min_confidence:
+        return result
+    return replace(result, sure=False)
 
 
 def _predict_batch(
@@ -98,7 +112,7 @@ def _prepare(picture: Picture | DataError, form: Form) -> "np.ndarray | CnnError
 def _probabilities(checkpoint: Checkpoint, network: nn.Module, arrays: list[np.ndarray]) -> list[list[float]]:
     images = torch.from_numpy(np.stack(arrays))  # uint8 [N, C, H, W]
     logits = network(checkpoint.preparation.inputs(images))
-    rows: list[list[float]] = torch.softmax(logits.double(), 1).tolist()
+    rows: list[list[float]] = checkpoint.probabilities(logits).tolist()
     return rows
 
 

@@ -52,7 +52,7 @@ def augment(images: Tensor, generator: torch.Generator, changes: Changes) -> tup
     if not changes.mixup:
         return images, None
     mix = draw_mix(len(images), generator, changes.mixup, images.device)
-    return mix.pictures(images), mix
+    return mix.blend(images), mix
 
 
 def _reshape(images: Tensor, generator: torch.Generator, changes: Changes) -> Tensor:

@@ -3,7 +3,6 @@
 Zhang, Cisse, Dauphin, Lopez-Paz: mixup: Beyond empirical risk minimization, arXiv 1710.09412.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,18 +19,9 @@ class Mix:
     share: float
     """Of the picture itself, 0..1; the same for the whole batch, as in the paper."""
 
-    def pictures(self, images: Tensor) -> Tensor:
-        """The mixed pictures, float [N, C, H, W]."""
-        return torch.lerp(images[self.partners], images, self.share)
-
-    def loss(self, loss_of: Callable[[Tensor], Tensor], labels: Tensor) -> Tensor:
-        """The loss of mixed targets: cross-entropy is linear in its target, so the losses are mixed.
-
-        Args:
-            loss_of: from labels int64 [N] to the loss.
-            labels: int64 [N], those of the pictures before they were mixed.
-        """
-        return self.share * loss_of(labels) + (1 - self.share) * loss_of(labels[self.partners])
+    def blend(self, rows: Tensor) -> Tensor:
+        """Each row of float [N, ...] mixed with its partner's: the pictures, and their targets alike."""
+        return torch.lerp(rows[self.partners], rows, self.share)
 
 
 def draw_mix(count: int, generator: torch.Generator, alpha: float, device: torch.device) -> Mix:

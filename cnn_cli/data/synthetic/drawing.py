@@ -37,7 +37,7 @@ def draw(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         for target, values in zip((images, labels), drawn, strict=True):
             target[part] = values[: part.stop - part.start]
 
-    with ThreadPoolExecutor(_threads()) as pool:
+    with ThreadPoolExecutor(threads()) as pool:
         list(pool.map(fill, range(-(-count // BLOCK))))  # a list, so that an error in a thread is raised here
     return images, labels
 
@@ -55,7 +55,7 @@ def _block(seed: int, block: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]
     return draw_variants(variants, rng), labels
 
 
-def _threads() -> int:
+def threads() -> int:
     """The cores that this process may use; more threads than four only wait for Python."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(available, 4)

@@ -48,8 +48,8 @@ def write(alphabet: Alphabet, variants: np.ndarray, rng: np.random.Generator) ->
     path = _path(alphabet, variants, rng)
     path = _wave(_strokes(alphabet, variants, path, rng), rng)
     path = _lean(path, rng)
-    radius = _radius(alphabet.along[variants], path, rng)
-    return path + _smooth(rng, path.shape, 2) * np.float32(TREMOR), radius
+    radius = radius_of(alphabet.along[variants], path, rng)
+    return path + smooth(rng, path.shape, 2) * np.float32(TREMOR), radius
 
 
 def _path(alphabet: Alphabet, variants: np.ndarray, rng: np.random.Generator) -> Floats:
@@ -100,12 +100,12 @@ def _lean(path: Floats, rng: np.random.Generator) -> Floats:
     return np.stack([np.cos(turn) * x - np.sin(turn) * y, np.sin(turn) * x + np.cos(turn) * y], axis=2)
 
 
-def _radius(along: Floats, path: Floats, rng: np.random.Generator) -> Floats:
+def radius_of(along: Floats, path: Floats, rng: np.random.Generator) -> Floats:
     """The pen's radius [n, P]: its size, the pressure along the stroke, a nib that is not round, gaps."""
     n = len(path)
     median, spread, least, most = PEN
     pen = np.clip(median * np.exp(_normal(rng, n, 1) * spread), least, most)
-    log = _smooth(rng, along.shape, 6) * PRESSURE
+    log = smooth(rng, along.shape, 6) * PRESSURE
     log = log - TAPER * rng.random((n, 1), dtype=np.float32) ** 2 * np.square(along)
     step = np.gradient(path, axis=1)
     heading = np.arctan2(step[..., 1], step[..., 0])
@@ -123,7 +123,7 @@ def _gaps(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     return np.asarray(np.abs(np.arange(points) - middle) < length / 2)
 
 
-def _smooth(rng: np.random.Generator, shape: tuple[int, ...], width: int) -> Floats:
+def smooth(rng: np.random.Generator, shape: tuple[int, ...], width: int) -> Floats:
     """Random numbers of spread 1 that change slowly along axis 1: two running means of white noise."""
     extra = (shape[0], shape[1] + 2 * width, *shape[2:])
     total = np.cumsum(_normal(rng, *extra), axis=1, dtype=np.float64)

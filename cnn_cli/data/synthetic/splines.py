@@ -27,8 +27,8 @@ class Alphabet:
     """All V ways of writing, padded to the same number K of control points; P pen positions each.
 
     Args:
-        label: uint8 [V], the digit.
-        chance: float [10, V], how often the digit is written so; each row adds up to 1.
+        label: uint8 [V], the digit, or the number of another sign.
+        chance: float [10, V], how often the digit (a row for each sign) is written so; each row adds up to 1.
         control: float [V, K, 2], control points (x, y) in digit heights.
         sharp: float [V, P, K], pen positions as weights of control points: through every point, with corners.
         soft: float [V, P, K], the same for a hasty hand, which cuts the corners.
@@ -48,15 +48,15 @@ class Alphabet:
 
 
 @cache
-def alphabet() -> Alphabet:
-    """The alphabet of `strokes`, in the order of the digits and of their variants."""
-    variants = [(digit, variant) for digit, ways in enumerate(DIGITS) for variant in ways]
-    chance = np.zeros((10, len(variants)))
-    for row, (digit, variant) in enumerate(variants):
-        chance[digit, row] = variant.weight
+def alphabet(signs: tuple[tuple[Variant, ...], ...] = DIGITS) -> Alphabet:
+    """The alphabet of some signs, the ten digits or others, in their order and in that of their variants."""
+    variants = [(sign, variant) for sign, ways in enumerate(signs) for variant in ways]
+    chance = np.zeros((len(signs), len(variants)))
+    for row, (sign, variant) in enumerate(variants):
+        chance[sign, row] = variant.weight
     parts = [_variant(variant) for _, variant in variants]
     return Alphabet(
-        label=np.array([digit for digit, _ in variants], dtype=np.uint8),
+        label=np.array([sign for sign, _ in variants], dtype=np.uint8),
         chance=chance / chance.sum(axis=1, keepdims=True),
         **{name: _stack([part[name] for part in parts]) for name in parts[0]},
     )

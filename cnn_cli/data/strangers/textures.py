@@ -1,0 +1,34 @@
+"""What is left of a photograph when ink is looked for in it: blobs, patches, fur."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnn_cli.image.fit import fit
+
+FIELD = 40
+"""Pixels a side before the ink is brought to its box of 20."""
+
+# Natural pictures have amplitudes that fall as 1/frequency (Field 1987); others are cloudier or rougher.
+FALL = (0.7, 2.2)
+
+# Share of the picture that is dark enough to be ink, and how soft its edge is, in deviations of grey.
+INK = (0.10, 0.60)
+EDGE = (0.05, 0.8)
+
+
+def textures(n: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Pictures uint8 [n, 28, 28], 0 = paper, 255 = ink, normalised as all ink is."""
+    return np.stack([fit(_texture(rng)) for _ in range(n)])
+
+
+def _texture(rng: np.random.Generator) -> NDArray[np.float32]:
+    """Ink float32 [FIELD, FIELD] in 0..1: the dark places of random clouds, within an uneven outline."""
+    frequency = np.hypot(np.fft.fftfreq(FIELD)[:, None], np.fft.rfftfreq(FIELD))
+    frequency[0, 0] = np.inf
+    spectrum = np.fft.rfft2(rng.standard_normal((FIELD, FIELD))) / frequency ** rng.uniform(*FALL)
+    grey = np.fft.irfft2(spectrum, s=(FIELD, FIELD))
+    y, x = np.mgrid[-1 : 1 : FIELD * 1j, -1 : 1 : FIELD * 1j]
+    grey = grey / grey.std() - rng.uniform(0, 2) * np.hypot(x * rng.uniform(0.5, 1.5), y)
+    level = np.quantile(grey, 1 - rng.uniform(*INK))
+    ink: NDArray[np.float32] = np.clip((grey - level) / rng.uniform(*EDGE), 0, 1).astype(np.float32)
+    return ink
