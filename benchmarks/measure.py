@@ -7,12 +7,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
+
+_MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes in what `wait4` counts memory in (getrusage(2))."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +27,21 @@ class Finished:
     """Wall time from its start to its end."""
     cpu_seconds: float
     """CPU time of it and of its children, user and system."""
+    peak_memory: int
+    """Most resident memory that it, or the largest of its children, had at a time, in bytes."""
     output: str
     """What it wrote to stdout."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run of `cnn train` that has ended well."""
+
+    process: Finished
+    metrics: dict[str, Any]
+    """Its metrics.json."""
+    epochs: list[dict[str, Any]]
+    """The lines of its history.jsonl."""
 
 
 def run(*command: str | Path) -> Finished:
@@ -38,12 +55,49 @@ def run(*command: str | Path) -> Finished:
         output.seek(0), errors.seek(0)
         if process.returncode:
             raise SystemExit(f"{' '.join(map(str, command))} failed:\n{errors.read()}")
-        return Finished(seconds, used.ru_utime + used.ru_stime, output.read())
+        cpu, memory = used.ru_utime + used.ru_stime, used.ru_maxrss * _MAXRSS_UNIT
+        return Finished(seconds, cpu, memory, output.read())
 
 
 def cnn(*arguments: str | Path) -> Finished:
     """Run the program of this environment."""
     return run(sys.executable, "-m", "cnn_cli", *arguments)
+
+
+def train(*settings: str, folder: Path, start: Sequence[str] = ()) -> Trained:
+    """Train on all cores, in a process of its own, with a run's folder below `folder`.
+
+    Args:
+        settings: the arguments of `cnn train`; a config that falls back to other data is refused.
+        folder: holds the run afterwards, as `run`, in place of the last one.
+        start: what starts the program in place of this Python: torchrun with its arguments.
+    """
+    run_folder = folder / "run"
+    words = (
+        "train",
+        *settings,
+        "data.fallback=none",
+        "output.plot=false",
+        "--out",
+        run_folder,
+        "--overwrite",
+    )
+    done = run(sys.executable, *start, "-m", "cnn_cli", *words)
+    history = (run_folder / "history.jsonl").read_text().splitlines()
+    metrics = json.loads((run_folder / "metrics.json").read_text())
+    return Trained(done, metrics, [json.loads(line) for line in history])
+
+
+def torchvision_root(folder: Path) -> Path:
+    """MNIST as torchvision keeps it, extracted from the files that `cnn` finds."""
+    from torchvision.datasets import MNIST
+
+    raw = folder / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for path in cnn("data", "get").output.splitlines():
+        (raw / Path(path).name).symlink_to(Path(path).absolute())
+    MNIST(folder, download=True)
+    return folder
 
 
 def setting() -> dict[str, Any]:

@@ -1,116 +1,184 @@
-"""Writes the README's tables from the files in benchmarks/results. `--check` only compares.
+"""Writes RESULTS.md and the README's tables from the files in benchmarks/results. `--check` only compares.
 
 A file NAME-seedN.json is the `metrics.json` of a run or what `cnn eval --json` printed, with the run's seed,
 epochs and device added; the others are written by the benchmark of their name.
 """
 
 import json
-import statistics
 import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import measure
+import views
 
-FOLDER = Path(__file__).parent / "results"
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+README, REPORT = ROOT / "README.md", ROOT / "RESULTS.md"
 
-ROWS = (
-    (
-        "lenet",
-        "`lenet.yaml`: LeNet-5's layer sizes, today's training",
-        "cnn train --config lenet.yaml seed=S",
+Files = dict[str, views.Results]
+"""Results by the name of their file, without its ending."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of RESULTS.md."""
+
+    title: str
+    text: str
+    """What was measured, and how to read the table."""
+    files: str
+    """The pattern of the results files that it shows; where there are none, it is left out."""
+    table: Callable[[Files], str]
+
+
+def alone(table: views.Table) -> Callable[[Files], str]:
+    """The table of a section that shows one file."""
+    return lambda files: table(*files.values())
+
+
+SECTIONS = (
+    Section(
+        "Accuracy",
+        "Mean and standard deviation over seeds, on MNIST's 10,000 test pictures; "
+        "trained on 2 cores of an AMD EPYC.",
+        "*-seed*.json",
+        views.accuracies,
     ),
-    (
-        "lenet-1998",
-        "`lenet-1998.yaml`: LeNet-5 as published",
-        "cnn train --config lenet-1998.yaml train.threads=1 seed=S",
+    Section(
+        "Architectures",
+        "Digit-sized networks under one budget: one thread and at most eight minutes each. The time is that "
+        "of the whole process, the mean over seeds.",
+        "architectures.json",
+        alone(views.architectures),
     ),
-    (
-        "lenet-1998-without-coefficients",
-        "the same without the trainable coefficients of its sub-sampling",
-        "the same, its two affine layers left out",
+    Section(
+        "The way to 99 %",
+        "From pressing return to the tested checkpoint, beside what others publish, rewritten in "
+        "`benchmarks/references`; medians.",
+        "time_to_99.json",
+        alone(views.time_to_99),
     ),
-    (
-        "synthetic",
-        "`lenet.yaml` that has never seen a real digit, on MNIST's test set",
-        "cnn train --config lenet.yaml data.name=synthetic seed=S, cnn eval RUN data.name=mnist",
+    Section(
+        "Pictures a second",
+        "`lenet.yaml` beside an ordinary loop over the same network with as many threads (torchvision's "
+        "transforms for every sample in a DataLoader, `.item()` every step), and beside the limit: "
+        "nothing but the network's multiplications at the rate of a large matrix product. Medians; `ours` is "
+        "how many times a row's rate `cnn` reaches.",
+        "throughput.json",
+        alone(views.throughput),
+    ),
+    Section(
+        "Growth",
+        "An epoch of `lenet.yaml` on more and more data. Medians; memory is the most that the process held.",
+        "growth.json",
+        alone(views.growth),
+    ),
+    Section(
+        "Processes",
+        "`lenet.yaml` trained by processes that torchrun starts, with gloo between them, beside threads; "
+        "medians.",
+        "processes.json",
+        alone(views.processes),
+    ),
+    Section(
+        "Start-up",
+        "Medians of CPU time, beside the import that a command cannot do without.",
+        "startup.json",
+        alone(views.startup),
+    ),
+    Section(
+        "A folder of 200,000 pictures",
+        "PNGs of 28x28, opened for the first time and again; memory is the peak over all processes together.",
+        "folder.json",
+        alone(views.folder),
     ),
 )
 
-
-def accuracy(result: dict[str, Any]) -> float:
-    """Accuracy in 0..1 of either kind of file."""
-    return float(result["test"]["accuracy"] if "test" in result else result["accuracy"])
+TABLES = {"results": "Accuracy", "time_to_99": "The way to 99 %", "startup": "Start-up"}
+"""Name of the marks in the README -> the section whose table stands between them."""
 
 
-def row(name: str, title: str, command: str) -> str:
-    """One line of the table: mean and standard deviation over the seeds."""
-    results = [json.loads(path.read_text()) for path in sorted(FOLDER.glob(f"{name}-seed*.json"))]
-    shares = [100 * accuracy(result) for result in results]
-    epochs = {str(result["epochs"]) for result in results if "epochs" in result}
-    spread = f"{statistics.mean(shares):.2f} % ± {statistics.stdev(shares):.2f}"
-    each = ", ".join(f"{share:.2f}" for share in shares)
-    return f"| {title} | {spread} | {each} | {'/'.join(epochs)} | `{command}` |"
+def read(section: Section) -> Files:
+    """The results files of a section, in the order of their names."""
+    paths = sorted(measure.RESULTS.glob(section.files))
+    return {path.stem: json.loads(path.read_text()) for path in paths}
 
 
-def results() -> str:
-    """Accuracies over seeds."""
-    head = "| what | test accuracy | each seed | epochs | command |\n|---|---|---|---|---|"
-    return "\n".join([head, *(row(*entry) for entry in ROWS)])
-
-
-def time_to_99() -> str:
-    """The way to 99 %, beside what others publish."""
-    measured = measure.read("time_to_99")
-    copied = measured["most_copied"][-1]
-    rows = [
-        _timed("`cnn train --config fast.yaml`", measured["fast"]),
-        _timed("the fastest published recipe", measured["train_mnist_fast"]),
-        f"| the most-copied script, to the end of its epoch {copied['epoch']} | {copied['accuracy']:.2%} (1) "
-        f"| {copied['seconds']:.0f} s | |",
+def report() -> str:
+    """RESULTS.md."""
+    head = (
+        "# Results\n\nEvery figure was measured; `python benchmarks/table.py` writes this page from the "
+        "files in `benchmarks/results`.\nA benchmark runs beside what it is compared with, in turns."
+    )
+    parts = [(section, read(section)) for section in SECTIONS]
+    shown = [
+        f"## {section.title}\n\n{section.text}\n\n{section.table(files)}\n\n{origin(files)}"
+        for section, files in parts
+        if files
     ]
-    head = "| what | test accuracy (seeds) | whole process | training |\n|---|---|---|---|"
-    return "\n".join([head, *rows])
+    return "\n\n".join([head, *shown]) + "\n"
 
 
-def _timed(title: str, runs: list[dict[str, Any]]) -> str:
-    """A row of medians."""
-    shares = [100 * run["accuracy"] for run in runs]
-    whole, training = (statistics.median(run[key] for run in runs) for key in ("seconds", "train_seconds"))
-    spread = f"{statistics.mean(shares):.2f} % ± {statistics.stdev(shares):.2f} ({len(runs)})"
-    return f"| {title} | {spread} | {whole:.1f} s | {training:.1f} s |"
+def origin(files: Files) -> str:
+    """Where a section's figures come from: of each kind of run the command, hardware, versions and files."""
+    kinds: dict[str, list[str]] = {}
+    for name, result in files.items():
+        kinds.setdefault(_circumstances(name, result), []).append(name)
+    return "\n".join(
+        f"- {what}{_seeds(names, files)}. {', '.join(map(_link, names))}" for what, names in kinds.items()
+    )
 
 
-def startup() -> str:
-    """What commands cost before their work begins."""
-    rows = [
-        f"| `{row['command']}` | {row['ratio']:.2f} x `{row['beside']}` |"
-        for row in measure.read("startup")["rows"]
-    ]
-    return "\n".join(["| command | CPU time |", "|---|---|", *rows])
+def _link(name: str) -> str:
+    return f"[{name}](benchmarks/results/{name}.json)"
 
 
-TABLES = {"results": results, "time_to_99": time_to_99, "startup": startup}
-"""What stands between the marks of that name in the README."""
+def _circumstances(name: str, result: views.Results) -> str:
+    """Command, hardware, number format, threads and versions, as far as the file knows them."""
+    kind = name.partition("-seed")[0]
+    command = views.ACCURACIES[kind][1] if kind in views.ACCURACIES else result["command"]
+    cores = (
+        [f"{result['cores']} cores of {result['processor']}, {result['system']}"] if "cores" in result else []
+    )
+    versions = ", ".join(f"{package} {number}" for package, number in result["versions"].items())
+    return "; ".join([f"`{command}`", *cores, *sorted(map(str, set(found(result, "device")))), versions])
+
+
+def _seeds(names: Sequence[str], files: Files) -> str:
+    """The seeds of all runs in these files."""
+    seeds = sorted({int(str(seed)) for name in names for seed in found(files[name], "seed")})
+    return f"; seeds {', '.join(map(str, seeds))}" if seeds else ""
+
+
+def found(values: object, key: str) -> list[object]:
+    """Everything under that key, however deep."""
+    if isinstance(values, dict):
+        own = [values[key]] if key in values else []
+        return own + [one for value in values.values() for one in found(value, key)]
+    if isinstance(values, list):
+        return [one for value in values for one in found(value, key)]
+    return []
 
 
 def filled(text: str) -> str:
     """The README's text with all tables as they were measured."""
-    for name, table in TABLES.items():
+    sections = {section.title: section for section in SECTIONS}
+    for name, title in TABLES.items():
         start, end = f"<!-- {name}: written by benchmarks/table.py -->", f"<!-- end of {name} -->"
         before, rest = text.split(start)
-        text = f"{before}{start}\n\n{table()}\n\n{end}{rest.split(end)[1]}"
+        table = sections[title].table(read(sections[title]))
+        text = f"{before}{start}\n\n{table}\n\n{end}{rest.split(end)[1]}"
     return text
 
 
 def main(check: bool) -> None:
-    """Put the tables between their marks in the README, or fail where they differ."""
-    text = README.read_text()
-    new = filled(text)
-    if check and new != text:
-        sys.exit("the README's tables are stale: run python benchmarks/table.py")
-    README.write_text(new)
+    """Write RESULTS.md and the tables between their marks in the README, or fail where they differ."""
+    for path, new in ((README, filled(README.read_text())), (REPORT, report())):
+        if not check:
+            path.write_text(new)
+        elif not path.exists() or path.read_text() != new:
+            sys.exit(f"{path.name} is stale: run python benchmarks/table.py")
 
 
 if __name__ == "__main__":

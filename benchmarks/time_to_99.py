@@ -23,18 +23,6 @@ REFERENCES = Path(__file__).parent / "references"
 BAR = 0.99
 
 
-def torchvision_root(folder: Path) -> Path:
-    """MNIST as torchvision keeps it, extracted from the files that `cnn` finds."""
-    from torchvision.datasets import MNIST
-
-    raw = folder / "MNIST" / "raw"
-    raw.mkdir(parents=True)
-    for path in measure.cnn("data", "get").output.splitlines():
-        (raw / Path(path).name).symlink_to(Path(path).absolute())
-    MNIST(folder, download=True)
-    return folder
-
-
 def fast(seed: int, folder: Path) -> dict[str, Any]:
     """One whole run of fast.yaml."""
     run = folder / "run"
@@ -78,7 +66,7 @@ def main() -> None:
     results: dict[str, Any] = {"command": f"python benchmarks/time_to_99.py --seeds {options.seeds}"}
     results |= measure.setting() | {"fast": [], "train_mnist_fast": [], "most_copied": []}
     with tempfile.TemporaryDirectory() as name:
-        root = torchvision_root(Path(name) / "data")
+        root = measure.torchvision_root(Path(name) / "data")
         for seed in range(1, options.seeds + 1):
             results["fast"].append(fast(seed, Path(name)))
             if seed <= options.rounds:

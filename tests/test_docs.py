@@ -29,9 +29,21 @@ def test_the_reference_is_up_to_date() -> None:
     assert (ROOT / "docs" / "reference.md").read_text() == _script("docs/generate.py").reference()
 
 
-def test_the_tables_are_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def table(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    assert _script("benchmarks/table.py").filled(README) == README
+    return _script("benchmarks/table.py")
+
+
+def test_the_tables_are_what_was_measured(table: ModuleType) -> None:
+    assert table.filled(README) == README
+
+
+def test_the_report_is_what_was_measured_and_shows_every_results_file(table: ModuleType) -> None:
+    report = (ROOT / "RESULTS.md").read_text()
+    assert table.report() == report
+    for path in (ROOT / "benchmarks" / "results").glob("*"):
+        assert f"(benchmarks/results/{path.name})" in report
 
 
 def test_every_setting_layer_and_option_is_explained() -> None:

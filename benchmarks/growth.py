@@ -1,0 +1,78 @@
+"""How time and memory grow with the data.
+
+    python benchmarks/growth.py [--rounds 3] [--base 30000]
+
+lenet.yaml trains an epoch on 1, 2, 4 and 8 times as many drawn digits, and on MNIST, each time as a process
+of its own; the sizes take turns. Time is the epoch's, without validation; memory is the most that the process
+held at a time, beyond that of one that only imports torch.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import measure
+
+FACTORS = (1, 2, 4, 8)
+EPOCH = ("--config", "lenet.yaml", "train.epochs=1")
+
+
+def drawn(pictures: int, root: Path) -> tuple[str, ...]:
+    """The settings of so many drawn digits, none held out, kept below `root`."""
+    numbers = f"{{train: {pictures}, test: 1000}}"
+    return "data.name=synthetic", f"data.synthetic={numbers}", "data.validation=0", f"data.root={root}"
+
+
+def run(words: tuple[str, ...], folder: Path, torch_memory: int) -> dict[str, Any]:
+    """An epoch's seconds, and the memory of its process."""
+    done = measure.train(*EPOCH, *words, folder=folder)
+    return {
+        "epoch_seconds": done.epochs[0]["seconds"],
+        "memory_beyond_torch_mb": round((done.process.peak_memory - torch_memory) / 1e6),
+        "cpu_seconds": done.process.cpu_seconds,
+        "device": done.metrics["device"],
+        "seed": done.metrics["seed"],
+    }
+
+
+def main() -> None:
+    """Measure, and write results/growth.json."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--base", type=int, default=30_000)
+    options = parser.parse_args()
+    command = f"python benchmarks/growth.py --rounds {options.rounds} --base {options.base}"
+    torch_memory = measure.run(sys.executable, "-c", "import torch").peak_memory
+    rows: list[dict[str, Any]] = [{"pictures": options.base * factor, "runs": []} for factor in FACTORS]
+    mnist: dict[str, Any] = {"pictures": 55_000, "runs": []}
+    results = {"command": command, **measure.setting(), "torch_memory_mb": round(torch_memory / 1e6)}
+    results |= {"rows": rows, "mnist": mnist}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for row in rows:  # drawn beforehand: that takes memory of its own
+            measure.cnn("data", "get", *drawn(row["pictures"], folder))
+        for _ in range(options.rounds):
+            for row in rows:
+                row["runs"].append(run(drawn(row["pictures"], folder), folder, torch_memory))
+            mnist["runs"].append(run((), folder, torch_memory))
+            measure.write("growth", results)
+    show(results)
+
+
+def show(results: dict[str, Any]) -> None:
+    """The medians, a line a size."""
+    first = None
+    for row in (*results["rows"], results["mnist"]):
+        seconds, memory = (
+            statistics.median(run[key] for run in row["runs"])
+            for key in ("epoch_seconds", "memory_beyond_torch_mb")
+        )
+        first = first or seconds
+        print(f"{row['pictures']:>9,} pictures  {seconds:6.2f} s ({seconds / first:.2f} x)  {memory:,.0f} MB")
+
+
+if __name__ == "__main__":
+    main()

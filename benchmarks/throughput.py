@@ -1,0 +1,117 @@
+"""Pictures a second of lenet.yaml, beside an ordinary loop over the same network, and beside the arithmetic.
+
+    python benchmarks/throughput.py [--rounds 5] [--pictures 55000] [--threads 2]
+
+`cnn train` takes turns with references/plain_lenet.py, each a process of its own with as many threads, for an
+epoch: the loop as most scripts have it, and with two worker processes. What counts are medians. The limit is
+what the processor could do if it did nothing but the network's multiplications, at the rate of a large matrix
+product: training takes three times those of an evaluation (forward, for the weights, for the inputs).
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import measure
+
+SCRIPT = Path(__file__).parent / "references" / "plain_lenet.py"
+VALIDATION = 5_000
+SIDE = 2048
+"""Of the matrices whose product gives the processor's rate: far more arithmetic than memory traffic."""
+
+
+def program(threads: int, pictures: int, seed: int, folder: Path) -> dict[str, float]:
+    """An epoch of `cnn train`, and its evaluation."""
+    kept = 60_000 - pictures
+    words = ("--config", "lenet.yaml", "train.epochs=1", f"train.threads={threads}", f"seed={seed}")
+    done = measure.train(*words, f"data.validation={kept}", "train.device=cpu", folder=folder)
+    return {
+        "train_images_per_second": done.epochs[0]["images_per_second"],
+        "evaluation_images_per_second": evaluation_rate(folder / "run" / "model.safetensors", threads),
+        "process_cpu_seconds": done.process.cpu_seconds,
+        "accuracy": done.metrics["test"]["accuracy"],
+    }
+
+
+def evaluation_rate(checkpoint: Path, threads: int) -> float:
+    """Pictures a second through the trained network, from their bytes to their logits."""
+    from cnn_cli.engine import build, device
+    from cnn_cli.engine.checkpoint import read
+    from cnn_cli.engine.evaluate import logits_of
+
+    compute = device.choose("cpu", threads=threads)
+    trained = read(checkpoint)
+    pictures, network = build.source(trained.config.data).test(), trained.network()
+    started = time.perf_counter()
+    logits_of(network, pictures, trained.preparation, compute)
+    return len(pictures) / (time.perf_counter() - started)
+
+
+def plain(threads: int, pictures: int, seed: int, root: Path, workers: int) -> dict[str, float]:
+    """An epoch of the ordinary script, and its evaluation."""
+    numbers = {"--threads": threads, "--workers": workers, "--pictures": pictures, "--seed": seed}
+    words = [word for name, number in numbers.items() for word in (name, str(number))]
+    done = measure.run(sys.executable, SCRIPT, root, *words)
+    figures: dict[str, float] = json.loads(done.output)
+    return figures | {"process_cpu_seconds": done.cpu_seconds}
+
+
+def matrix_product_rate(threads: int) -> float:
+    """Floating-point operations a second of a float32 matrix product."""
+    import torch
+
+    torch.set_num_threads(threads)
+    left, right = torch.rand(2, SIDE, SIDE)
+    seconds = []
+    for _ in range(10):
+        started = time.perf_counter()
+        left @ right
+        seconds.append(time.perf_counter() - started)
+    return 2 * SIDE**3 / statistics.median(seconds)
+
+
+def main() -> None:
+    """Measure, and write results/throughput.json."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--pictures", type=int, default=55_000)
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    threads, pictures = options.threads, options.pictures
+    command = f"python benchmarks/throughput.py --rounds {options.rounds} --threads {threads}"
+    results: dict[str, Any] = {"command": command} | measure.setting()
+    results |= {"threads": threads, "pictures": pictures, "device": f"cpu, float32, threads: {threads}"}
+    results["multiply_adds"] = json.loads(measure.cnn("summary", "lenet", "--json").output)["multiply_adds"]
+    runs: dict[str, list[dict[str, float]]] = {"cnn": [], "plain": [], "plain, 2 workers": []}
+    rates = []
+    with tempfile.TemporaryDirectory() as name:
+        root = measure.torchvision_root(Path(name) / "data")
+        for seed in range(1, options.rounds + 1):
+            rates.append(matrix_product_rate(threads))
+            runs["cnn"].append({"seed": seed} | program(threads, pictures, seed, Path(name)))
+            runs["plain"].append({"seed": seed} | plain(threads, pictures, seed, root, 0))
+            runs["plain, 2 workers"].append({"seed": seed} | plain(threads, pictures, seed, root, 2))
+            results |= {"matrix_product_flops": statistics.median(rates), "runs": runs}
+            measure.write("throughput", results)
+    show(results)
+
+
+def show(results: dict[str, Any]) -> None:
+    """The medians in a few lines."""
+    for what in ("train", "evaluation"):
+        key = f"{what}_images_per_second"
+        medians = {
+            kind: statistics.median(run[key] for run in runs) for kind, runs in results["runs"].items()
+        }
+        for kind, rate in medians.items():
+            print(f"{what:<11}{kind:<17} {rate:>8,.0f} images/s  cnn is {medians['cnn'] / rate:.2f} x")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""The measurements as tables: one function a kind of results file, from what it holds to Markdown."""
+
+import statistics
+from collections.abc import Callable, Sequence
+from typing import Any
+
+Results = dict[str, Any]
+"""What a results file holds."""
+
+ACCURACIES = {
+    "lenet": (
+        "`lenet.yaml`: LeNet-5's layer sizes, today's training",
+        "cnn train --config lenet.yaml seed=S",
+    ),
+    "lenet-1998": (
+        "`lenet-1998.yaml`: LeNet-5 as published",
+        "cnn train --config lenet-1998.yaml train.threads=1 seed=S",
+    ),
+    "lenet-1998-without-coefficients": (
+        "the same without the trainable coefficients of its sub-sampling",
+        "the same, its two affine layers left out",
+    ),
+    "synthetic": (
+        "`lenet.yaml` that has never seen a real digit, on MNIST's test set",
+        "cnn train --config lenet.yaml data.name=synthetic seed=S, cnn eval RUN data.name=mnist",
+    ),
+}
+"""Name of the files NAME-seedN.json -> what was trained, and by which command."""
+
+
+def markdown(head: str, rows: Sequence[Sequence[str]]) -> str:
+    """A table; `head` has the titles of its columns, with bars between them."""
+    line = "|---" * (head.count("|") + 1) + "|"
+    return "\n".join([f"| {head} |", line, *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def accuracies(files: dict[str, Results]) -> str:
+    """Mean and standard deviation over seeds, from all files NAME-seedN.json."""
+    rows = []
+    for name, (title, command) in ACCURACIES.items():
+        found = [result for file, result in files.items() if file.partition("-seed")[0] == name]
+        shares = [100 * accuracy(result) for result in found]
+        epochs = {str(result["epochs"]) for result in found if "epochs" in result}
+        rows.append((title, spread(shares), each(shares), "/".join(epochs), f"`{command}`"))
+    return markdown("what | test accuracy | each seed | epochs | command", rows)
+
+
+def accuracy(result: Results) -> float:
+    """Accuracy in 0..1 of a run's metrics, or of what `cnn eval --json` printed."""
+    return float(result["test"]["accuracy"] if "test" in result else result["accuracy"])
+
+
+def spread(shares: Sequence[float]) -> str:
+    """Mean and standard deviation of percentages."""
+    deviation = f" ± {statistics.stdev(shares):.2f}" if len(shares) > 1 else ""
+    return f"{statistics.mean(shares):.2f} %{deviation}"
+
+
+def each(shares: Sequence[float]) -> str:
+    """Percentages one by one."""
+    return ", ".join(f"{share:.2f}" for share in shares)
+
+
+def median(runs: Sequence[Results], key: str) -> float:
+    """The median over runs of one of their figures."""
+    return statistics.median(run[key] for run in runs)
+
+
+def time_to_99(measured: Results) -> str:
+    """The way to 99 %, beside what others publish."""
+    copied = measured["most_copied"][-1]
+    rows = [
+        _timed("`cnn train --config fast.yaml`", measured["fast"]),
+        _timed("the fastest published recipe", measured["train_mnist_fast"]),
+        (
+            f"the most-copied script, to the end of its epoch {copied['epoch']}",
+            f"{copied['accuracy']:.2%} (1)",
+            f"{copied['seconds']:.0f} s",
+            "",
+        ),
+    ]
+    return markdown("what | test accuracy (seeds) | whole process | training", rows)
+
+
+def _timed(title: str, runs: Sequence[Results]) -> tuple[str, ...]:
+    shares = spread([100 * run["accuracy"] for run in runs])
+    whole, training = median(runs, "seconds"), median(runs, "train_seconds")
+    return title, f"{shares} ({len(runs)})", f"{whole:.1f} s", f"{training:.1f} s"
+
+
+def startup(measured: Results) -> str:
+    """What commands cost before their work begins."""
+    rows = [(f"`{row['command']}`", f"{row['ratio']:.2f} x `{row['beside']}`") for row in measured["rows"]]
+    return markdown("command | CPU time", rows)
+
+
+def architectures(measured: Results) -> str:
+    """The digit-sized networks, from the smallest accuracy to the largest."""
+    rows = []
+    for config, size in measured["networks"].items():
+        runs = [run for run in measured["runs"] if run["config"] == config]
+        shares = [100 * run["accuracy"] for run in runs]
+        columns = (
+            f"`{config}.yaml`",
+            f"{size['parameters']:,}",
+            f"{size['multiply_adds']:,}",
+            str(runs[0]["epochs"]),
+            f"{statistics.mean(run['seconds'] for run in runs):.0f} s",
+            spread(shares),
+            each(shares),
+        )
+        rows.append((statistics.mean(shares), columns))
+    head = "config | parameters | multiply-adds | epochs | time | test accuracy | each seed"
+    return markdown(head, [columns for _, columns in sorted(rows)])
+
+
+PACES = {
+    "cnn": "`cnn train --config lenet.yaml`",
+    "plain": "a plain loop over the same network",
+    "plain, 2 workers": "the same with two worker processes",
+}
+
+
+def throughput(measured: Results) -> str:
+    """Pictures a second beside the plain loop and the arithmetic, and how many times theirs are ours."""
+    parts = ("train", "evaluation")
+    rates = {
+        title: [median(measured["runs"][kind], f"{part}_images_per_second") for part in parts]
+        for kind, title in PACES.items()
+    }
+    ours = rates[PACES["cnn"]]
+    evaluation = measured["matrix_product_flops"] / (2 * measured["multiply_adds"])  # a multiplication, a sum
+    rates["the network's multiplications alone"] = [evaluation / 3, evaluation]  # forward, weights, inputs
+    rows = []
+    for title, there in rates.items():
+        pairs = zip(ours, there, strict=True)
+        figures = [text for mine, rate in pairs for text in (f"{rate:,.0f}", f"{mine / rate:.2f} x")]
+        rows.append((title, *figures))
+    return markdown("what | training, images/s | ours | evaluation, images/s | ours", rows)
+
+
+def growth(measured: Results) -> str:
+    """Time and memory of an epoch against the data."""
+    first = median(measured["rows"][0]["runs"], "epoch_seconds")
+    named = [*((row, "drawn digits") for row in measured["rows"]), (measured["mnist"], "MNIST")]
+    rows = []
+    for row, what in named:
+        seconds, memory = (median(row["runs"], key) for key in ("epoch_seconds", "memory_beyond_torch_mb"))
+        ratio = "" if what == "MNIST" else f"{seconds / first:.2f} x"
+        rows.append((f"{row['pictures']:,} {what}", f"{seconds:.1f} s", ratio, f"{memory:,.0f} MB"))
+    return markdown("pictures | epoch | ratio | memory beyond `import torch`", rows)
+
+
+def processes(measured: Results) -> str:
+    """Processes that train together, beside threads."""
+    rows = [
+        (
+            way,
+            f"{median(runs, 'images_per_second'):,.0f}",
+            f"{median(runs, 'seconds'):.1f} s",
+            f"{median(runs, 'cpu_seconds'):.1f} s",
+        )
+        for way, runs in measured["runs"].items()
+    ]
+    return markdown("what | training, images/s | whole run | CPU time", rows)
+
+
+def folder(measured: Results) -> str:
+    """A folder of small pictures, opened for the first time and again."""
+    keys = ("seconds_until_training", "cpu_seconds_until_training", "seconds")
+    rows = [
+        (start, *(f"{measured[start][key]} s" for key in keys), f"{measured[start]['peak_memory_mb']:,} MB")
+        for start in ("first", "second")
+    ]
+    return markdown("start | until training | CPU time until then | whole run of one epoch | memory", rows)
+
+
+Table = Callable[[Results], str]
