@@ -95,7 +95,12 @@ SECTIONS = (
     ),
 )
 
-TABLES = {"results": "Accuracy", "time_to_99": "The way to 99 %", "startup": "Start-up"}
+TABLES = {
+    "results": "Accuracy",
+    "architectures": "Architectures",
+    "time_to_99": "The way to 99 %",
+    "startup": "Start-up",
+}
 """Name of the marks in the README -> the section whose table stands between them."""
 
 
