@@ -19,7 +19,7 @@ HALVINGS = 40
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     """The temperature that makes the mean cross-entropy least.
 
-    In the inverse temperature b, the loss is convex, and its slope the mean of what softmax(b * logits) expects
+    In the inverse temperature b the loss is convex; its slope is the mean of what softmax(b * logits) expects
     the logit to be, less the label's own logit. Its zero is found by halving an interval.
 
     Args:

@@ -5,6 +5,7 @@ the digits the network sees strangers, and the cross-entropy of its answers to t
 distribution is added to the loss.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -32,6 +33,8 @@ class Strangers:
     def rows(self, pictures: int, seed: int, step: int) -> Tensor:
         """Which strangers, int64 [K] on the CPU, go with so many training pictures in a step."""
         count = round(self.share * pictures)
+        if not count:
+            return torch.empty(0, dtype=torch.int64)
         return torch.randint(len(self.images), (count,), generator=generator(seed, "strangers", step))
 
     def to(self, device: torch.device) -> "Strangers":
@@ -42,6 +45,9 @@ class Strangers:
 NOBODY = Strangers(torch.empty(0, 1, 28, 28, dtype=torch.uint8), 0.0)
 
 
-def uniform_cross_entropy(logits: Tensor) -> Tensor:
-    """Sum over logits float [K, C] of the cross-entropy with the uniform distribution, >= log C each."""
-    return -logits.log_softmax(1).mean(1).sum()
+def sureness(logits: Tensor) -> Tensor:
+    """The paper's added loss, summed over logits float [K, C], less its least value: 0 where none is sure.
+
+    The cross-entropy with the uniform distribution is log C at least; the rest is the divergence from it.
+    """
+    return -logits.log_softmax(1).mean(1).sum() - len(logits) * math.log(logits.shape[1])

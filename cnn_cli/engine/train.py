@@ -24,7 +24,7 @@ from cnn_cli.engine.optimizers import build_optimizer
 from cnn_cli.engine.records import EpochRecord, StepRecord
 from cnn_cli.engine.schedules import schedule
 from cnn_cli.engine.seeds import derive, generator, seed_layers
-from cnn_cli.engine.strangers import uniform_cross_entropy
+from cnn_cli.engine.strangers import sureness
 from cnn_cli.engine.tensorfile import by_prefix
 from cnn_cli.engine.training_data import TrainingData
 from cnn_cli.errors import CnnError, ConfigError
@@ -179,7 +179,7 @@ class TrainingLoop:
     def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
         known, strange = logits.float().tensor_split([len(labels)])
         loss = F.cross_entropy(known, labels, label_smoothing=self.settings.label_smoothing)
-        return loss + uniform_cross_entropy(strange) / len(labels) if len(strange) else loss
+        return loss + sureness(strange) / len(labels) if len(strange) else loss
 
     def _count(self, loss: Tensor, pictures: int) -> None:
         """Add to the epoch's sums, on the device: no step waits for a number to come back."""
