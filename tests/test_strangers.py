@@ -115,13 +115,16 @@ def test_spirals_turn_more_than_twice() -> None:
         assert abs(heading[-1] - heading[0]) > 2 * 2 * np.pi
 
 
-def test_textures_are_cloudy() -> None:
-    """Neighbouring pixels of a cloud are alike, as in photographs; those of noise are not."""
+def test_textures_are_clouds_or_haze() -> None:
+    """Neighbouring pixels of a cloud are alike, as in photographs; some are faint, as on empty paper."""
     ink = textures._texture(np.random.default_rng(0))
     assert (ink.shape, ink.dtype) == ((textures.FIELD, textures.FIELD), np.float32)
     shares = [(textures._texture(np.random.default_rng(seed)) > 0).mean() for seed in range(50)]
     assert min(shares) > 0.08
-    assert max(shares) < 0.62
+    assert max(shares) < 0.82
+    darkest = textures.textures(50, np.random.default_rng(0)).max(axis=(1, 2))
+    assert darkest.min() < 80
+    assert darkest.max() > 200
     pixels = torch.from_numpy(textures.textures(50, np.random.default_rng(0))).float()
     right, left = pixels[:, 4:24, 5:24].flatten(), pixels[:, 4:24, 4:23].flatten()
     assert F.cosine_similarity(right - right.mean(), left - left.mean(), dim=0) > 0.5

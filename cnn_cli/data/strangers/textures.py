@@ -8,7 +8,7 @@ from cnn_cli.image.fit import fit
 FIELD = 40
 """Pixels a side before the ink is brought to its box of 20."""
 
-# Natural pictures have amplitudes that fall as 1/frequency (Field 1987); others are cloudier, and noise has 0.
+# Natural pictures have amplitudes that fall as 1/frequency (Field 1987); others are cloudier; 0 is noise.
 FALL = (0.0, 2.2)
 
 # Share of the picture that is dark enough to be ink, and how soft its edge is, in deviations of grey.
