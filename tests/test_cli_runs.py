@@ -304,9 +304,8 @@ def test_eval_says_what_calibration_changed(workplace: Path, trained_run: Path) 
 
 
 def test_a_run_learns_from_strangers_and_repeats_itself(
-    workplace: Path, monkeypatch: pytest.MonkeyPatch
+    workplace: Path,
 ) -> None:
-    monkeypatch.setattr("cnn_cli.engine.build.POOL", 250)  # 20,000 take seconds to draw
     assert cnn(*TRAIN, "--out", "plain").code == 0
     for folder in ("one", "two"):
         assert cnn(*TRAIN, "data.strangers=0.5", "--out", folder).code == 0

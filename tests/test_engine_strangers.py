@@ -126,22 +126,26 @@ def with_strangers(share: float) -> schema.Config:
     return tiny.config().model_copy(update={"data": schema.Data(strangers=share)})
 
 
-def test_they_are_drawn_from_the_runs_seed(monkeypatch):
-    monkeypatch.setattr(build, "POOL", 260)
-    made = build.strangers(with_strangers(0.25), digits())
-    again = build.strangers(with_strangers(0.25), digits())
-    other = build.strangers(with_strangers(0.25).model_copy(update={"seed": 1}), digits())
+def test_they_are_drawn_from_the_runs_seed():
+    made = build.strangers(with_strangers(0.25), digits(), 104)
+    again = build.strangers(with_strangers(0.25), digits(), 104)
+    other = build.strangers(with_strangers(0.25).model_copy(update={"seed": 1}), digits(), 104)
     assert (made.share, made.images.shape, made.images.dtype) == (0.25, (260, 1, 28, 28), torch.uint8)
     assert torch.equal(made.images, again.images)
     assert not torch.equal(made.images, other.images)
 
 
+def test_no_more_than_the_pool_are_drawn(monkeypatch):
+    monkeypatch.setattr(build, "POOL", 5)
+    assert len(build.strangers(with_strangers(0.25), digits(), 10**9).images) == 5
+
+
 def test_none_are_drawn_where_none_are_wanted():
-    assert build.strangers(with_strangers(0.0), tiny.source()) is strangers.NOBODY
+    assert build.strangers(with_strangers(0.0), tiny.source(), 90) is strangers.NOBODY
 
 
 @pytest.mark.parametrize("source", [tiny.source(), digits(reading="whole")], ids=["others", "photographs"])
 def test_other_pictures_than_digits_in_ink_are_refused(source):
     with pytest.raises(ConfigError, match=r"data\.strangers.*tiny") as caught:
-        build.strangers(with_strangers(0.5), source)
+        build.strangers(with_strangers(0.5), source, 90)
     assert "data.strangers=0" in str(caught.value.hint)

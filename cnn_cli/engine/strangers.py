@@ -14,7 +14,10 @@ from torch import Tensor
 from cnn_cli.engine.seeds import generator
 
 POOL = 20_000
-"""Strangers that are drawn for a run, in about 4 s; augmentation changes them each time they are taken."""
+"""Strangers drawn for a run at most, in about 4 s; augmentation changes them each time they are taken."""
+
+EPOCHS = 10
+"""And no more than so many epochs take: a small run need not wait."""
 
 
 @dataclass(frozen=True)
