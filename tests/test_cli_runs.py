@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -269,3 +270,48 @@ def test_evaluation_needs_no_run_folder(workplace: Path, trained_run: Path) -> N
     assert outcome.code == 0, outcome.err
     test = json.loads((trained_run / "metrics.json").read_text())["test"]
     assert json.loads(outcome.out)["confusion_matrix"] == test["confusion_matrix"]
+
+
+# ---- how sure it is
+
+
+def test_an_answer_below_the_wanted_confidence_is_unsure(workplace: Path, trained_run: Path) -> None:
+    plain = ("predict", "one.png", "--checkpoint", trained_run)
+    sure = cnn(*plain, "--min-confidence", "0")
+    assert re.fullmatch(r"one\.png: \d \(\d+\.\d%\)\n", sure.out)
+    unsure = cnn(*plain, "--min-confidence", "1")
+    assert (sure.code, unsure.code) == (0, 0)
+    label, share = re.findall(r"(\d) \((.*)\)", sure.out)[0]
+    assert unsure.out == f"one.png: unsure ({label} at {share})\n"
+    answers = [json.loads(cnn(*plain, "--json", "--min-confidence", bar).out) for bar in ("0", "1")]
+    assert [answer.pop("sure") for answer in answers] == [True, False]
+    assert answers[0] == answers[1]
+
+
+def test_strict_exits_with_5_when_an_answer_is_unsure(workplace: Path, trained_run: Path) -> None:
+    plain = ("predict", "--checkpoint", trained_run, "--strict", "one.png")
+    assert cnn(*plain, "--min-confidence", "0").code == ExitCode.OK
+    assert cnn(*plain, "--min-confidence", "1").code == ExitCode.UNSURE == 5
+    both = cnn(*plain, "absent.png", "--min-confidence", "1")
+    assert (both.code, both.out.count("unsure")) == (ExitCode.DATA, 1)  # what cannot be read weighs more
+
+
+def test_eval_says_what_calibration_changed(workplace: Path, trained_run: Path) -> None:
+    figures = json.loads(cnn("eval", trained_run, "--json").out)
+    shown = cnn("eval", trained_run).out
+    assert f"{figures['calibration_error']:.4f} ({figures['uncalibrated_error']:.4f} without" in shown
+    assert f"temperature {figures['temperature']:.2f})" in shown
+
+
+def test_a_run_learns_from_strangers_and_repeats_itself(
+    workplace: Path,
+) -> None:
+    assert cnn(*TRAIN, "--out", "plain").code == 0
+    for folder in ("one", "two"):
+        assert cnn(*TRAIN, "data.strangers=0.5", "--out", folder).code == 0
+    assert weights("one") == weights("two")
+    losses = [
+        json.loads(Path(run, "history.jsonl").read_text().splitlines()[0])["train_loss"]
+        for run in ("plain", "one")
+    ]
+    assert losses[0] < losses[1]  # being sure of strangers costs

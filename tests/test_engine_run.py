@@ -54,7 +54,7 @@ def test_the_test_figures_are_those_of_the_checkpoint(finished):
     trained, test = checkpoint.read(finished.folder.checkpoint), tiny.source().test()
     with torch.no_grad():
         inputs = (test.store / 255 - trained.preparation.mean[0]) / trained.preparation.std[0]
-        logits = trained.network()(inputs)
+        logits = trained.network()(inputs) / trained.temperature
     accuracy = (logits.argmax(1) == test.labels).double().mean().item()
     assert finished.test.accuracy == accuracy
     assert finished.test.n == 45

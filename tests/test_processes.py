@@ -18,7 +18,8 @@ from cnn_cli.engine.processes import ALONE, Processes
 
 NETWORK = """\
 name: small
-data: {name: synthetic, validation: 101, synthetic: {train: 701, test: 203}, augment: {rotate: 0}}
+data:
+  {name: synthetic, validation: 101, strangers: 0.5, synthetic: {train: 701, test: 203}, augment: {rotate: 0}}
 model:
   layers:
     - pool: {window: 2, kind: avg}

@@ -1,5 +1,6 @@
 """From a config to the things that a run is made of. Beyond these functions everything takes plain values."""
 
+import math
 from pathlib import Path
 
 import torch
@@ -14,7 +15,7 @@ from cnn_cli.data.sources import Pictures, Source, check_source, classes_of, ope
 from cnn_cli.data.verify import Check
 from cnn_cli.engine import device
 from cnn_cli.engine.seeds import derive
-from cnn_cli.engine.strangers import NOBODY, POOL, Strangers
+from cnn_cli.engine.strangers import EPOCHS, NOBODY, POOL, Strangers
 from cnn_cli.errors import ConfigError, NetworkError
 from cnn_cli.model.build import build_network
 from cnn_cli.model.shapes import Shape
@@ -111,8 +112,8 @@ def training_pictures(config: schema.Config, source: Source) -> tuple[Pictures, 
     return train, validation
 
 
-def strangers(config: schema.Config, source: Source) -> Strangers:
-    """The pictures that a run learns to be unsure of.
+def strangers(config: schema.Config, source: Source, pictures: int) -> Strangers:
+    """What a run with so many training pictures learns to be unsure of.
 
     Raises:
         ConfigError: the config wants some, but the source's pictures are not digits in ink.
@@ -126,7 +127,8 @@ def strangers(config: schema.Config, source: Source) -> Strangers:
         )
     from cnn_cli.data.strangers import draw  # drawing needs imports that most runs do not
 
-    images = torch.from_numpy(draw(POOL, derive(config.seed, "strangers")))
+    count = min(POOL, math.ceil(EPOCHS * config.data.strangers * pictures))
+    images = torch.from_numpy(draw(count, derive(config.seed, "strangers")))
     return Strangers(images.unsqueeze(1), config.data.strangers)
 
 

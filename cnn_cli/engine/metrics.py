@@ -70,7 +70,7 @@ def measure(logits: Tensor, labels: Tensor, classes: tuple[str, ...], temperatur
         confusion_matrix=tuple(tuple(row) for row in matrix.tolist()),
         calibration_error=calibration_error(calibrated.softmax(1), labels),
         temperature=temperature,
-        uncalibrated_error=calibration_error(logits.softmax(1), labels),
+        uncalibrated_error=calibration_error(logits.double().softmax(1), labels),
     )
 
 

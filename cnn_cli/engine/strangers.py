@@ -13,7 +13,10 @@ from torch import Tensor
 from cnn_cli.engine.seeds import generator
 
 POOL = 20_000
-"""Strangers that are drawn for a run, in about 4 s; augmentation changes them each time they are taken."""
+"""Strangers drawn for a run at most, in about 4 s; augmentation changes them each time they are taken."""
+
+EPOCHS = 10
+"""And no more than so many epochs take: a small run need not wait."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,9 @@ class Strangers:
     def rows(self, pictures: int, seed: int, step: int) -> Tensor:
         """Which strangers, int64 [K] on the CPU, go with so many training pictures in a step."""
         count = round(self.share * pictures)
-        return torch.randint(max(1, len(self.images)), (count,), generator=generator(seed, "strangers", step))
+        if not count:
+            return torch.empty(0, dtype=torch.int64)
+        return torch.randint(len(self.images), (count,), generator=generator(seed, "strangers", step))
 
     def to(self, device: torch.device) -> "Strangers":
         """The same on another device."""

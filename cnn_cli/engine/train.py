@@ -7,7 +7,6 @@ state goes on bit for bit, from any step.
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
-from functools import partial
 from typing import Any
 
 import torch
@@ -16,12 +15,12 @@ from torch import Tensor, nn
 
 from cnn_cli.config import schema
 from cnn_cli.data.augment.batch import Changes, augment
-from cnn_cli.data.augment.mixup import Mix
 from cnn_cli.data.inputs import Preparation
 from cnn_cli.engine.average import WeightAverage
 from cnn_cli.engine.calibration import fit_temperature
 from cnn_cli.engine.device import Compute
 from cnn_cli.engine.evaluate import logits_of
+from cnn_cli.engine.loss import cross_entropy
 from cnn_cli.engine.optimizers import build_optimizer
 from cnn_cli.engine.records import EpochRecord, StepRecord
 from cnn_cli.engine.schedules import schedule
@@ -165,19 +164,11 @@ class TrainingLoop:
         with self.compute.autocast():
             logits = self.shared_network(inputs)
         labels = self.data.train.labels[batch]
-        loss = self._cross_entropy(logits, labels, mix)
+        smoothing = self.settings.label_smoothing
+        loss = cross_entropy(logits, labels, mix, smoothing)
         for weight, beside in take_auxiliary_logits(self.network):
-            loss = loss + weight * self._cross_entropy(beside, labels, mix)
+            loss = loss + weight * cross_entropy(beside, labels, mix, smoothing)
         return loss
-
-    def _cross_entropy(self, logits: Tensor, labels: Tensor, mix: Mix | None) -> Tensor:
-        """Sum over the logits [N + K, C], divided by the N labels; the K strangers' target is uniform."""
-        loss = partial(F.cross_entropy, logits.float(), label_smoothing=self.settings.label_smoothing)
-        if len(labels) == len(logits) and mix is None:
-            return loss(labels)
-        targets = torch.full_like(logits, 1 / logits.shape[1], dtype=torch.float32)
-        targets[: len(labels)] = F.one_hot(labels, logits.shape[1]).float()
-        return loss(mix.blend(targets) if mix else targets, reduction="sum") / len(labels)
 
     def _count(self, loss: Tensor, pictures: int) -> None:
         """Add to the epoch's sums, on the device: no step waits for a number to come back."""

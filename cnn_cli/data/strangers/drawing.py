@@ -19,7 +19,7 @@ Images = NDArray[np.uint8]
 
 # Spread of a further factor of the pen's size (log): the strangers that people hand over are often printed,
 # and print is thinner and thicker than handwriting. The radius stays in this range of pixels.
-BROAD, RADIUS = 0.35, (0.6, 3.6)
+BROAD, RADIUS = 0.45, (0.6, 4.0)
 
 
 def draw(count: int, seed: int) -> Images:
@@ -74,8 +74,8 @@ KINDS: tuple[tuple[Callable[[int, np.random.Generator], Images], int], ...] = (
     (_glyphs, 120),
     (_scribbles, 45),
     (_halves, 20),
-    (_doubles, 35),
-    (textures, 30),
+    (_doubles, 30),
+    (textures, 35),
 )
 """What draws each kind, and how many of a block are of it. Letters are the likest to digits."""
 

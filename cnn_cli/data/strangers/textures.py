@@ -1,4 +1,4 @@
-"""What is left of a photograph when ink is looked for in it: blobs, patches, fur."""
+"""What is left of a photograph or of empty paper when ink is looked for in it: blobs, patches, fur, haze."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,12 +8,15 @@ from cnn_cli.image.fit import fit
 FIELD = 40
 """Pixels a side before the ink is brought to its box of 20."""
 
-# Natural pictures have amplitudes that fall as 1/frequency (Field 1987); others are cloudier or rougher.
-FALL = (0.7, 2.2)
+# Natural pictures have amplitudes that fall as 1/frequency (Field 1987); others are cloudier; 0 is noise.
+FALL = (0.0, 2.2)
 
 # Share of the picture that is dark enough to be ink, and how soft its edge is, in deviations of grey.
-INK = (0.10, 0.60)
+INK = (0.10, 0.80)
 EDGE = (0.05, 0.8)
+
+# How dark the darkest ink is, as a power of a random share: the noise of empty paper leaves a faint haze.
+FAINT = 0.06
 
 
 def textures(n: int, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -31,4 +34,4 @@ def _texture(rng: np.random.Generator) -> NDArray[np.float32]:
     grey = grey / grey.std() - rng.uniform(0, 2) * np.hypot(x * rng.uniform(0.5, 1.5), y)
     level = np.quantile(grey, 1 - rng.uniform(*INK))
     ink: NDArray[np.float32] = np.clip((grey - level) / rng.uniform(*EDGE), 0, 1).astype(np.float32)
-    return ink
+    return ink * np.float32(FAINT ** (rng.random() ** 2))

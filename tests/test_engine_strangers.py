@@ -1,0 +1,170 @@
+"""Learning to be unsure: what is added to a step, what it costs, and what it teaches."""
+
+import copy
+import math
+from dataclasses import replace
+
+import pytest
+import tiny
+import torch
+import torch.nn.functional as F
+from tiny import equal, weights
+
+from cnn_cli.config import schema
+from cnn_cli.data.augment.mixup import Mix
+from cnn_cli.data.inputs import Preparation
+from cnn_cli.data.sources import Pictures, Source
+from cnn_cli.engine import build, strangers
+from cnn_cli.engine.evaluate import logits_of
+from cnn_cli.engine.loss import cross_entropy
+from cnn_cli.engine.processes import Processes
+from cnn_cli.engine.records import StepRecord
+from cnn_cli.engine.strangers import NOBODY, Strangers
+from cnn_cli.engine.train import TrainingLoop
+from cnn_cli.errors import ConfigError
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+AUGMENT = schema.Augment(rotate=10, scale=0.1, shear=0.1, translate=1)
+DRAWS = torch.Generator().manual_seed(5)
+CHECKED = torch.randint(0, 2, (40, 1, tiny.SIZE, tiny.SIZE), generator=DRAWS, dtype=torch.uint8) * 255
+"""Pictures unlike bars, boxes and dots."""
+
+
+def loop(share: float, *arguments, **settings) -> TrainingLoop:
+    """A loop with strangers."""
+    made = tiny.loop(*arguments, **settings)
+    made.data = replace(made.data, strangers=Strangers(CHECKED, share))
+    return made
+
+
+def test_strangers_count_by_their_divergence_from_the_uniform_distribution():
+    logits, labels = torch.randn(12, 5, generator=torch.Generator().manual_seed(0)), torch.arange(5)
+    known, strange = logits.tensor_split([5])
+    for smoothing in (0.0, 0.1):
+        divergence = F.kl_div(strange.log_softmax(1), torch.full_like(strange, 0.2), reduction="sum")
+        expected = F.cross_entropy(known, labels, label_smoothing=smoothing) + divergence / 5
+        assert cross_entropy(logits, labels, None, smoothing).item() == pytest.approx(
+            expected.item(), rel=1e-5
+        )
+    unsure = torch.cat([known, torch.ones(7, 5)])
+    plain = F.cross_entropy(known, labels).item()
+    assert cross_entropy(unsure, labels, None, 0.0).item() == pytest.approx(plain, rel=1e-5)
+
+
+def test_strangers_are_mixed_like_all_others():
+    """Half a digit and half a stranger is half that digit."""
+    logits, mix = (
+        torch.randn(2, 4, generator=torch.Generator().manual_seed(0)),
+        Mix(torch.tensor([1, 0]), 0.6),
+    )
+    target = torch.tensor([[0.1, 0.1, 0.7, 0.1], [0.15, 0.15, 0.55, 0.15]])
+    expected = F.cross_entropy(logits, target, reduction="sum") - math.log(4)
+    assert cross_entropy(logits, torch.tensor([2]), mix, 0.0).item() == pytest.approx(
+        expected.item(), rel=1e-5
+    )
+
+
+def test_rows_are_drawn_for_each_step():
+    some = Strangers(CHECKED, 0.5)
+    first = some.rows(64, seed=1, step=0)
+    assert len(first) == 32
+    assert torch.equal(some.rows(64, seed=1, step=0), first)
+    assert not torch.equal(some.rows(64, seed=1, step=1), first)
+    assert not torch.equal(some.rows(64, seed=2, step=0), first)
+    many = some.rows(2000, seed=1, step=0)
+    assert set(many.tolist()) == set(range(40))
+    assert len(NOBODY.rows(64, seed=1, step=0)) == 0
+
+
+def test_a_step_adds_them_to_the_batch_and_their_sureness_to_its_loss():
+    ours = loop(0.5, batch_size=50)
+    ours.preparation = Preparation(tiny.SIZE, mean=(0.0,), std=(1.0,))
+    batch, strange = torch.arange(20), torch.arange(10)
+    found = ours._loss(batch, strange, torch.Generator())
+    network = copy.deepcopy(ours.network)
+    known = F.cross_entropy(network(ours.data.train.store[:20] / 255), ours.data.train.labels[:20])
+    other = network(CHECKED[:10] / 255).log_softmax(1)
+    divergence = F.kl_div(other, torch.full_like(other, 1 / 3), reduction="sum")
+    assert found.item() == pytest.approx((known + divergence / 20).item(), rel=1e-5)
+
+
+def test_without_them_nothing_changes():
+    plain, none = tiny.loop(tiny.RICH, augment=AUGMENT), loop(0.0, tiny.RICH, augment=AUGMENT)
+    list(plain.run()), list(none.run())
+    assert equal(weights(plain.network), weights(none.network))
+
+
+def test_accumulated_batches_give_the_same_step():
+    whole, parts = (loop(0.5, epochs=1, batch_size=48 // n, accumulate=n, lr=0.01) for n in (1, 4))
+    list(whole.run()), list(parts.run())
+    tiny.assert_close(weights(whole.network), weights(parts.network), 1e-5)
+
+
+def test_processes_share_them_out():
+    rows = Strangers(CHECKED, 0.5).rows(50, seed=1, step=3)
+    parts = [Processes(rank, 3).share(rows) for rank in range(3)]
+    assert torch.equal(torch.cat(parts), rows)
+
+
+def test_resuming_goes_on_bit_for_bit():
+    whole, first = (loop(0.5, tiny.RICH, augment=AUGMENT, ema=0.9) for _ in range(2))
+    list(whole.run())
+    for record in first.run():
+        if isinstance(record, StepRecord) and first.step == 5:
+            break
+    second = loop(0.5, tiny.RICH, augment=AUGMENT, ema=0.9)
+    second.load_state(*first.state())
+    list(second.run())
+    assert equal(weights(whole.network), weights(second.network))
+
+
+def test_the_network_learns_to_be_unsure():
+    """Of pictures that it has not seen, but of the strangers' kind; and still reads the others."""
+    unseen = torch.randint(0, 2, (60, 1, tiny.SIZE, tiny.SIZE), generator=DRAWS, dtype=torch.uint8) * 255
+    sure = {}
+    for share in (0.0, 1.0):
+        made = loop(share, train=tiny.pictures(300), epochs=15, lr=0.02)
+        list(made.run())
+        assert made.history[-1].validation_accuracy > 0.9
+        pictures = Pictures(unseen, torch.zeros(60).long())
+        logits = logits_of(made.network, pictures, made.preparation, made.compute)
+        sure[share] = logits.softmax(1).max(1).values.mean().item()
+    assert sure[1.0] < 0.6 < 0.75 < sure[0.0]
+
+
+# --- from the config ----------------------------------------------------------------------------------------
+
+
+def digits(**changes) -> Source:
+    """A source of digits in ink."""
+    return replace(tiny.source(), classes=tuple("0123456789"), **changes)
+
+
+def with_strangers(share: float) -> schema.Config:
+    return tiny.config().model_copy(update={"data": schema.Data(strangers=share)})
+
+
+def test_they_are_drawn_from_the_runs_seed():
+    made = build.strangers(with_strangers(0.25), digits(), 104)
+    again = build.strangers(with_strangers(0.25), digits(), 104)
+    other = build.strangers(with_strangers(0.25).model_copy(update={"seed": 1}), digits(), 104)
+    assert (made.share, made.images.shape, made.images.dtype) == (0.25, (260, 1, 28, 28), torch.uint8)
+    assert torch.equal(made.images, again.images)
+    assert not torch.equal(made.images, other.images)
+
+
+def test_no_more_than_the_pool_are_drawn(monkeypatch):
+    monkeypatch.setattr(build, "POOL", 5)
+    assert len(build.strangers(with_strangers(0.25), digits(), 10**9).images) == 5
+
+
+def test_none_are_drawn_where_none_are_wanted():
+    assert build.strangers(with_strangers(0.0), tiny.source(), 90) is strangers.NOBODY
+
+
+@pytest.mark.parametrize("source", [tiny.source(), digits(reading="whole")], ids=["others", "photographs"])
+def test_other_pictures_than_digits_in_ink_are_refused(source):
+    with pytest.raises(ConfigError, match=r"data\.strangers.*tiny") as caught:
+        build.strangers(with_strangers(0.5), source, 90)
+    assert "data.strangers=0" in str(caught.value.hint)
