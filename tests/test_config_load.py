@@ -120,7 +120,7 @@ WRONG = [
     (
         "lr: 1e-3",
         "lr: 1e-3\ndata: {augment: {elastic_sigma: 3}}",
-        "14:17 data.augment: elastic_sigma is a setting of the elastic distortion, but elastic is 0",
+        "14:8 data.augment: elastic_sigma is a setting of the elastic distortion, but elastic is 0",
     ),
     ("lr: 1e-3", "lr: 0", "13:7 train.lr: must be greater than 0, not 0"),
     ("lr: 1e-3", "lr: true", "13:7 train.lr: must be a number, not true"),

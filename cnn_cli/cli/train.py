@@ -167,10 +167,11 @@ class _Show:
         if self.as_json:
             self.console.json_line({"event": "epoch", **asdict(record), "data": self.data})
         else:
-            self.console.line(_epoch_line(record))
+            self.console.line(epoch_line(record))
 
 
-def _epoch_line(record: "EpochRecord") -> str:
+def epoch_line(record: "EpochRecord") -> str:
+    """An epoch's figures for people."""
     width = len(str(record.epochs))
     parts = [f"epoch {record.epoch:>{width}}/{record.epochs}", f"train loss {record.train_loss:.4f}"]
     if record.validation_accuracy is not None:
