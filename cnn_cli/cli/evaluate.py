@@ -11,6 +11,7 @@ from cnn_cli.cli.options import Json, is_override
 from cnn_cli.errors import BelowBarError, ConfigError, DataError
 
 if TYPE_CHECKING:
+    from cnn_cli.engine.metrics import Metrics
     from cnn_cli.tools.evaluate import Evaluation
 
 
@@ -117,7 +118,7 @@ def _show(evaluation: "Evaluation", checkpoint: Path) -> None:
         [
             ("accuracy", console.accuracy(metrics)),
             ("loss", f"{metrics.loss:.4f}"),
-            ("calibration error", f"{metrics.calibration_error:.4f}"),
+            ("calibration error", _calibration(metrics)),
             *((f"top {k}", f"{share:.2%}") for k, share in metrics.top_k.items() if k > 1),
             ("data", where),
             ("checkpoint", str(checkpoint)),
@@ -131,6 +132,12 @@ def _show(evaluation: "Evaluation", checkpoint: Path) -> None:
     labels = [c.label for c in metrics.per_class]
     counts = [[label, *map(str, row)] for label, row in zip(labels, metrics.confusion_matrix, strict=True)]
     console.table(f"confusion matrix, {where} (rows: true, columns: answered)", ["", *labels], counts)
+
+
+def _calibration(metrics: "Metrics") -> str:
+    """The error of the probabilities as they are shown, and without their temperature."""
+    before = f" ({metrics.uncalibrated_error:.4f} without temperature {metrics.temperature:.2f})"
+    return f"{metrics.calibration_error:.4f}{before if metrics.temperature != 1 else ''}"
 
 
 def _check_bar(evaluation: "Evaluation", bar: float) -> None:

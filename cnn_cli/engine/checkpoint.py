@@ -36,6 +36,8 @@ class Checkpoint:
     """What it was really trained on; differs from `config.data.name` after a fallback."""
     preparation: Preparation
     """How a picture becomes an input."""
+    temperature: float = 1.0
+    """What divides the logits before softmax makes probabilities of them."""
     metrics: dict[str, Any] = field(default_factory=dict)
     """Figures of the validation and, once it has been evaluated, of the test."""
     path: Path | None = None
@@ -55,6 +57,10 @@ class Checkpoint:
             raise DataError(f"{where}: its weights do not fit its config: {_one_line(error)}") from None
         return network.eval()
 
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Calibrated probabilities float64 [N, C] of the network's logits [N, C]."""
+        return torch.softmax(logits.double() / self.temperature, 1)
+
 
 def write(path: Path, checkpoint: Checkpoint) -> None:
     """Write the file atomically; equal checkpoints give equal bytes."""
@@ -65,6 +71,7 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
         "classes": checkpoint.classes,
         "data": checkpoint.data,
         "preparation": asdict(checkpoint.preparation),
+        "temperature": checkpoint.temperature,
         "metrics": checkpoint.metrics,
         "versions": versions(),
     }
@@ -86,6 +93,7 @@ def read(path: Path) -> Checkpoint:
             classes=tuple(map(str, header["classes"])),
             data=str(header["data"]),
             preparation=_preparation(header["preparation"], config),
+            temperature=_temperature(header.get("temperature", 1.0)),  # the first files have none
             metrics=dict(header["metrics"]),
             path=path,
         )
@@ -104,6 +112,12 @@ def _preparation(values: dict[str, Any], config: Config) -> Preparation:
     if not (fits and numbers and preparation.reading in get_args(Reading)):
         raise ValueError(f"the preparation {values} does not fit an input of {config.data.size} pixels")
     return preparation
+
+
+def _temperature(value: Any) -> float:
+    if not 0 < value < math.inf:
+        raise ValueError(f"the temperature is {value}")
+    return float(value)
 
 
 def _per_channel(numbers: Any, channels: int) -> tuple[float, ...]:

@@ -40,7 +40,7 @@ class Metrics:
     n: int
     correct: int
     loss: float
-    """Mean cross-entropy in nats, without label smoothing."""
+    """Mean cross-entropy of the probabilities in nats, without label smoothing."""
     top_k: dict[int, float]
     """Share of pictures whose class is among the k likeliest."""
     per_class: tuple[ClassMetrics, ...]
@@ -48,10 +48,15 @@ class Metrics:
     """Rows: true class; columns: what was answered."""
     calibration_error: float
     """Expected calibration error: mean distance of confidence and accuracy."""
+    temperature: float
+    """What divided the logits before they became probabilities; fitted on validation pictures."""
+    uncalibrated_error: float
+    """The expected calibration error at temperature 1."""
 
 
-def measure(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> Metrics:
-    """All figures from logits float [N, C] and labels int64 [N], N >= 1."""
+def measure(logits: Tensor, labels: Tensor, classes: tuple[str, ...], temperature: float = 1.0) -> Metrics:
+    """All figures from logits float [N, C], which the temperature divides, and labels int64 [N], N >= 1."""
+    calibrated = logits.double() / temperature
     matrix = confusion_matrix(logits.argmax(1), labels, len(classes))
     correct, n = int(matrix.diagonal().sum()), len(labels)
     return Metrics(
@@ -59,11 +64,13 @@ def measure(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> Metrics
         accuracy_interval=wilson_interval(correct, n),
         n=n,
         correct=correct,
-        loss=F.cross_entropy(logits.double(), labels).item(),
+        loss=F.cross_entropy(calibrated, labels).item(),
         top_k={k: top_k_accuracy(logits, labels, k) for k in (1, 2, 3, 5) if k <= len(classes)},
         per_class=per_class(matrix, classes),
         confusion_matrix=tuple(tuple(row) for row in matrix.tolist()),
-        calibration_error=calibration_error(logits.softmax(1), labels),
+        calibration_error=calibration_error(calibrated.softmax(1), labels),
+        temperature=temperature,
+        uncalibrated_error=calibration_error(logits.softmax(1), labels),
     )
 
 

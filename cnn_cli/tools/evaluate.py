@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from cnn_cli.data.sources import Pictures, Source
@@ -24,7 +23,7 @@ class Evaluation:
     metrics: Metrics
     pictures: Pictures
     probabilities: Tensor
-    """float32 [N, C]."""
+    """float64 [N, C], calibrated."""
 
     def worst(self, count: int) -> Tensor:
         """Indices int64 of up to `count` mistakes, the surest first."""
@@ -51,8 +50,9 @@ def evaluate(checkpoint: Checkpoint, source: Source, split: str, compute: Comput
         raise DataError(f"the {split} split of {source.name} is empty")
     network = checkpoint.network().to(compute.device)
     logits = logits_of(network, pictures, checkpoint.preparation, compute)
-    metrics = measure(logits, pictures.labels, source.classes)
-    return Evaluation(source.name, source.is_fallback, split, metrics, pictures, torch.softmax(logits, 1))
+    metrics = measure(logits, pictures.labels, source.classes, checkpoint.temperature)
+    probabilities = checkpoint.probabilities(logits)
+    return Evaluation(source.name, source.is_fallback, split, metrics, pictures, probabilities)
 
 
 def _pictures(checkpoint: Checkpoint, source: Source, split: str) -> Pictures:
