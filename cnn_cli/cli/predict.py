@@ -23,12 +23,13 @@ def predict(
         typer.Argument(metavar="PICTURE", help="Picture files, folders of them, or - for stdin."),
     ],
     checkpoint: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
             "--checkpoint",
             "-k",
-            help="A checkpoint file or a run's folder. Without it: $CNN_CHECKPOINT, else the newest finished "
-            "run in ./checkpoints, else the network that ships.",
+            help="A checkpoint file or a run's folder; given several times, the mean of their probabilities. "
+            "Without it: $CNN_CHECKPOINT, else the newest finished run in ./checkpoints, else the network "
+            "that ships.",
         ),
     ] = None,
     as_json: Json = False,
@@ -39,11 +40,13 @@ def predict(
     """
     from cnn_cli import console
     from cnn_cli.engine.checkpoint import read
-    from cnn_cli.tools.choose import choose_checkpoint
+    from cnn_cli.engine.committee import together
+    from cnn_cli.tools.choose import choose_checkpoints
     from cnn_cli.tools.predict import predict as read_pictures
 
-    file = choose_checkpoint(checkpoint)
-    network = read(file)
+    files = choose_checkpoints(checkpoint or [])
+    file = " + ".join(map(str, files))
+    network = together([read(path) for path in files])
     console.message(f"using {file} ({network.config.name}, trained on {network.data})")
     failed = False
     for result in read_pictures(network, _pictures(paths)):
@@ -51,7 +54,7 @@ def predict(
             failed = True
             console.error(result)
         else:
-            _show(result, {"checkpoint": str(file), "trained_on": network.data}, as_json)
+            _show(result, {"checkpoint": file, "trained_on": network.data}, as_json)
     if failed:
         raise typer.Exit(ExitCode.DATA)
 
