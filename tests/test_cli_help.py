@@ -33,6 +33,7 @@ def test_the_commands_are_those_that_the_documents_promise() -> None:
         "",
         "train",
         "eval",
+        "bench",
         "predict",
         "summary",
         "layers",

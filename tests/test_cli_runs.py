@@ -68,6 +68,32 @@ def test_out_that_is_a_file_leaves_it_alone(workplace: Path) -> None:
     assert Path("one.png").read_bytes() == before
 
 
+# ---- without validation
+
+
+def test_without_validation_everything_is_learnt_and_the_last_weights_are_kept(workplace: Path) -> None:
+    """The last epoch is the kept one, and none is called the best: that would be one epoch of chance."""
+    outcome = cnn(
+        *TRAIN, "data.validation=0", "train.epochs=3", "train.ema=0.9", "output.plot=true", "--json"
+    )
+    assert outcome.code == 0, outcome.err
+    assert "300 pictures, none for validation: the last weights are kept;" in outcome.err
+    *epochs, result = map(json.loads, outcome.out.splitlines())
+    assert [epoch["validation_accuracy"] for epoch in epochs] == [None] * 3
+    assert (result["epoch"], result["n"]) == (3, 100)
+    tested = cnn("eval", "checkpoints/tiny", "--json")
+    assert json.loads(tested.out)["accuracy"] == result["accuracy"]
+    assert json.loads(cnn("eval", "checkpoints/tiny", "--split", "train", "--json").out)["n"] == 300
+    lines = cnn(*TRAIN, "data.validation=0", "train.epochs=3").out.splitlines()[:3]
+    assert not [line for line in lines if "best" in line]
+
+
+def test_patience_needs_a_validation(workplace: Path) -> None:
+    outcome = cnn(*TRAIN, "data.validation=0", "train.patience=2")
+    assert outcome.code == ExitCode.USAGE
+    assert "train.patience waits for a better validation, but data.validation is 0" in outcome.err
+
+
 # ---- the same again
 
 

@@ -117,6 +117,11 @@ WRONG = [
         "12:11 train.device: must be auto, cpu, mps, cuda or cuda:NUMBER, not 'gpu'",
     ),
     ("epochs: 2", "momentum: 0.5", "11:1 train: momentum is a setting of sgd, but optimizer is adamw"),
+    (
+        "lr: 1e-3",
+        "lr: 1e-3\ndata: {augment: {elastic_sigma: 3}}",
+        "14:8 data.augment: elastic_sigma is a setting of the elastic distortion, but elastic is 0",
+    ),
     ("lr: 1e-3", "lr: 0", "13:7 train.lr: must be greater than 0, not 0"),
     ("lr: 1e-3", "lr: true", "13:7 train.lr: must be a number, not true"),
     ("lr: 1e-3", "betas: [0.9, x]", "13:16 train.betas[1]: must be a number, not 'x'"),

@@ -75,9 +75,10 @@ def texts(monkeypatch) -> list[str]:
 def test_learning_curve(tmp_path, texts, epochs, validated):
     learning_curve(history(epochs, validated), "lenet on tiny", tmp_path / "new" / "curve.png")
     image = opened(tmp_path / "new" / "curve.png")
-    assert image.size == (9 * plots.DPI, 4 * plots.DPI)
+    assert image.size == ((9 if validated else 4.5) * plots.DPI, 4 * plots.DPI)
     assert {"lenet on tiny", "epoch", "cross-entropy (nats)", "training"} <= set(texts)
     assert ("validation" in texts) == validated
+    assert ("share of wrong answers" in texts) == validated
 
 
 @pytest.mark.parametrize("mistakes", [0, 1, 30])

@@ -14,7 +14,7 @@ import typer
 import typer.main
 
 import cnn_cli
-from cnn_cli.cli import config, data, evaluate, layers, predict, summary, train
+from cnn_cli.cli import bench, config, data, evaluate, layers, predict, summary, train
 from cnn_cli.errors import CnnError, ConfigError, ExitCode
 
 # typer >= 0.26 carries its own copy of click, so its errors are found through typer.
@@ -34,6 +34,7 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command("predict")(predict.predict)
+app.command("bench")(bench.bench)
 app.command("summary")(summary.summary)
 app.command("layers")(layers.layers)
 app.add_typer(config.app, name="config")

@@ -28,8 +28,8 @@ def evaluate(
         list[str] | None,
         typer.Argument(
             metavar="CHECKPOINT|KEY=VALUE",
-            help="A checkpoint file or a run's folder (without one: as for predict), and settings of data "
-            "or of the device, such as data.name=synthetic.",
+            help="A checkpoint file or a run's folder (without one: as for predict; of several the mean of "
+            "their probabilities), and settings of data or of the device, such as data.name=synthetic.",
         ),
     ] = None,
     split: Annotated[Split, typer.Option(help="Which pictures.")] = Split.TEST,
@@ -37,40 +37,63 @@ def evaluate(
     min_accuracy: Annotated[
         float | None, typer.Option(min=0, max=1, help="Exit with code 4 below this accuracy (0.99 is 99 %).")
     ] = None,
+    tta: Annotated[
+        int,
+        typer.Option(
+            min=1, max=100, help="Measure, as well, the mean answer to so many views of each picture."
+        ),
+    ] = 1,
     plot: Annotated[
         Path | None, typer.Option(help="Draw confusion matrix and worst mistakes into this PNG.")
     ] = None,
 ) -> None:
-    """Measure a checkpoint on labelled pictures: MNIST's test set, or whatever it was trained on."""
-    from cnn_cli import console
-    from cnn_cli.config.adjust import override
-    from cnn_cli.engine import build
-    from cnn_cli.engine.checkpoint import read
-    from cnn_cli.tools.choose import choose_checkpoint
-    from cnn_cli.tools.evaluate import evaluate as measure
+    """Measure a checkpoint on labelled pictures: MNIST's test set, or whatever it was trained on.
+
+    Several checkpoints answer together. With --tta (test-time augmentation) the figures of the pictures as
+    they are come first; those of the same pictures a little shifted and turned follow by themselves.
+    """
+    from cnn_cli.tools.choose import choose_checkpoints
 
     named, overrides = _split_arguments(arguments or [])
-    file = choose_checkpoint(named)
-    checkpoint = read(file)
-    config = override(checkpoint.config, overrides, str(file))
-    compute = build.compute(config.train)
-    with console.download_bar() as bar:
-        source = build.source(config.data, bar)
-    console.message(f"evaluating {file} on the {split} split of {source.name}; {compute.describe()}")
-    evaluation = measure(checkpoint, source, split, compute)
+    files = choose_checkpoints(named)
+    evaluation, viewed = _measure(files, overrides, split, tta)
     if plot is not None:
-        _plot(evaluation, checkpoint.classes, plot)
+        _plot(evaluation, plot)
+    checkpoint = " + ".join(map(str, files))
     try:
-        (_show_json if as_json else _show)(evaluation, file)
+        (_show_json if as_json else _show)(evaluation, checkpoint)
+        if viewed is not None:
+            _show_viewed(viewed, tta, checkpoint, as_json)
     finally:  # also when the reader of stdout has left: the exit code is what a script asks for
         if min_accuracy is not None:
             _check_bar(evaluation, min_accuracy)
 
 
-def _split_arguments(arguments: list[str]) -> tuple[Path | None, list[str]]:
-    paths = [argument for argument in arguments if not is_override(argument)]
-    if len(paths) > 1:
-        raise ConfigError(f"eval takes one checkpoint, not {len(paths)}: {', '.join(paths)}")
+def _measure(
+    files: list[Path], overrides: list[str], split: Split, views: int
+) -> "tuple[Evaluation, Evaluation | None]":
+    """The figures of the pictures as they are and, where more than one is asked for, of so many views."""
+    from cnn_cli import console
+    from cnn_cli.config.adjust import override
+    from cnn_cli.engine import build
+    from cnn_cli.engine.checkpoint import read
+    from cnn_cli.engine.committee import together
+    from cnn_cli.tools.evaluate import evaluate as measure
+
+    checkpoints = [read(file) for file in files]
+    checkpoint = together(checkpoints)
+    config = override(checkpoint.config, overrides, str(files[0]))
+    compute = build.compute(config.train)
+    with console.download_bar() as bar:
+        source = build.source(config.data, bar)
+    names = " + ".join(map(str, files))
+    console.message(f"evaluating {names} on the {split} split of {source.name}; {compute.describe()}")
+    plain = measure(checkpoint, source, split, compute)
+    return plain, measure(together(checkpoints, views), source, split, compute) if views > 1 else None
+
+
+def _split_arguments(arguments: list[str]) -> tuple[list[Path], list[str]]:
+    paths = [Path(argument) for argument in arguments if not is_override(argument)]
     overrides = [argument for argument in arguments if is_override(argument)]
     for argument in overrides:
         if not argument.startswith(SETTINGS):
@@ -78,24 +101,25 @@ def _split_arguments(arguments: list[str]) -> tuple[Path | None, list[str]]:
                 f"argument {argument!r}: eval changes only what is evaluated on",
                 hint=f"its settings start with {', '.join(SETTINGS)}",
             )
-    return (Path(paths[0]) if paths else None), overrides
+    return paths, overrides
 
 
 SETTINGS = ("data.", "train.device=", "train.precision=", "train.threads=")
 
 
-def _plot(evaluation: "Evaluation", classes: tuple[str, ...], path: Path) -> None:
+def _plot(evaluation: "Evaluation", path: Path) -> None:
     from cnn_cli import console
     from cnn_cli.tools.plots import evaluation_plot
 
     try:
+        classes = tuple(figures.label for figures in evaluation.metrics.per_class)
         evaluation_plot(evaluation, classes, path)
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror or error}") from None
     console.message(f"plot: {path}")
 
 
-def _show_json(evaluation: "Evaluation", checkpoint: Path) -> None:
+def _show_json(evaluation: "Evaluation", checkpoint: str, views: int = 1) -> None:
     from cnn_cli import console
 
     console.json_line(
@@ -104,12 +128,25 @@ def _show_json(evaluation: "Evaluation", checkpoint: Path) -> None:
             "data": evaluation.data,
             "fallback": evaluation.is_fallback,
             "split": evaluation.split,
-            "checkpoint": str(checkpoint),
+            "views": views,
+            "checkpoint": checkpoint,
         }
     )
 
 
-def _show(evaluation: "Evaluation", checkpoint: Path) -> None:
+def _show_viewed(evaluation: "Evaluation", views: int, checkpoint: str, as_json: bool) -> None:
+    """The figures with test-time augmentation, apart from those without."""
+    from cnn_cli import console
+
+    if as_json:
+        _show_json(evaluation, checkpoint, views)
+    else:
+        metrics = evaluation.metrics
+        facts = [("accuracy", console.accuracy(metrics)), ("loss", f"{metrics.loss:.4f}")]
+        console.facts([(f"{name}, {views} views", value) for name, value in facts])
+
+
+def _show(evaluation: "Evaluation", checkpoint: str) -> None:
     from cnn_cli import console
 
     metrics = evaluation.metrics
@@ -121,7 +158,7 @@ def _show(evaluation: "Evaluation", checkpoint: Path) -> None:
             ("calibration error", _calibration(metrics)),
             *((f"top {k}", f"{share:.2%}") for k, share in metrics.top_k.items() if k > 1),
             ("data", where),
-            ("checkpoint", str(checkpoint)),
+            ("checkpoint", checkpoint),
         ]
     )
     rows = [

@@ -27,12 +27,13 @@ def predict(
         typer.Argument(metavar="PICTURE", help="Picture files, folders of them, or - for stdin."),
     ],
     checkpoint: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
             "--checkpoint",
             "-k",
-            help="A checkpoint file or a run's folder. Without it: $CNN_CHECKPOINT, else the newest finished "
-            "run in ./checkpoints, else the network that ships.",
+            help="A checkpoint file or a run's folder; given several times, the mean of their probabilities. "
+            "Without it: $CNN_CHECKPOINT, else the newest finished run in ./checkpoints, else the network "
+            "that ships.",
         ),
     ] = None,
     min_confidence: Annotated[
@@ -49,11 +50,13 @@ def predict(
     """
     from cnn_cli import console
     from cnn_cli.engine.checkpoint import read
-    from cnn_cli.tools.choose import choose_checkpoint
+    from cnn_cli.engine.committee import together
+    from cnn_cli.tools.choose import choose_checkpoints
     from cnn_cli.tools.predict import predict as read_pictures
 
-    file = choose_checkpoint(checkpoint)
-    network = read(file)
+    files = choose_checkpoints(checkpoint or [])
+    file = " + ".join(map(str, files))
+    network = together([read(path) for path in files])
     console.message(f"using {file} ({network.config.name}, trained on {network.data})")
     failed = unsure = False
     for result in read_pictures(network, _pictures(paths), min_confidence):
@@ -62,7 +65,7 @@ def predict(
             console.error(result)
         else:
             unsure = unsure or not result.sure
-            _show(result, {"checkpoint": str(file), "trained_on": network.data}, as_json)
+            _show(result, {"checkpoint": file, "trained_on": network.data}, as_json)
     if failed:
         raise typer.Exit(ExitCode.DATA)
     if strict and unsure:

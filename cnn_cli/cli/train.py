@@ -123,8 +123,7 @@ def _execute(run: "Run", claimed: "RunFolder", as_json: bool) -> None:
 
     config, source, compute = run.config, run.source, run.compute
     console.message(
-        f"training {config.name} on {source.name}: {len(run.loop.data.train):,} pictures, "
-        f"{len(run.loop.data.validation):,} for validation; {compute.describe()}; seed {config.seed}"
+        f"training {config.name} on {source.name}: {_pictures(run)}; {compute.describe()}; seed {config.seed}"
     )
     show = _Show(source.name, as_json)
     try:
@@ -140,6 +139,14 @@ def _execute(run: "Run", claimed: "RunFolder", as_json: bool) -> None:
         if config.output.plot and run.loop.history and compute.processes.leads:
             learning_curve(run.loop.history, f"{config.name} on {source.name}", claimed.curve)
     _show_result(result, as_json)
+
+
+def _pictures(run: "Run") -> str:
+    train, validation = len(run.loop.data.train), len(run.loop.data.validation)
+    held_out = (
+        f"{validation:,} for validation" if validation else "none for validation: the last weights are kept"
+    )
+    return f"{train:,} pictures, {held_out}"
 
 
 class _Show:
@@ -160,10 +167,11 @@ class _Show:
         if self.as_json:
             self.console.json_line({"event": "epoch", **asdict(record), "data": self.data})
         else:
-            self.console.line(_epoch_line(record))
+            self.console.line(epoch_line(record))
 
 
-def _epoch_line(record: "EpochRecord") -> str:
+def epoch_line(record: "EpochRecord") -> str:
+    """An epoch's figures for people."""
     width = len(str(record.epochs))
     parts = [f"epoch {record.epoch:>{width}}/{record.epochs}", f"train loss {record.train_loss:.4f}"]
     if record.validation_accuracy is not None:
@@ -172,7 +180,8 @@ def _epoch_line(record: "EpochRecord") -> str:
             f"accuracy {record.validation_accuracy:.2%}",
         ]
     parts += [f"lr {record.lr:.2e}", f"{record.images_per_second:,.0f} images/s"]
-    return "  ".join(parts) + ("  best" if record.best else "")
+    chosen = record.best and record.validation_accuracy is not None
+    return "  ".join(parts) + ("  best" if chosen else "")
 
 
 def _show_result(result: "RunResult", as_json: bool) -> None:

@@ -123,7 +123,7 @@ class Data(Section):
     warning)."""
     validation: Count | None = None
     """Training pictures held out to choose the best epoch; every class gives its share. Without it: a tenth,
-    and at most 5,000."""
+    and at most 5,000. With 0 the network learns from all of them, and its last weights are kept."""
     channels: Literal[1, 3] = 1
     """Channels of the network's input; in three, a grey picture comes three times."""
     size: Annotated[int, Field(ge=8, le=MAX_SIDE, strict=True)] = 28
@@ -276,6 +276,12 @@ class Config(Section):
     """How the network learns."""
     output: Output = Output()
     """What is written where."""
+
+    @model_validator(mode="after")
+    def _patience_has_a_validation(self) -> Self:
+        if self.train.patience and self.data.validation == 0 and self.data.name != "folder":
+            raise ValueError("train.patience waits for a better validation, but data.validation is 0")
+        return self
 
 
 def settings_named(name: str) -> list[str]:

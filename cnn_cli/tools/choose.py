@@ -1,6 +1,7 @@
 """Which checkpoint a command uses when the user names none."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from cnn_cli.engine.folder import RunFolder
@@ -26,6 +27,11 @@ def choose_checkpoint(named: Path | None) -> Path:
     if chosen is not None:
         return _file(chosen)
     return newest_run(RUNS) or packaged("pretrained") / SHIPPED
+
+
+def choose_checkpoints(named: Sequence[Path]) -> list[Path]:
+    """The checkpoint files of all that are named, else the one that is used where none is."""
+    return [choose_checkpoint(path) for path in named] or [choose_checkpoint(None)]
 
 
 def newest_run(runs: Path) -> Path | None:

@@ -7,6 +7,7 @@ from torch import Tensor
 from cnn_cli.data.sources import Pictures, Source
 from cnn_cli.engine import build
 from cnn_cli.engine.checkpoint import Checkpoint
+from cnn_cli.engine.committee import members
 from cnn_cli.engine.device import Compute
 from cnn_cli.engine.evaluate import logits_of
 from cnn_cli.engine.metrics import Metrics, measure
@@ -38,7 +39,8 @@ def evaluate(checkpoint: Checkpoint, source: Source, split: str, compute: Comput
     `train` and `validation` are the pictures that the checkpoint's own run trained on and held out.
 
     Raises:
-        DataError: the source has other classes than the checkpoint, or the split is empty.
+        DataError: the source has other classes than the checkpoint, the split is empty, or the members of a
+            committee have none in common.
     """
     if source.classes != checkpoint.classes:
         raise DataError(
@@ -58,5 +60,11 @@ def evaluate(checkpoint: Checkpoint, source: Source, split: str, compute: Comput
 def _pictures(checkpoint: Checkpoint, source: Source, split: str) -> Pictures:
     if split == "test":
         return source.test()
+    cuts = {(member.config.seed, member.config.data.validation) for member in members(checkpoint)}
+    if len(cuts) > 1:
+        raise DataError(
+            f"the checkpoints held out other pictures each: they share no {split} split",
+            hint="evaluate one of them, or all on the test split",
+        )
     train, validation = build.training_pictures(checkpoint.config, source)
     return train if split == "train" else validation

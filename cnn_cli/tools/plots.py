@@ -18,17 +18,18 @@ WORST = 24
 
 def learning_curve(history: Sequence[EpochRecord], title: str, path: Path) -> None:
     """Loss and accuracy over the epochs, as a PNG."""
-    figure = _figure(9, 4)
-    losses, accuracies = figure.subplots(1, 2)
+    validated = history[0].validation_accuracy is not None
+    figure = _figure(9 if validated else 4.5, 4)
+    losses, *others = figure.subplots(1, 2 if validated else 1, squeeze=False)[0]
     epochs = [record.epoch for record in history]
     losses.plot(epochs, [record.train_loss for record in history], marker=".", label="training")
-    if history[0].validation_accuracy is not None:
+    for accuracies in others:
         losses.plot(epochs, [record.validation_loss for record in history], marker=".", label="validation")
         errors = [100 * (1 - (record.validation_accuracy or 0.0)) for record in history]
         accuracies.plot(epochs, errors, marker=".", color="tab:orange", label="validation")
+        accuracies.set(xlabel="epoch", ylabel="error (%)", title="share of wrong answers", ylim=(0, None))
     losses.set(xlabel="epoch", ylabel="cross-entropy (nats)", title=title, ylim=(0, None))
     losses.legend()
-    accuracies.set(xlabel="epoch", ylabel="error (%)", title="share of wrong answers", ylim=(0, None))
     _save(figure, path)
 
 

@@ -1,0 +1,150 @@
+"""`cnn bench`."""
+
+import shlex
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cnn_cli import ranks
+from cnn_cli.cli.options import Json, Overrides, placed
+from cnn_cli.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cnn_cli.config.schema import Config
+    from cnn_cli.engine.bench import Bench
+    from cnn_cli.engine.records import EpochRecord, StepRecord
+    from cnn_cli.engine.results import SeedResult
+
+
+def bench(
+    config: Annotated[
+        str, typer.Option("--config", "-c", help="A YAML file, or the name of a shipped config: lenet.")
+    ],
+    overrides: Overrides = None,
+    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Train with the seeds 1 to this.")] = 5,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The results file; without it bench/NAME.json. The runs go into a folder beside it."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Train one config with several seeds and write mean, deviation and times into one results file.
+
+    Each seed is trained as `cnn train` does it and tested once, at the end: the test set selects nothing.
+    Started again, only what is missing is done: a seed that was stopped in the middle goes on, and the file
+    ends up the same but for its `seconds` and `cpu_seconds`, which add up over all starts.
+    """
+    from cnn_cli import console
+
+    named = _bench(config, overrides or [], seeds, out)
+    done = named.results.runs
+    if done:
+        console.message(f"{named.path} has {len(done)} of its seeds already")
+    for result in done:
+        _show(result, as_json)
+    _run(named, seeds, as_json)
+    _show_summary(named, as_json)
+
+
+def _bench(name: str, overrides: list[str], seeds: int, out: Path | None) -> "Bench":
+    from cnn_cli import console
+    from cnn_cli.config.load import load_config
+    from cnn_cli.engine import build
+    from cnn_cli.engine.bench import Bench
+
+    _refuse(overrides)
+    loaded = load_config(name, overrides)
+    config = loaded.config
+    with placed(loaded):  # before the data is opened: that can take a minute
+        build.network(config, build.data_classes(config.data))
+    compute = build.compute(config.train)
+    with console.download_bar() as bar:
+        source = build.source(config.data, bar)
+    command = shlex.join(["cnn", "bench", "--config", name, "--seeds", str(seeds), *overrides])
+    return Bench(config, source, compute, out or _default_file(config), command)
+
+
+def _refuse(overrides: list[str]) -> None:
+    if ranks.count() > 1:
+        raise ConfigError(
+            "bench is one process", hint="several train one network with: torchrun ... cnn train"
+        )
+    if any(override.partition("=")[0] == "seed" for override in overrides):
+        raise ConfigError("bench sets the seed itself", hint="--seeds 5 trains with the seeds 1 to 5")
+
+
+def _default_file(config: "Config") -> Path:
+    return Path("bench") / f"{config.name}.json"
+
+
+def _run(named: "Bench", seeds: int, as_json: bool) -> None:
+    from cnn_cli import console
+    from cnn_cli.cli.signals import stop_requests
+
+    console.message(f"{named.config.name} on {named.source.name}; {named.compute.describe()}; {named.path}")
+    show = _Show()
+    try:
+        with stop_requests() as stop:
+            for result in named.run(seeds, show, stop):
+                show.bar.close()
+                _show(result, as_json)
+    finally:
+        show.bar.close()
+
+
+class _Show:
+    """Listens to the runs: a bar for steps, a line for epochs, both on stderr; stdout is for results."""
+
+    def __init__(self) -> None:
+        from cnn_cli import console
+
+        self.bar, self.message = console.StepBar(), console.message
+
+    def __call__(self, seed: int, record: "StepRecord | EpochRecord") -> None:
+        from cnn_cli.cli.train import epoch_line
+        from cnn_cli.engine.records import StepRecord
+
+        if isinstance(record, StepRecord):
+            self.bar.update(f"seed {seed} epoch {record.epoch}", record.step, record.steps)
+            return
+        self.bar.close()
+        self.message(f"seed {seed}  {epoch_line(record)}")
+
+
+def _show(result: "SeedResult", as_json: bool) -> None:
+    from cnn_cli import console
+
+    if as_json:
+        console.json_line({"event": "seed", **asdict(result)})
+        return
+    console.line(
+        f"seed {result.seed}  test accuracy {result.accuracy:.2%}  loss {result.loss:.4f}  "
+        f"epoch {result.epoch}/{result.epochs}  {result.seconds:,.1f} s  CPU {result.cpu_seconds:,.1f} s"
+    )
+
+
+def _show_summary(named: "Bench", as_json: bool) -> None:
+    from cnn_cli import console
+    from cnn_cli.engine.results import summary
+
+    runs, setting = named.results.runs, named.results.setting
+    figures = summary(runs)
+    if as_json:
+        data = {"data": setting["data"], "fallback": setting["fallback"]}
+        console.json_line({"event": "result", "seeds": len(runs), **figures, **data, "file": str(named.path)})
+        return
+    mean, deviation = figures["accuracy"].values()
+    spread = f" ± {100 * deviation:.2f}" if deviation is not None else ""
+    stand_in = " (standing in for what could not be had)" if setting["fallback"] else ""
+    console.facts(
+        [
+            ("test accuracy", f"{100 * mean:.2f} %{spread} (mean and deviation of {len(runs)} seeds)"),
+            ("parameters", f"{setting['parameters']:,}"),
+            ("data", setting["data"] + stand_in),
+            ("results", str(named.path)),
+        ]
+    )

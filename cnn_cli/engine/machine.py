@@ -1,0 +1,28 @@
+"""What a measurement ran on."""
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from cnn_cli.engine.checkpoint import versions
+from cnn_cli.engine.device import Compute
+
+
+def describe(compute: Compute) -> dict[str, Any]:
+    """Device and number format, processor, system, and the versions of what decides the numbers."""
+    return {
+        "device": compute.describe(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "versions": versions(),
+    }
+
+
+def _processor() -> str:
+    """Its name; Linux tells that only in a file."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
