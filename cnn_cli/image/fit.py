@@ -40,10 +40,11 @@ def stroke_width(ink: np.ndarray) -> float:
     A stroke of length L and width w has the area L*w and an outline of 2*L. The outline's length is the
     total variation, which needs no threshold and so also holds for grey edges.
     """
-    padded = np.pad(ink, 1)
-    down = np.diff(padded, axis=0)[:, :-1]
-    across = np.diff(padded, axis=1)[:-1]
-    return float(2 * ink.sum() / np.hypot(down, across).sum())
+    padded = np.zeros((ink.shape[0] + 2, ink.shape[1] + 2), ink.dtype)
+    padded[1:-1, 1:-1] = ink
+    down = padded[1:, :-1] - padded[:-1, :-1]
+    across = padded[:-1, 1:] - padded[:-1, :-1]
+    return float(2 * ink.sum() / np.sqrt(down * down + across * across).sum())
 
 
 def _crop(ink: np.ndarray) -> np.ndarray:
