@@ -82,8 +82,10 @@ def find_marks(grey: np.ndarray, window: int | None = None) -> Page:
     levels = found.levels
     if levels.max() < MIN_DEPTH:
         return Page(**vars(found), marks=np.zeros_like(levels))
-    low, high = (share * stroke_depth(levels) for share in MARK_RANGE)
-    bar = max(MIN_DEPTH, min(max(MARK_DEVIATIONS * found.noise, low), high))
+    deep = stroke_depth(levels)
+    bar = max(
+        MIN_DEPTH, float(np.clip(MARK_DEVIATIONS * found.noise, MARK_RANGE[0] * deep, MARK_RANGE[1] * deep))
+    )
     return Page(**vars(found), marks=np.where(levels >= bar, levels, np.float32(0)))
 
 

@@ -12,12 +12,8 @@ from cnn_cli.image.ink import find_ink
 from cnn_cli.image.read import read
 from cnn_cli.image.whole import read_whole
 
-VERSION = 2
+VERSION = 1
 """Raised whenever the same file gives other pixels: what was kept of it before is then made anew."""
-
-# A picture of one digit is looked at with at most so many pixels a side: the smallest digit fills a third of
-# its picture, which leaves it the 80 pixels of `fit`'s fine grid. With 512 nothing was read better.
-DIGIT_SIDE = 256
 
 INK_SIDE = 28
 """Pixels a side of a digit as MNIST has it; a larger input has blank paper around it."""
@@ -53,7 +49,7 @@ def prepare(source: Path | bytes, form: Form, *, name: str) -> np.ndarray:
     """
     if form.reading == "whole":
         return read_whole(source, name=name, size=form.size, channels=form.channels)
-    ink = find_ink(read(source, name=name, side=DIGIT_SIDE))
+    ink = find_ink(read(source, name=name))
     if not ink.any():
         raise DataError(f"{name}: no ink found, only paper", hint="give a picture with a digit on it")
     return fit(ink, INK_SIDE)[None]

@@ -18,8 +18,8 @@ SUFFIXES = frozenset({".avif", ".bmp", ".dib", ".gif", ".jfif", ".jp2", ".jpe", 
 }
 """What counts as a picture in a folder; a file that is named itself is tried whatever its name."""
 
-# The longer side of what leaves this module, at most, unless less will do. A stroke that a person draws is
-# rarely under 1 % of the digit's height, so it still has pixels enough, and camera noise is averaged away.
+# The longer side of what leaves this module, at most. A stroke that a person draws is rarely under 1 % of the
+# digit's height, so it still has pixels enough, averaging has removed camera noise, and the rest is quick.
 MAX_SIDE = 512
 
 # Luminance over which transparent ink counts as light, so that it lies on black: the middle of 0..255.
@@ -85,23 +85,22 @@ def _decoding(file: BinaryIO, name: str) -> Iterator[Image.Image]:
         ) from error
 
 
-def read(source: Path | bytes, *, name: str, side: int = MAX_SIDE) -> np.ndarray:
+def read(source: Path | bytes, *, name: str) -> np.ndarray:
     """Read a picture as a person sees it: the right way up, on its ground, without colour.
 
     Args:
         source: a file's path or a file's content, in any format that Pillow opens.
         name: what to call the picture in an error.
-        side: a larger picture is averaged down by a whole factor until its longer side has no more pixels.
 
     Returns:
-        Luminance, float32 [H, W], 0 = black, 255 = white, H and W at most `side`. Of an animation the
+        Luminance, float32 [H, W], 0 = black, 255 = white, H and W at most `MAX_SIDE`. Of an animation the
         first frame. 16- and 32-bit values are scaled to the same range.
 
     Raises:
         DataError: there is no such file, or it holds no picture that can be decoded whole.
     """
     with opened(source, name=name) as picture:
-        return _luminance(picture, side)
+        return _luminance(picture)
 
 
 def _not_a_picture(head: bytes, name: str) -> DataError:
@@ -118,11 +117,11 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _luminance(picture: Image.Image, side: int) -> np.ndarray:
-    picture.draft("L", (side, side))  # a JPEG is decoded at 1/2, 1/4 or 1/8 where that is enough
+def _luminance(picture: Image.Image) -> np.ndarray:
+    picture.draft("L", (MAX_SIDE, MAX_SIDE))  # a JPEG is decoded at 1/2, 1/4 or 1/8 where that is enough
     picture.load()
     grey = _without_colour(upright(picture))
-    grey = grey.reduce(-(-max(grey.size) // side))
+    grey = grey.reduce(-(-max(grey.size) // MAX_SIDE))
     values = np.asarray(grey, dtype=np.float32)
     return _on_its_ground(values[..., 0], values[..., 1] / 255) if grey.mode == "LA" else values
 
