@@ -1,6 +1,7 @@
 """Ink -> which of its marks make up the digit: no specks, page edges, frames or neighbours."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 
@@ -28,6 +29,19 @@ PART_INK = 0.03
 PART_GAP, PART_GAP_AT_BORDER = 0.25, 0.1
 
 
+class Reason(StrEnum):
+    """Why a mark is not a part of the digit."""
+
+    OUTER = "the edge of a page, or a frame"
+    SPECK = "too little ink"
+    FAR = "too far from the digit"
+
+
+REASONS = tuple(Reason)
+KEPT = -1
+"""In place of an index into `REASONS`: it belongs to the digit."""
+
+
 @dataclass(frozen=True)
 class Marks:
     """The marks in a picture, told apart on a grid of cells."""
@@ -36,8 +50,8 @@ class Marks:
     """The mark in each cell, int [rows, columns], 0 = none."""
     mass: np.ndarray
     """The ink of each mark, float [marks + 1]; that of 0 does not count."""
-    keep: np.ndarray
-    """Which of them make up the digit, bool [marks + 1]."""
+    why: np.ndarray
+    """For each an index into `REASONS` that tells why it is left out, or `KEPT`: int [marks + 1]."""
     cell: int
     """Pixels along a cell's side."""
     shape: tuple[int, int]
@@ -46,10 +60,26 @@ class Marks:
     @property
     def mask(self) -> np.ndarray:
         """bool [H, W], true on the digit and in the cells that it touches; all false without ink."""
-        mask: np.ndarray = self.keep[self.labels]
+        mask: np.ndarray = (self.why == KEPT)[self.labels]
         if self.cell > 1:
             mask = mask.repeat(self.cell, axis=0).repeat(self.cell, axis=1)
         return mask[: self.shape[0], : self.shape[1]]
+
+    @property
+    def parts(self) -> int:
+        """How many marks make up the digit."""
+        return int(np.count_nonzero(self.why == KEPT))
+
+    def left_out(self) -> list[tuple[float, Reason, tuple[int, int, int, int]]]:
+        """Ink, reason and box (left, top, right, bottom; in pixels) of each mark that is not a part of it."""
+        ends = np.stack(boxes(self.labels, len(self.why))) * self.cell
+        return [
+            (float(self.mass[mark]), REASONS[why], (left, top, right, bottom))
+            for mark, (why, (top, bottom, left, right)) in enumerate(
+                zip(self.why.tolist(), ends.T.tolist(), strict=True)
+            )
+            if mark and why != KEPT
+        ]
 
 
 def digit_mask(ink: np.ndarray) -> np.ndarray:
@@ -69,8 +99,9 @@ def digit_marks(ink: np.ndarray) -> Marks:
     labels = label(cells > 0)
     mass = np.bincount(labels.ravel(), cells.ravel())
     mass[0] = 0
-    keep = _belonging(labels, mass) if len(mass) > 2 else mass > 0  # one mark alone is the digit
-    return Marks(labels, mass, keep, cell, (height, width))
+    one_alone = np.array([REASONS.index(Reason.SPECK), KEPT])[: len(mass)]  # no ink is no mark
+    why = _judged(labels, mass) if len(mass) > 2 else one_alone
+    return Marks(labels, mass, why, cell, (height, width))
 
 
 def _cells(ink: np.ndarray, cell: int) -> np.ndarray:
@@ -124,8 +155,8 @@ def _united(starts: np.ndarray, ends: np.ndarray, row: int) -> np.ndarray:
     return np.array(root, dtype=np.intp)
 
 
-def _belonging(labels: np.ndarray, mass: np.ndarray) -> np.ndarray:
-    """bool [marks + 1]: which labels make up the digit, given the ink of each."""
+def _judged(labels: np.ndarray, mass: np.ndarray) -> np.ndarray:
+    """For each label why it is no part of the digit, or `KEPT`, given the ink of each: int [marks + 1]."""
     top, bottom, left, right = boxes(labels, len(mass))
     extent = np.maximum(bottom - top, right - left)
     border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
@@ -139,10 +170,11 @@ def _belonging(labels: np.ndarray, mass: np.ndarray) -> np.ndarray:
     gap_y = np.maximum(top - bottom[main], top[main] - bottom)
     gap_x = np.maximum(left - right[main], left[main] - right)
     gap = np.maximum(gap_x, gap_y) / max(extent[main], 1)
-    near = gap <= np.where(contact > 0, PART_GAP_AT_BORDER, PART_GAP)
-    keep: np.ndarray = near & (mass > PART_INK * mass[main]) & ~outer
-    keep[main] = mass[main] > 0
-    return keep
+    far = gap > np.where(contact > 0, PART_GAP_AT_BORDER, PART_GAP)
+    speck = mass <= PART_INK * mass[main]
+    why = np.select([outer, speck, far], range(3), default=KEPT)  # in the order of REASONS
+    why[main] = KEPT
+    return why
 
 
 def boxes(labels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
