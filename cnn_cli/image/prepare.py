@@ -1,5 +1,6 @@
 """The whole way from a picture file to the pixels that are kept of it: one definition for all who need it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,3 +70,17 @@ def look(source: Path | bytes, form: Form, *, name: str, explain: bool = False) 
         raise DataError(f"{name}: no ink found, only paper", hint="give a picture with a digit on it")
     digit = fitted(found.ink, INK_SIDE)
     return Seen(digit.pixels[None], findings(seen, found, digit) if explain else None)
+
+
+def look_all(
+    pictures: Sequence[tuple[str, Path | bytes]], form: Form, explain: bool = False
+) -> list[Seen | DataError]:
+    """Look at each picture, given by its name and its source; one that cannot be used gives its error."""
+    return [_look_or_error(name, source, form, explain) for name, source in pictures]
+
+
+def _look_or_error(name: str, source: Path | bytes, form: Form, explain: bool) -> Seen | DataError:
+    try:
+        return look(source, form, name=name, explain=explain)
+    except DataError as error:
+        return error
