@@ -100,7 +100,7 @@ class View:
     mode: str
     """How the file holds its pixels, in Pillow's words: L, RGB, RGBA, P, CMYK, I;16 ..."""
     orientation: int
-    """That of the EXIF block, which is undone: 1 (upright) to 8."""
+    """That of the EXIF block, which is undone: 1 (upright) to 8. Of a TIFF 1: Pillow itself turns it."""
     ground: float | None
     """The tone that was laid below transparent pixels, 0..255; None where there are none."""
 
@@ -141,10 +141,10 @@ def _one_line(error: Exception) -> str:
 
 
 def _view(picture: Image.Image) -> View:
-    mode, (width, height), turn = picture.mode, picture.size, orientation(picture)
+    mode, (width, height) = picture.mode, picture.size
     picture.draft("L", (MAX_SIDE, MAX_SIDE))  # a JPEG is decoded at 1/2, 1/4 or 1/8 where that is enough
-    picture.load()
-    turned = upright(picture)
+    picture.load()  # first: of some formats it reads the EXIF block as well
+    turn, turned = orientation(picture), upright(picture)
     size = (width, height) if turned.size == picture.size else (height, width)
     small = _without_colour(turned)
     small = small.reduce(-(-max(small.size) // MAX_SIDE))
@@ -155,7 +155,7 @@ def _view(picture: Image.Image) -> View:
 
 
 def orientation(picture: Image.Image) -> int:
-    """How the camera was held, as its EXIF block says: 1 (upright) to 8."""
+    """How the camera was held, as the EXIF block of a loaded picture says: 1 (upright) to 8."""
     try:
         turn = picture.getexif().get(ExifTags.Base.Orientation, 1)
     except DAMAGED_EXIF:
