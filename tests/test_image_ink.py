@@ -206,9 +206,9 @@ def test_the_light_is_found_under_the_ink() -> None:
 
 
 def test_depth_is_measured_from_the_paper() -> None:
-    levels, noise = depth(photo(five(), contrast=90, noise=4))
-    assert levels[five() == 1].mean() == pytest.approx(90, abs=4)
-    assert noise == pytest.approx(4, rel=0.4)
+    found = depth(photo(five(), contrast=90, noise=4))
+    assert found.levels[five() == 1].mean() == pytest.approx(90, abs=4)
+    assert found.noise == pytest.approx(4, rel=0.4)
 
 
 def test_the_margin_is_only_what_was_pasted_around() -> None:

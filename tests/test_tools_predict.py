@@ -17,7 +17,8 @@ from cnn_cli.errors import CnnError, DataError
 from cnn_cli.image.prepare import Form, prepare
 from cnn_cli.model.build import initialise
 from cnn_cli.tools import predict as tool
-from cnn_cli.tools.predict import Picture, Prediction, find_pictures, predict
+from cnn_cli.tools.pictures import Picture, find_pictures
+from cnn_cli.tools.predict import Prediction, predict
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

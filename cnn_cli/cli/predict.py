@@ -2,17 +2,17 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from io import BufferedIOBase, BufferedReader, BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from cnn_cli.cli.options import Json
-from cnn_cli.errors import CnnError, DataError, ExitCode
+from cnn_cli.errors import CnnError, ConfigError, DataError, ExitCode
 
 if TYPE_CHECKING:
-    from cnn_cli.tools.predict import Picture, Prediction
+    from cnn_cli.tools.pictures import Picture
 
 STDIN = Path("-")
 
@@ -23,9 +23,13 @@ with `data.strangers=0.3`, 1.0 % of the validation digits lie below it, and 96 %
 
 def predict(
     paths: Annotated[
-        list[Path],
-        typer.Argument(metavar="PICTURE", help="Picture files, folders of them, or - for stdin."),
-    ],
+        list[Path] | None,
+        typer.Argument(
+            metavar="PICTURE",
+            help="Picture files, folders of them at any depth, patterns such as 'scans/**/*.png', "
+            "or - for a picture on stdin.",
+        ),
+    ] = None,
     checkpoint: Annotated[
         list[Path] | None,
         typer.Option(
@@ -42,52 +46,100 @@ def predict(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with code 5 if any answer is unsure.")
     ] = False,
+    files_from: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="LIST",
+            help="Read the pictures that this file names, one a line (or one before each NUL, as "
+            "find -print0 writes them); - for stdin.",
+        ),
+    ] = None,
     as_json: Json = False,
+    as_csv: Annotated[
+        bool,
+        typer.Option("--csv", help="Write CSV to stdout: a header, then path, label, confidence and sure."),
+    ] = False,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Draw what the network saw, with its readings, into this PNG.")
+    ] = None,
+    show_input: Annotated[
+        Path | None,
+        typer.Option(help="Draw each original beside what the network saw of it into this PNG."),
+    ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Say each decision between a picture and the network's input: on stderr, with --json "
+            "as findings in the object.",
+        ),
+    ] = False,
 ) -> None:
     """Read the digit in each picture.
 
-    A picture that cannot be read gets an error line; the others are read, and the exit code is 3.
+    A picture that cannot be read gets an error line; the others are read, and the exit code is 3. Thousands
+    are decoded on all cores; the answers come in the order of the pictures.
     """
     from cnn_cli import console
+    from cnn_cli.cli.answers import Sheets, shower
     from cnn_cli.engine.checkpoint import read
     from cnn_cli.engine.committee import together
     from cnn_cli.tools.choose import choose_checkpoints
     from cnn_cli.tools.predict import predict as read_pictures
 
+    _check_inputs(paths or [], files_from)
     files = choose_checkpoints(checkpoint or [])
     file = " + ".join(map(str, files))
     network = together([read(path) for path in files])
+    sheets = Sheets(sheet, show_input)
     console.message(f"using {file} ({network.config.name}, trained on {network.data})")
+    show = shower(as_json, as_csv, explain, {"checkpoint": file, "trained_on": network.data})
     failed = unsure = False
-    for result in read_pictures(network, _pictures(paths), min_confidence):
+    pictures = _pictures(paths or [], files_from)
+    for result in read_pictures(network, pictures, min_confidence, explain or sheets.needs_findings):
         if isinstance(result, CnnError):
             failed = True
             console.error(result)
         else:
             unsure = unsure or not result.sure
-            _show(result, {"checkpoint": file, "trained_on": network.data}, as_json)
+            show(result)
+            sheets.add(result)
+    sheets.write(network.preparation)
     if failed:
         raise typer.Exit(ExitCode.DATA)
     if strict and unsure:
         raise typer.Exit(ExitCode.UNSURE)
 
 
-def _pictures(paths: Sequence[Path]) -> "Iterator[Picture | DataError]":
-    from cnn_cli.tools.predict import Picture, find_pictures
+def _check_inputs(paths: Sequence[Path], files_from: Path | None) -> None:
+    """There is something to read, and stdin is one thing only."""
+    if not paths and files_from is None:
+        raise ConfigError("predict needs a PICTURE or --files-from", hint="cnn predict picture.png")
+    if [*paths, files_from].count(STDIN) > 1:
+        raise ConfigError("stdin holds one picture or one list", hint="name - once")
+
+
+def _pictures(paths: Sequence[Path], files_from: Path | None) -> "Iterator[Picture | DataError]":
+    from cnn_cli.tools.pictures import Picture, find_pictures, listed
 
     for path in paths:
         if path == STDIN:
-            yield Picture("-", sys.stdin.buffer.read() if sys.stdin else b"")  # a shell can close it: <&-
+            yield Picture("-", _stdin().read())
         else:
             yield from find_pictures([path])
+    if files_from == STDIN:
+        yield from listed(_stdin(), "stdin")
+    elif files_from is not None:
+        with _opened(files_from) as file:
+            yield from listed(file, str(files_from))
 
 
-def _show(prediction: "Prediction", origin: dict[str, str], as_json: bool) -> None:
-    from cnn_cli import console
+def _stdin() -> BufferedIOBase:
+    return cast(BufferedIOBase, sys.stdin.buffer) if sys.stdin else BytesIO()  # a shell can close it: <&-
 
-    if as_json:
-        console.json_line(asdict(prediction) | origin)
-    else:
-        label, share = prediction.label, f"{prediction.confidence:.1%}"
-        answer = f"{label} ({share})" if prediction.sure else f"unsure ({label} at {share})"
-        console.line(f"{prediction.path}: {answer}")
+
+def _opened(path: Path) -> BufferedReader:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None

@@ -1,5 +1,7 @@
 """Ink -> the normalised digit that MNIST trains on. One definition for everything that prepares pictures."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from PIL import Image
 
@@ -12,7 +14,28 @@ STROKE = 2.0
 FINE = 4
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """A digit normalised as MNIST's are, and what was done for that."""
+
+    pixels: np.ndarray
+    """uint8 [size, size], 0 = paper, 255 = ink; all 0 where there is no ink."""
+    stroke: float
+    """Width of its strokes when it is as large as in the result, in pixels, before they are thickened."""
+    thickened: bool
+    """Whether they were thinner than MNIST's and brought to its width."""
+    scale: float
+    """Pixels of the result for each pixel of the ink."""
+    corner: tuple[int, int]
+    """Where in the result the digit's box has its left upper corner: column, row."""
+
+
 def fit(ink: np.ndarray, size: int = 28, box: int = 20) -> np.ndarray:
+    """Normalise one digit as MNIST does: the pixels of `fitted`."""
+    return fitted(ink, size, box).pixels
+
+
+def fitted(ink: np.ndarray, size: int = 28, box: int = 20) -> Fitted:
     """Normalise one digit as MNIST does: into a box of 20x20, then its centre of mass to the centre of 28x28.
 
     Strokes thinner than MNIST's are brought to MNIST's width, so that a hairline does not vanish.
@@ -21,17 +44,20 @@ def fit(ink: np.ndarray, size: int = 28, box: int = 20) -> np.ndarray:
         ink: float [H, W], 0 = paper, 1 = ink; everything that is not 0 belongs to the digit.
         size: side of the result in pixels.
         box: longer side of the digit in the result, in pixels.
-
-    Returns:
-        uint8 [size, size], 0 = paper, 255 = ink; all 0 where there is no ink.
     """
     if not ink.any():
-        return np.zeros((size, size), np.uint8)
+        return Fitted(np.zeros((size, size), np.uint8), 0.0, False, 1.0, (0, 0))
     digit = _crop(ink)
     small = _resize(digit, box)
-    if stroke_width(small) < MIN_STROKE:
+    stroke = stroke_width(small)
+    thin = stroke < MIN_STROKE
+    if thin:
         small = _thickened(digit, box)
-    return _centred(np.rint(small * 255).astype(np.uint8), size)
+    small = np.rint(small * 255).astype(np.uint8)
+    top, left = _place(small, size)
+    pixels = np.zeros((size, size), np.uint8)
+    pixels[top : top + small.shape[0], left : left + small.shape[1]] = small
+    return Fitted(pixels, stroke, thin, box / max(digit.shape), (left, top))
 
 
 def stroke_width(ink: np.ndarray) -> float:
@@ -40,10 +66,11 @@ def stroke_width(ink: np.ndarray) -> float:
     A stroke of length L and width w has the area L*w and an outline of 2*L. The outline's length is the
     total variation, which needs no threshold and so also holds for grey edges.
     """
-    padded = np.pad(ink, 1)
-    down = np.diff(padded, axis=0)[:, :-1]
-    across = np.diff(padded, axis=1)[:-1]
-    return float(2 * ink.sum() / np.hypot(down, across).sum())
+    padded = np.zeros((ink.shape[0] + 2, ink.shape[1] + 2), ink.dtype)
+    padded[1:-1, 1:-1] = ink
+    down = padded[1:, :-1] - padded[:-1, :-1]
+    across = padded[:-1, 1:] - padded[:-1, :-1]
+    return float(2 * ink.sum() / np.sqrt(down * down + across * across).sum())
 
 
 def _crop(ink: np.ndarray) -> np.ndarray:
@@ -83,14 +110,14 @@ def _dilate(ink: np.ndarray, radius: int) -> np.ndarray:
     return result
 
 
-def _centred(digit: np.ndarray, size: int) -> np.ndarray:
-    """Put the centre of mass on pixel (size/2, size/2), to whole pixels as MNIST does, but lose no ink."""
+def _place(digit: np.ndarray, size: int) -> tuple[int, int]:
+    """Row and column that put the centre of mass on pixel (size/2, size/2).
+
+    To whole pixels as MNIST does, but so that no ink is lost.
+    """
     weights = digit.astype(np.float64)
     total = weights.sum() or 1.0
     height, width = digit.shape
     top = round(size / 2 - float(weights.sum(axis=1) @ np.arange(height)) / total)
     left = round(size / 2 - float(weights.sum(axis=0) @ np.arange(width)) / total)
-    top, left = min(max(top, 0), size - height), min(max(left, 0), size - width)
-    canvas = np.zeros((size, size), np.uint8)
-    canvas[top : top + height, left : left + width] = digit
-    return canvas
+    return min(max(top, 0), size - height), min(max(left, 0), size - width)

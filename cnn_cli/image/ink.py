@@ -1,10 +1,12 @@
 """Luminance -> ink: 0 where there is paper or anything that is not the digit, 1 in the middle of a stroke."""
 
-import numpy as np
-from PIL import Image, ImageFilter
+from dataclasses import dataclass
 
-from cnn_cli.image.marks import digit_mask
-from cnn_cli.image.paper import depth, without_margin
+import numpy as np
+
+from cnn_cli.image.marks import Marks, digit_marks
+from cnn_cli.image.order import quantile
+from cnn_cli.image.paper import Depth, depth, without_margin
 
 # Ink lies at least this many levels from the paper: the palest drawing seen had 8, rounding makes 1 or 2.
 MIN_DEPTH = 4.0
@@ -28,42 +30,100 @@ REAL = 0.35
 DEEPEST_SHARE, DEEPEST_PIXELS = 1 / 2000, 4
 
 
+@dataclass(frozen=True)
+class Page(Depth):
+    """All that lies on the ink's side of the paper, be it ink or not."""
+
+    marks: np.ndarray
+    """The levels where they are deep enough for ink, elsewhere 0: float32 [H, W]."""
+
+    def ink(self, chosen: np.ndarray) -> np.ndarray:
+        """Scale depth to ink by the depth of the chosen marks' strokes, and drop what is too pale.
+
+        Args:
+            chosen: bool [H, W], where the marks lie that are measured; paler ones are dropped everywhere.
+
+        Returns:
+            float32 [H, W], 0 = paper, 1 = full ink; all 0 where no mark is chosen.
+        """
+        marks = self.marks * chosen
+        if not marks.any():
+            return np.zeros_like(self.levels)
+        full = stroke_depth(marks)
+        start = min(NOISE_DEVIATIONS * self.noise, MAX_START * full)
+        ink = (self.levels - np.float32(start)) * np.float32(1 / (full - start))
+        np.minimum(ink, 1, out=ink)
+        around = _grown((ink > REAL) & (marks > 0))
+        return np.where(around, np.maximum(ink, 0), np.float32(0))
+
+
+@dataclass(frozen=True)
+class Found:
+    """The digit in a picture, and how it was found."""
+
+    ink: np.ndarray
+    """float32 [H, W], 0 = not the digit, 1 = full ink; all 0 where there is no ink."""
+    inner: tuple[slice, slice]
+    """Rows and columns without a margin that was pasted around."""
+    page: Page
+    """What lies in there."""
+    rounds: tuple[Marks, Marks]
+    """Its marks: all of them, and those that are left when the others' depth no longer counts."""
+
+
+def find_marks(grey: np.ndarray, window: int | None = None) -> Page:
+    """Find everything in a picture that may be ink, dark on light or light on dark.
+
+    Args:
+        grey: luminance, float32 [H, W], 0..255.
+        window: what is narrower than so many pixels is taken as a stroke (`paper.depth`).
+    """
+    found = depth(grey, window)
+    levels = found.levels
+    if levels.max() < MIN_DEPTH:
+        return Page(**vars(found), marks=np.zeros_like(levels))
+    deep = stroke_depth(levels)
+    bar = max(
+        MIN_DEPTH, float(np.clip(MARK_DEVIATIONS * found.noise, MARK_RANGE[0] * deep, MARK_RANGE[1] * deep))
+    )
+    return Page(**vars(found), marks=np.where(levels >= bar, levels, np.float32(0)))
+
+
 def find_ink(grey: np.ndarray) -> np.ndarray:
+    """Find the digit in a picture of one digit: the ink of `locate`."""
+    return locate(grey).ink
+
+
+def locate(grey: np.ndarray) -> Found:
     """Find the digit in a picture of one digit, dark on light or light on dark.
 
     Args:
         grey: luminance, float32 [H, W], 0..255.
-
-    Returns:
-        float32 [H, W], 0 = not the digit, 1 = full ink; all 0 where there is no ink.
     """
-    ink = np.zeros(grey.shape, np.float32)
     inner = without_margin(grey)
-    levels, noise = depth(grey[inner])
-    if levels.max() < MIN_DEPTH:
-        return ink
+    page = find_marks(grey[inner])
     # Twice: a page's edge is far deeper than pencil, so it has to go before the strokes' depth is measured.
-    deep = _stroke_depth(levels)
-    bar = max(MIN_DEPTH, float(np.clip(MARK_DEVIATIONS * noise, MARK_RANGE[0] * deep, MARK_RANGE[1] * deep)))
-    marks = np.where(levels >= bar, levels, 0)
-    found = _stretched(levels, marks * digit_mask(marks), noise)
-    ink[inner] = found * digit_mask(found)
-    return ink
+    first = digit_marks(page.marks)
+    found = page.ink(first.mask)
+    second = digit_marks(found)
+    ink = np.zeros(grey.shape, np.float32)
+    np.multiply(found, second.mask, out=ink[inner])
+    return Found(ink, inner, page, (first, second))
 
 
-def _stretched(levels: np.ndarray, marks: np.ndarray, noise: float) -> np.ndarray:
-    """Scale depth in levels to ink 0..1 by the depth of the strokes in `marks`, and drop what is too pale."""
-    full = _stroke_depth(marks)
-    start = min(NOISE_DEVIATIONS * noise, MAX_START * full)
-    ink = np.clip((levels - start) / (full - start), 0, 1)
-    real = Image.fromarray((ink > REAL) & (marks > 0))
-    around = np.asarray(real.convert("L").filter(ImageFilter.MaxFilter(3))) > 0
-    return ink * around
-
-
-def _stroke_depth(marks: np.ndarray) -> float:
+def stroke_depth(marks: np.ndarray) -> float:
     """The depth in the middle of a stroke: the upper quartile of all over half as deep as the deepest."""
     found = marks[marks > 0]
     deepest = min(max(DEEPEST_PIXELS, int(marks.size * DEEPEST_SHARE)), found.size)
     peak = max(float(np.partition(found, -deepest)[-deepest]), float(found.max()) / 2)
-    return float(np.percentile(found[found > peak / 2], 75))
+    return quantile(found[found > peak / 2], 0.75)
+
+
+def _grown(mask: np.ndarray) -> np.ndarray:
+    """True there and in the eight neighbours."""
+    for _ in range(2):
+        grown = mask.T.copy()  # once along each axis
+        grown[1:] |= mask.T[:-1]
+        grown[:-1] |= mask.T[1:]
+        mask = grown
+    return mask

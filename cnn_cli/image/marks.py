@@ -1,5 +1,8 @@
 """Ink -> which of its marks make up the digit: no specks, page edges, frames or neighbours."""
 
+from dataclasses import dataclass
+from enum import StrEnum
+
 import numpy as np
 
 # Marks are told apart on a grid of at most this many cells a side: fine enough for two strokes of a digit
@@ -26,23 +29,88 @@ PART_INK = 0.03
 PART_GAP, PART_GAP_AT_BORDER = 0.25, 0.1
 
 
+class Reason(StrEnum):
+    """Why a mark is not a part of the digit."""
+
+    OUTER = "the edge of a page, or a frame"
+    SPECK = "too little ink"
+    FAR = "too far from the digit"
+
+
+REASONS = tuple(Reason)
+KEPT = -1
+"""In place of an index into `REASONS`: it belongs to the digit."""
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The marks in a picture, told apart on a grid of cells."""
+
+    labels: np.ndarray
+    """The mark in each cell, int [rows, columns], 0 = none."""
+    mass: np.ndarray
+    """The ink of each mark, float [marks + 1]; that of 0 does not count."""
+    why: np.ndarray
+    """For each an index into `REASONS` that tells why it is left out, or `KEPT`: int [marks + 1]."""
+    cell: int
+    """Pixels along a cell's side."""
+    shape: tuple[int, int]
+    """Of the picture."""
+
+    @property
+    def mask(self) -> np.ndarray:
+        """bool [H, W], true on the digit and in the cells that it touches; all false without ink."""
+        mask: np.ndarray = (self.why == KEPT)[self.labels]
+        if self.cell > 1:
+            mask = mask.repeat(self.cell, axis=0).repeat(self.cell, axis=1)
+        return mask[: self.shape[0], : self.shape[1]]
+
+    @property
+    def parts(self) -> int:
+        """How many marks make up the digit."""
+        return int(np.count_nonzero(self.why == KEPT))
+
+    def left_out(self) -> list[tuple[float, Reason, tuple[int, int, int, int]]]:
+        """Ink, reason and box (left, top, right, bottom; in pixels) of each mark that is not a part of it."""
+        ends = np.stack(boxes(self.labels, len(self.why))) * self.cell
+        return [
+            (float(self.mass[mark]), REASONS[why], (left, top, right, bottom))
+            for mark, (why, (top, bottom, left, right)) in enumerate(
+                zip(self.why.tolist(), ends.T.tolist(), strict=True)
+            )
+            if mark and why != KEPT
+        ]
+
+
 def digit_mask(ink: np.ndarray) -> np.ndarray:
-    """Find the marks that make up the digit.
+    """Find the marks that make up the digit: the mask of `digit_marks`."""
+    return digit_marks(ink).mask
+
+
+def digit_marks(ink: np.ndarray) -> Marks:
+    """Tell the marks of a picture apart, and which of them make up the digit.
 
     Args:
         ink: float32 [H, W], 0 = paper.
-
-    Returns:
-        bool [H, W], true on the digit and in the cells that it touches; all false where there is no ink.
     """
     height, width = ink.shape
     cell = -(-max(height, width) // GRID)
-    padded = np.pad(ink, ((0, -height % cell), (0, -width % cell)))
-    cells = padded.reshape(padded.shape[0] // cell, cell, padded.shape[1] // cell, cell).sum(axis=(1, 3))
+    cells = _cells(ink, cell) if cell > 1 else ink
     labels = label(cells > 0)
-    keep = _belonging(labels, np.bincount(labels.ravel(), cells.ravel()))
-    mask: np.ndarray = keep[labels].repeat(cell, axis=0).repeat(cell, axis=1)
-    return mask[:height, :width]
+    mass = np.bincount(labels.ravel(), cells.ravel())
+    mass[0] = 0
+    one_alone = np.array([REASONS.index(Reason.SPECK), KEPT])[: len(mass)]  # no ink is no mark
+    why = _judged(labels, mass) if len(mass) > 2 else one_alone
+    return Marks(labels, mass, why, cell, (height, width))
+
+
+def _cells(ink: np.ndarray, cell: int) -> np.ndarray:
+    """The ink in each square of `cell` pixels a side; the last ones reach beyond the picture."""
+    for _ in range(2):  # along each axis: a few sums of whole lines are quicker than one of many squares
+        lines = np.zeros((-(-len(ink) // cell) * cell, ink.shape[1]), ink.dtype)
+        lines[: len(ink)] = ink
+        ink = np.add.reduce([lines[start::cell] for start in range(cell)]).T
+    return ink
 
 
 def label(mask: np.ndarray) -> np.ndarray:
@@ -50,42 +118,46 @@ def label(mask: np.ndarray) -> np.ndarray:
 
     A run is a row's unbroken stretch. Runs that touch in adjacent rows are united (union-find).
     """
-    edges = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(np.int8), axis=1)
-    rows, starts = np.nonzero(edges == 1)
-    ends = np.nonzero(edges == -1)[1]
-    roots = _united(np.searchsorted(rows, np.arange(len(mask) + 1)).tolist(), starts.tolist(), ends.tolist())
-    numbers = np.unique(roots, return_inverse=True)[1] + 1
+    height, width = mask.shape
+    padded = np.zeros((height, width + 2), np.int8)  # a row's last run ends before the next row begins
+    padded[:, 1:-1] = mask
+    edges = np.flatnonzero(np.diff(padded.ravel()))
+    starts, ends = edges[::2], edges[1::2]
+    roots = _united(starts, ends, width + 2)
+    firsts = roots == np.arange(len(roots))
+    numbers = np.cumsum(firsts)[roots]
     labels = np.zeros(mask.shape, np.intp)
     labels[mask] = np.repeat(numbers, ends - starts)  # both go row by row, left to right
     return labels
 
 
-def _united(first: list[int], starts: list[int], ends: list[int]) -> np.ndarray:
-    """For each run the first one it is connected with. Row r has the runs first[r] to first[r + 1] - 1."""
-    root = list(range(len(starts)))
+def _united(starts: np.ndarray, ends: np.ndarray, row: int) -> np.ndarray:
+    """For each run the first one it is connected with. Places count along rows of `row` pixels."""
+    # The runs of the next row that touch run i: none of them ends before it starts, or starts after it ends.
+    low = np.searchsorted(ends, starts + row)
+    high = np.searchsorted(starts, ends + row, side="right")
+    root = list(range(len(starts)))  # never above the run itself
 
     def find(run: int) -> int:
         while root[run] != run:
-            root[run] = run = root[root[run]]
+            run = root[run]
         return run
 
-    for row in range(1, len(first) - 1):
-        above, here = first[row - 1], first[row]
-        while above < first[row] and here < first[row + 1]:
-            if starts[above] <= ends[here] and starts[here] <= ends[above]:
-                one, other = find(above), find(here)
-                root[max(one, other)] = min(one, other)
-            if ends[above] < ends[here]:
-                above += 1
+    for run, (first, last) in enumerate(zip(low.tolist(), high.tolist(), strict=True)):
+        for other in range(first, last):
+            if root[other] == other:
+                root[other] = root[run]
             else:
-                here += 1
-    return np.array([find(run) for run in range(len(root))], dtype=np.intp)
+                one, two = find(run), find(other)
+                root[max(one, two)] = min(one, two)
+    for run, above in enumerate(root):
+        root[run] = root[above]
+    return np.array(root, dtype=np.intp)
 
 
-def _belonging(labels: np.ndarray, mass: np.ndarray) -> np.ndarray:
-    """bool [marks + 1]: which labels make up the digit, given the ink of each."""
-    mass[0] = 0
-    top, bottom, left, right = _boxes(labels, len(mass))
+def _judged(labels: np.ndarray, mass: np.ndarray) -> np.ndarray:
+    """For each label why it is no part of the digit, or `KEPT`, given the ink of each: int [marks + 1]."""
+    top, bottom, left, right = boxes(labels, len(mass))
     extent = np.maximum(bottom - top, right - left)
     border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     contact = np.bincount(border, minlength=len(mass)) / np.maximum(extent, 1)
@@ -98,13 +170,14 @@ def _belonging(labels: np.ndarray, mass: np.ndarray) -> np.ndarray:
     gap_y = np.maximum(top - bottom[main], top[main] - bottom)
     gap_x = np.maximum(left - right[main], left[main] - right)
     gap = np.maximum(gap_x, gap_y) / max(extent[main], 1)
-    near = gap <= np.where(contact > 0, PART_GAP_AT_BORDER, PART_GAP)
-    keep: np.ndarray = near & (mass > PART_INK * mass[main]) & ~outer
-    keep[main] = mass[main] > 0
-    return keep
+    far = gap > np.where(contact > 0, PART_GAP_AT_BORDER, PART_GAP)
+    speck = mass <= PART_INK * mass[main]
+    why = np.select([outer, speck, far], range(3), default=KEPT)  # in the order of REASONS
+    why[main] = KEPT
+    return why
 
 
-def _boxes(labels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def boxes(labels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """For each label its first row, the row after its last, and the same for columns."""
     rows, columns = np.nonzero(labels)
     which = labels[rows, columns]

@@ -1,7 +1,11 @@
 """Luminance -> depth: how far each pixel lies from the paper around it, on the ink's side."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from PIL import Image
+
+from cnn_cli.image.order import median, quantile
 
 # A drawing program's paper has one tone; its marks differ from it by more than this, JPEG's rounding by less.
 FLAT_TOLERANCE = 2.0
@@ -16,6 +20,9 @@ FULL_DEPTH = 0.7
 MARGIN_STEP = 8.0
 MARGIN_SHARE = 0.98
 
+# Lines that are looked at together: most pictures have no margin, which their first lines show.
+MARGIN_BLOCK = 32
+
 # Side of the reduced pictures on which light (smooth) and polarity (needs strokes) are judged.
 LIGHT_SIDE = 32
 POLARITY_SIDE = 64
@@ -28,26 +35,41 @@ FIT_ROUNDS = 8
 STROKE_WINDOW = 0.3
 
 
-def depth(grey: np.ndarray) -> tuple[np.ndarray, float]:
+@dataclass(frozen=True)
+class Depth:
+    """How far each pixel lies from the paper around it."""
+
+    levels: np.ndarray
+    """Levels between paper and pixel on the ink's side, float32 [H, W], 0 or more."""
+    noise: float
+    """The paper's standard deviation in levels; 0 for a two-toned drawing."""
+    ink_is_light: bool
+    """Whether ink is lighter than its paper."""
+    unevenness: float
+    """Levels between the brightest and the darkest light on the page; 0 for a two-toned drawing."""
+
+
+def depth(grey: np.ndarray, window: int | None = None) -> Depth:
     """Measure ink against the paper, whichever of the two is light.
 
     Args:
         grey: luminance, float32 [H, W], 0..255.
-
-    Returns:
-        Levels between paper and pixel, float32 [H, W], 0 or more, and the paper's noise in levels (its
-        standard deviation; 0 for a two-toned drawing).
+        window: what is narrower than so many pixels is taken as a stroke; without it, `STROKE_WINDOW` of the
+            longer side, which suits a picture of one digit.
     """
     drawing = _two_toned(grey)
     if drawing is not None:
-        return drawing, 0.0
-    even = grey - _light(grey)
-    if _ink_is_light(even):
+        return drawing
+    light = _light(grey)
+    even = grey - light
+    ink_is_light = _ink_is_light(even)
+    if ink_is_light:
         even = -even
-    window = max(3, round(max(even.shape) * STROKE_WINDOW))
+    window = window or max(3, round(max(even.shape) * STROKE_WINDOW))
     below = _closing(even, window) - even
-    middle, low = np.percentile(below, (50, 15.9))  # most pixels are paper; 15.9 % lie one deviation lower
-    return np.clip(below - middle, 0, None).astype(np.float32), float(middle - low)
+    middle, low = median(below), quantile(below, 0.159)  # most are paper; 15.9 % lie one deviation lower
+    levels = np.maximum(below - np.float32(middle), 0)
+    return Depth(levels, middle - low, ink_is_light, float(np.ptp(light)))
 
 
 def without_margin(grey: np.ndarray) -> tuple[slice, slice]:
@@ -61,31 +83,40 @@ def without_margin(grey: np.ndarray) -> tuple[slice, slice]:
 
 
 def _inner(lines: np.ndarray) -> slice:
-    first, last = _margin(lines), _margin(lines[::-1])
-    same_tone = abs(float(np.median(lines[0])) - float(np.median(lines[-1]))) <= MARGIN_STEP
-    return slice(first, len(lines) - last) if first and last and same_tone else slice(None)
+    first = _margin(lines)
+    last = _margin(lines[::-1]) if first else 0
+    if not last or abs(median(lines[0]) - median(lines[-1])) > MARGIN_STEP:
+        return slice(None)
+    return slice(first, len(lines) - last)
 
 
 def _margin(lines: np.ndarray) -> int:
     """How many lines, from the first on, have one tone that then gives way to another."""
-    tone = float(np.median(lines[0]))
-    plain = (np.abs(lines - tone) <= MARGIN_STEP).mean(axis=1) >= MARGIN_SHARE
-    count = int(np.argmin(plain))
-    return count if abs(float(np.median(lines[count])) - tone) > MARGIN_STEP else 0
+    tone = median(lines[0])
+    needed = MARGIN_SHARE * lines.shape[1]
+    for start in range(0, len(lines), MARGIN_BLOCK):
+        close = np.abs(lines[start : start + MARGIN_BLOCK] - np.float32(tone)) <= MARGIN_STEP
+        plain = np.count_nonzero(close, axis=1) >= needed
+        if not plain.all():
+            count = start + int(np.argmin(plain))
+            return count if abs(median(lines[count]) - tone) > MARGIN_STEP else 0
+    return 0
 
 
-def _two_toned(grey: np.ndarray) -> np.ndarray | None:
+def _two_toned(grey: np.ndarray) -> Depth | None:
     """The depth of a drawing on paper of exactly one tone, or None for any other picture.
 
     There the strokes may have any width, which no photograph would allow.
     """
-    below = float(np.median(grey)) - grey
-    marks = np.abs(below) > FLAT_TOLERANCE
-    if not marks.any() or marks.mean() > 0.5:
+    below = np.float32(median(grey)) - grey
+    marks = np.count_nonzero(np.abs(below) > FLAT_TOLERANCE)
+    if not 0 < marks <= grey.size / 2:
         return None
-    below = np.clip(below if below.sum() > 0 else -below, 0, None)
-    full = below[below > FLAT_TOLERANCE] > FULL_DEPTH * below.max()
-    return below if full.mean() > FULL_SHARE else None
+    ink_is_light = float(below.sum()) <= 0
+    below = np.maximum(-below if ink_is_light else below, 0)
+    found = np.count_nonzero(below > FLAT_TOLERANCE)
+    full = np.count_nonzero(below > max(FLAT_TOLERANCE, FULL_DEPTH * float(below.max())))
+    return Depth(below, 0.0, ink_is_light, 0.0) if full > FULL_SHARE * found else None
 
 
 def _light(grey: np.ndarray) -> np.ndarray:
@@ -97,9 +128,9 @@ def _light(grey: np.ndarray) -> np.ndarray:
     small = reduced(grey, LIGHT_SIDE)
     terms = np.stack([np.broadcast_to(t, small.shape).ravel() for t in _quadratic(*small.shape)], axis=1)
     values = small.ravel().astype(np.float64)
-    rest = values - np.median(values)
+    rest = values - median(values)
     for _ in range(FIT_ROUNDS):
-        spread = max(1.0, 1.4826 * float(np.median(np.abs(rest))))  # the median deviation, as a standard one
+        spread = max(1.0, 1.4826 * median(np.abs(rest)))  # the median deviation, as a standard one
         weights = 1 / (1 + (rest / spread) ** 2)
         factors = np.linalg.lstsq(terms * weights[:, None], values * weights, rcond=None)[0]
         rest = values - terms @ factors

@@ -1,5 +1,6 @@
 """The whole way from a picture file to the pixels that are kept of it: one definition for all who need it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,9 +8,10 @@ import numpy as np
 
 from cnn_cli.errors import DataError
 from cnn_cli.image import Reading
-from cnn_cli.image.fit import fit
-from cnn_cli.image.ink import find_ink
-from cnn_cli.image.read import read
+from cnn_cli.image.findings import Findings, findings
+from cnn_cli.image.fit import fitted
+from cnn_cli.image.ink import locate
+from cnn_cli.image.read import view
 from cnn_cli.image.whole import read_whole
 
 VERSION = 1
@@ -33,23 +35,52 @@ class Form:
         return (1, INK_SIDE, INK_SIDE) if self.reading == "ink" else (self.channels, self.size, self.size)
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What a network is shown of a picture."""
+
+    pixels: np.ndarray
+    """uint8 [C, H, W] of `Form.shape`. Of ink, 0 = paper and 255 = ink; of a whole picture, 0 = black."""
+    findings: Findings | None
+    """How the ink was found; None for a whole picture, where nothing is looked for, or if nobody asked."""
+
+
 def prepare(source: Path | bytes, form: Form, *, name: str) -> np.ndarray:
+    """Read a picture and bring it into a form: the pixels of `look`."""
+    return look(source, form, name=name).pixels
+
+
+def look(source: Path | bytes, form: Form, *, name: str, explain: bool = False) -> Seen:
     """Read a picture and bring it into a form.
 
     Args:
         source: a file's path or a file's content, in any format that Pillow opens.
         form: what is made of it.
         name: what to call the picture in an error.
-
-    Returns:
-        uint8 [C, H, W] of `form.shape`. Of ink, 0 = paper and 255 = ink; of a whole picture, 0 = black.
+        explain: whether to gather the findings as well.
 
     Raises:
         DataError: the file is no picture, or there is no ink in it where ink is looked for.
     """
     if form.reading == "whole":
-        return read_whole(source, name=name, size=form.size, channels=form.channels)
-    ink = find_ink(read(source, name=name))
-    if not ink.any():
+        return Seen(read_whole(source, name=name, size=form.size, channels=form.channels), None)
+    seen = view(source, name=name)
+    found = locate(seen.grey)
+    if not found.ink.any():
         raise DataError(f"{name}: no ink found, only paper", hint="give a picture with a digit on it")
-    return fit(ink, INK_SIDE)[None]
+    digit = fitted(found.ink, INK_SIDE)
+    return Seen(digit.pixels[None], findings(seen, found, digit) if explain else None)
+
+
+def look_all(
+    pictures: Sequence[tuple[str, Path | bytes]], form: Form, explain: bool = False
+) -> list[Seen | DataError]:
+    """Look at each picture, given by its name and its source; one that cannot be used gives its error."""
+    return [_look_or_error(name, source, form, explain) for name, source in pictures]
+
+
+def _look_or_error(name: str, source: Path | bytes, form: Form, explain: bool) -> Seen | DataError:
+    try:
+        return look(source, form, name=name, explain=explain)
+    except DataError as error:
+        return error

@@ -5,11 +5,12 @@ import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from cnn_cli.errors import DataError
 
@@ -24,6 +25,9 @@ MAX_SIDE = 512
 
 # Luminance over which transparent ink counts as light, so that it lies on black: the middle of 0..255.
 MIDDLE = 127.5
+
+# What Pillow raises for a damaged EXIF block.
+DAMAGED_EXIF = (SyntaxError, ValueError, TypeError, KeyError, OSError, struct.error)
 
 # What people hand over instead of a picture: first bytes, what it is, how to mend it.
 _NOT_PICTURES = (
@@ -85,22 +89,41 @@ def _decoding(file: BinaryIO, name: str) -> Iterator[Image.Image]:
         ) from error
 
 
+@dataclass(frozen=True)
+class View:
+    """A picture as a person sees it: the right way up, on its ground, without colour."""
+
+    grey: np.ndarray
+    """Luminance, float32 [H, W], 0 = black, 255 = white, H and W at most `MAX_SIDE`."""
+    size: tuple[int, int]
+    """Width and height of the whole picture, the right way up, in its own pixels."""
+    mode: str
+    """How the file holds its pixels, in Pillow's words: L, RGB, RGBA, P, CMYK, I;16 ..."""
+    orientation: int
+    """That of the EXIF block, which is undone: 1 (upright) to 8. Of a TIFF 1: Pillow itself turns it."""
+    ground: float | None
+    """The tone that was laid below transparent pixels, 0..255; None where there are none."""
+
+
 def read(source: Path | bytes, *, name: str) -> np.ndarray:
+    """Read a picture as a person sees it: the luminance of its `view`."""
+    return view(source, name=name).grey
+
+
+def view(source: Path | bytes, *, name: str) -> View:
     """Read a picture as a person sees it: the right way up, on its ground, without colour.
 
     Args:
         source: a file's path or a file's content, in any format that Pillow opens.
         name: what to call the picture in an error.
 
-    Returns:
-        Luminance, float32 [H, W], 0 = black, 255 = white, H and W at most `MAX_SIDE`. Of an animation the
-        first frame. 16- and 32-bit values are scaled to the same range.
+    Of an animation it is the first frame. 16- and 32-bit values are scaled to 0..255.
 
     Raises:
         DataError: there is no such file, or it holds no picture that can be decoded whole.
     """
     with opened(source, name=name) as picture:
-        return _luminance(picture)
+        return _view(picture)
 
 
 def _not_a_picture(head: bytes, name: str) -> DataError:
@@ -117,21 +140,35 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _luminance(picture: Image.Image) -> np.ndarray:
+def _view(picture: Image.Image) -> View:
+    mode, (width, height) = picture.mode, picture.size
     picture.draft("L", (MAX_SIDE, MAX_SIDE))  # a JPEG is decoded at 1/2, 1/4 or 1/8 where that is enough
-    picture.load()
-    grey = _without_colour(upright(picture))
-    grey = grey.reduce(-(-max(grey.size) // MAX_SIDE))
-    values = np.asarray(grey, dtype=np.float32)
-    return _on_its_ground(values[..., 0], values[..., 1] / 255) if grey.mode == "LA" else values
+    picture.load()  # first: of some formats it reads the EXIF block as well
+    turn, turned = orientation(picture), upright(picture)
+    size = (width, height) if turned.size == picture.size else (height, width)
+    small = _without_colour(turned)
+    small = small.reduce(-(-max(small.size) // MAX_SIDE))
+    grey, ground = np.asarray(small, dtype=np.float32), None
+    if small.mode == "LA":
+        grey, ground = _on_its_ground(grey[..., 0], grey[..., 1] / 255)
+    return View(grey, size, mode, turn, ground)
+
+
+def orientation(picture: Image.Image) -> int:
+    """How the camera was held, as the EXIF block of a loaded picture says: 1 (upright) to 8."""
+    try:
+        turn = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    except DAMAGED_EXIF:
+        return 1
+    return turn if turn in range(1, 9) else 1
 
 
 def upright(picture: Image.Image) -> Image.Image:
     """The picture turned as its EXIF block says that the camera was held."""
     try:
-        return ImageOps.exif_transpose(picture)
-    except (SyntaxError, ValueError, TypeError, KeyError, OSError, struct.error):
-        return picture  # the EXIF block is damaged; the picture need not be
+        return picture if orientation(picture) == 1 else ImageOps.exif_transpose(picture)
+    except DAMAGED_EXIF:
+        return picture  # the picture need not be
 
 
 def _without_colour(picture: Image.Image) -> Image.Image:
@@ -152,21 +189,21 @@ def to_8_bit_range(values: np.ndarray) -> np.ndarray:
     return (values * (255 / white)).astype(np.float32)
 
 
-def _on_its_ground(luminance: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Put a transparent picture on a ground that shows it.
+def _on_its_ground(luminance: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, float | None]:
+    """Put a transparent picture on a ground that shows it; returns that ground too, if it has any.
 
     What is drawn on transparency covers little of it: the ground is then the opposite of the ink's tone,
     whatever colour the transparent pixels hold. Where most is opaque, the paper is in the picture (a
     screenshot with round corners), and the ground is the tone of that paper.
     """
     if alpha.min() == 1:
-        return luminance
+        return luminance, None
     if alpha.max() == 0:
-        return np.full_like(luminance, 255)
+        return np.full_like(luminance, 255), 255.0
     alpha = alpha / alpha.max()
     visible = luminance[alpha > 0.5]
     tone = float(np.median(visible))
     holds_paper = alpha.mean() > 0.5 and np.ptp(visible) > 32
     ground = tone if holds_paper else (255.0 if tone < MIDDLE else 0.0)
     blended: np.ndarray = luminance * alpha + np.float32(ground) * (1 - alpha)
-    return blended
+    return blended, ground

@@ -13,6 +13,7 @@ SPARE = 4
 
 WHITE = (255, 255, 255)
 BLACK = (0, 0, 0)
+GREY = (224, 224, 224)
 
 # Mean luminance from which a drawing on transparency would vanish on white, and so lies on black.
 NEARLY_WHITE = 230
@@ -45,6 +46,35 @@ def read_whole(source: Path | bytes, *, name: str, size: int, channels: int) -> 
         small = _opaque(square).convert(mode).resize((size, size), Image.Resampling.BILINEAR)
         pixels = np.asarray(small, dtype=np.uint8)
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def thumbnail(source: Path | bytes, *, name: str, side: int) -> tuple[Image.Image, float, tuple[int, int]]:
+    """The whole picture as a person sees it, in a square; what the square has beyond it is grey.
+
+    Args:
+        source: a file's path or a file's content, in any format that Pillow opens.
+        name: what to call the picture in an error.
+        side: pixels a side of the square.
+
+    Returns:
+        RGB; pixels of the square for each pixel of the picture; and the column and row where it begins.
+
+    Raises:
+        DataError: as `read_whole`.
+    """
+    with opened(source, name=name) as picture:
+        stored = max(picture.size)
+        picture.draft("RGB", (SPARE * side, SPARE * side))
+        picture.load()
+        full = _opaque(upright(picture)).convert("RGB")
+        scale = side / max(full.size)
+        size = max(1, round(full.width * scale)), max(1, round(full.height * scale))
+        filtering = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BILINEAR
+        small = full.resize(size, filtering)
+    square = Image.new("RGB", (side, side), GREY)
+    corner = (side - small.width) // 2, (side - small.height) // 2
+    square.paste(small, corner)
+    return square, side / stored, corner
 
 
 def _middle_square(picture: Image.Image) -> Image.Image:

@@ -1,9 +1,8 @@
 """Reading pictures: files, folders or bytes to labels with probabilities."""
 
-import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,19 +11,22 @@ from torch import nn
 
 from cnn_cli.engine.checkpoint import Checkpoint
 from cnn_cli.errors import CnnError, DataError
-from cnn_cli.image.prepare import Form, prepare
-from cnn_cli.image.read import SUFFIXES
+from cnn_cli.image.prepare import Form, Seen
+from cnn_cli.tools.pictures import Picture
+from cnn_cli.tools.preparing import Batch, prepared
 
 BATCH = 64
 """Pictures that the network reads at once; their answers appear together."""
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture to read: its name for people, and its file or its bytes."""
+class Shown:
+    """What the network was shown, and of what."""
 
-    name: str
     source: Path | bytes
+    """The picture's file or bytes."""
+    seen: Seen
+    """Its pixels and, if asked for, how they were found."""
 
 
 @dataclass(frozen=True)
@@ -39,27 +41,15 @@ class Prediction:
     """Of every class, by its name; they sum to 1."""
     sure: bool = True
     """Whether the confidence reaches what was asked for."""
-
-
-def find_pictures(paths: Sequence[Path]) -> Iterator[Picture | DataError]:
-    """The pictures at `paths`, in that order; the pictures below a folder in the order of their names.
-
-    A folder without pictures gives an error, in its place.
-    """
-    for path in paths:
-        if not os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises on a name that is too long)
-            yield Picture(str(path), path)
-            continue
-        inside = sorted(
-            file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()
-        )
-        yield from (Picture(str(file), file) for file in inside)
-        if not inside:
-            yield DataError(f"{path}: a folder without pictures")
+    shown: Shown | None = field(default=None, repr=False, compare=False)
+    """What the network was shown."""
 
 
 def predict(
-    checkpoint: Checkpoint, pictures: Iterable[Picture | DataError], min_confidence: float = 0.0
+    checkpoint: Checkpoint,
+    pictures: Iterable[Picture | DataError],
+    min_confidence: float = 0.0,
+    explain: bool = False,
 ) -> Iterator[Prediction | CnnError]:
     """Read each picture; one that cannot be read gives its error, in its place, and the others are read.
 
@@ -67,45 +57,37 @@ def predict(
         checkpoint: what reads.
         pictures: what is read.
         min_confidence: the answer is sure from this probability of its label on, 0..1.
+        explain: whether to gather, in `Prediction.shown`, how the ink was found.
 
     Raises:
         DataError: the checkpoint contradicts itself.
     """
     network = checkpoint.network()
-    waiting = iter(pictures)
-    while group := list(islice(waiting, BATCH)):
-        for result in _predict_batch(checkpoint, network, group):
-            yield _judged(result, min_confidence)
+    seen = checkpoint.preparation
+    form = Form(seen.reading, seen.size, seen.channels)
+    with closing(prepared(pictures, form, BATCH, explain)) as batches:
+        for batch in batches:
+            for answer in _predict_batch(checkpoint, network, batch):
+                yield _judged(answer, min_confidence)
 
 
-def _judged(result: Prediction | CnnError, min_confidence: float) -> Prediction | CnnError:
-    if isinstance(result, CnnError) or result.confidence >= min_confidence:
-        return result
-    return replace(result, sure=False)
+def _judged(answer: Prediction | CnnError, min_confidence: float) -> Prediction | CnnError:
+    if isinstance(answer, CnnError) or answer.confidence >= min_confidence:
+        return answer
+    return replace(answer, sure=False)
 
 
 def _predict_batch(
-    checkpoint: Checkpoint, network: nn.Module, group: Sequence[Picture | DataError]
+    checkpoint: Checkpoint, network: nn.Module, batch: Batch
 ) -> Iterator[Prediction | CnnError]:
-    seen = checkpoint.preparation
-    form = Form(seen.reading, seen.size, seen.channels)
-    prepared = [_prepare(picture, form) for picture in group]
-    arrays = [array for array in prepared if isinstance(array, np.ndarray)]
+    arrays = [seen.pixels for _, seen in batch if isinstance(seen, Seen)]
     rows = iter(_probabilities(checkpoint, network, arrays)) if arrays else iter(())
-    for picture, result in zip(group, prepared, strict=True):
-        if isinstance(picture, Picture) and isinstance(result, np.ndarray):
-            yield _prediction(picture.name, checkpoint.classes, next(rows))
-        elif isinstance(result, CnnError):
-            yield result
-
-
-def _prepare(picture: Picture | DataError, form: Form) -> "np.ndarray | CnnError":
-    if isinstance(picture, CnnError):
-        return picture
-    try:
-        return prepare(picture.source, form, name=picture.name)
-    except CnnError as error:
-        return error
+    for picture, seen in batch:
+        if isinstance(picture, Picture) and isinstance(seen, Seen):
+            prediction = _prediction(picture.name, checkpoint.classes, next(rows))
+            yield replace(prediction, shown=Shown(picture.source, seen))
+        elif isinstance(seen, CnnError):
+            yield seen
 
 
 @torch.inference_mode()

@@ -6,10 +6,11 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from itertools import chain, islice
 from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -32,8 +33,10 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-def each(function: Callable[[Job], Result], jobs: Sequence[Job]) -> Generator[Result, None, None]:
+def each(function: Callable[[Job], Result], jobs: Iterable[Job]) -> Generator[Result, None, None]:
     """function(job) of every job, in their order. One job alone is done here, several in processes.
+
+    Jobs are taken when their turn comes near: there may be any number of them.
 
     Processes are spawned, not forked: torch's threads are running, and it is the same on every system.
 
@@ -42,15 +45,17 @@ def each(function: Callable[[Job], Result], jobs: Sequence[Job]) -> Generator[Re
     Raises:
         DataError: a process was killed. What `function` raises comes through, and ends the others.
     """
-    count = min(_cores(), MOST_WORKERS, len(jobs))
-    if count <= 1:
-        yield from map(function, jobs)
+    jobs = iter(jobs)
+    first = list(islice(jobs, 2))
+    count = min(_cores(), MOST_WORKERS)  # at most; each is started when all others are busy
+    if count == 1 or len(first) < 2:
+        yield from map(function, chain(first, jobs))
         return
     others = set(active_children())
     executor = ProcessPoolExecutor(count, get_context("spawn"), initializer=_obey_parent)
     waiting: deque[Future[Result]] = deque()
     try:
-        for job in jobs:
+        for job in chain(first, jobs):
             with _no_interrupt():
                 waiting.append(executor.submit(function, job))
             if len(waiting) == count * AHEAD:
