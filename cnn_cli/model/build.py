@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from cnn_cli.errors import NetworkError
 from cnn_cli.model.combinators import COMBINATORS, Built, LayerSpec, Site
+from cnn_cli.model.fused import Chain
 from cnn_cli.model.layers import LAYERS
 from cnn_cli.model.modules import Modules
 from cnn_cli.model.shapes import LayerError, Shape, describe
@@ -42,7 +43,7 @@ def build_network(layers: Sequence[LayerSpec], input_shape: Shape, classes: int)
     """
     modules, shape = _Builder(classes).chain_at(("model", "layers"), layers, input_shape)
     _check_output(layers, shape, classes)
-    return nn.Sequential(modules)
+    return Chain(modules)
 
 
 @dataclass

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import nn
 
+from cnn_cli.model.fused import Chain
 from cnn_cli.model.modules import Auxiliary, Modules, Parallel, Residual
 from cnn_cli.model.shapes import LayerError, Pair, Shape, describe
 
@@ -50,7 +51,7 @@ def parallel(shape: Shape, site: Site, *, branches: Sequence[Sequence[LayerSpec]
     modules, shapes = Modules(), []
     for index, branch in enumerate(branches):
         inside, output = site.chain(branch, shape, "branches", index)
-        modules[f"branch{index + 1}"] = nn.Sequential(inside)
+        modules[f"branch{index + 1}"] = Chain(inside)
         shapes.append(output)
     if len({output[1:] for output in shapes}) > 1:
         raise LayerError(f"the branches cannot be joined: they give {', '.join(map(describe, shapes))}")
@@ -71,7 +72,7 @@ def auxiliary(shape: Shape, site: Site, *, layers: Sequence[LayerSpec], weight: 
 def block(shape: Shape, site: Site, *, name: str, layers: Sequence[LayerSpec]) -> Built:
     """The layers, as one module."""
     modules, output = site.chain(layers, shape, "layers")
-    return nn.Sequential(modules), output
+    return Chain(modules), output
 
 
 COMBINATORS: dict[str, Callable[..., Built]] = {

