@@ -1,0 +1,57 @@
+"""The benchmark's non-digits and its sums: what is measured there is what the README says."""
+
+import importlib
+import io
+from collections import Counter
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def nondigits(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The module, which draws three pictures of each kind."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    module = importlib.import_module("nondigits")
+    monkeypatch.setattr(module, "COUNTS", dict.fromkeys(module.COUNTS, 3))
+    return module
+
+
+def pixels(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)).convert("L"), dtype=np.float32)
+
+
+def test_each_kind_is_drawn_the_same_every_time_and_differently_for_development(nondigits) -> None:
+    final, again, other = (list(nondigits.non_digits(final)) for final in (True, True, False))
+    assert final == again
+    assert Counter(kind for kind, _ in final) == dict.fromkeys(nondigits.COUNTS, 3)
+    assert not {png for _, png in final} & {png for _, png in other}
+    assert len({png for _, png in final + other}) == 30
+
+
+def test_all_but_empty_paper_show_something(nondigits) -> None:
+    for kind, png in nondigits.non_digits(True):
+        picture = pixels(png)
+        middle = float(np.median(picture))
+        shown = (np.abs(picture - middle) > 60).mean()
+        assert (shown < 0.001) if kind == "blank" else (shown > 0.002), kind
+
+
+def test_shares_are_counted(nondigits) -> None:
+    unsure = importlib.import_module("unsure")
+    others = {"letters": [0.1, 0.5, 0.9, 0.2], "blank": [0.0]}
+    digits, right = torch.tensor([0.5, 0.9, 0.99, 1.0]), torch.tensor([False, True, False, True])
+    assert unsure.figures(others, digits, right, 0.5) == {
+        "bar": 0.5,
+        "non_digits_unsure": 0.6,
+        "by_kind": {"letters": 0.5, "blank": 1.0},
+        "digits_unsure": 0.0,  # 0.5 reaches the bar
+        "accuracy_of_the_sure": 0.5,
+    }
+    assert unsure.figures(others, digits, right, 0.95)["digits_unsure"] == 0.5
