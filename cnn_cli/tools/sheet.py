@@ -1,10 +1,17 @@
-"""The contact sheet of a data set, as a file."""
+"""Contact sheets of a data set, as files: its pictures, or what augmentation makes of them."""
 
 import io
 from pathlib import Path
 
-from cnn_cli.data.sheet import contact_sheet
+import torch
+from PIL import Image
+
+from cnn_cli.data.augment.batch import Changes, augment
+from cnn_cli.data.augment.mixup import Mix
+from cnn_cli.data.inputs import Preparation
+from cnn_cli.data.sheet import RED, contact_sheet
 from cnn_cli.data.sources import Pictures
+from cnn_cli.engine.seeds import generator
 from cnn_cli.errors import DataError
 from cnn_cli.files import atomic_write
 
@@ -19,8 +26,52 @@ def write_sheet(pictures: Pictures, classes: tuple[str, ...], count: int, path: 
         DataError: it cannot be written.
     """
     captions = [classes[label] for label in pictures.labels[:count].tolist()]
+    _write(contact_sheet(pictures.take(slice(count)), captions, columns=ROW), path)
+
+
+def write_changes(
+    pictures: Pictures, classes: tuple[str, ...], count: int, path: Path, seen: Preparation, changes: Changes
+) -> None:
+    """Draw a row for each of the first pictures: as it is, framed, then as training might see it.
+
+    Args:
+        pictures: uint8 [N, C, H, W] with their labels.
+        classes: the names of the labels.
+        count: cells of the sheet; there are as many whole rows as fit, and at least one.
+        path: the PNG.
+        seen: how pictures become inputs; its mean and deviation are not used.
+        changes: the random changes.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    rows = slice(max(1, count // ROW))
+    images, names = (
+        seen.unit(pictures.take(rows)),
+        [classes[label] for label in pictures.labels[rows].tolist()],
+    )
+    columns, captions = [images], [names]
+    for column in range(1, ROW):
+        changed, mix = augment(images, generator(0, "preview", column), changes)
+        columns.append(changed)
+        captions.append(_mixed_names(names, mix))
+    cells = torch.stack(columns, 1).flatten(0, 1).mul(255).round().clamp(0, 255).byte()
+    texts = [text for row in zip(*captions, strict=True) for text in row]
+    emphasis = [RED if index % ROW == 0 else None for index in range(len(texts))]
+    _write(contact_sheet(cells, texts, columns=ROW, emphasis=emphasis), path)
+
+
+def _mixed_names(names: list[str], mix: Mix | None) -> list[str]:
+    if mix is None:
+        return names
+    others = (names[partner] for partner in mix.partners.tolist())
+    share = f"{mix.share:.0%}"
+    return [f"{share} {name},\nelse {other}" for name, other in zip(names, others, strict=True)]
+
+
+def _write(sheet: Image.Image, path: Path) -> None:
     png = io.BytesIO()
-    contact_sheet(pictures.take(slice(count)), captions, columns=ROW).save(png, format="PNG")
+    sheet.save(png, format="PNG")
     try:
         with atomic_write(path) as file:
             file.write(png.getvalue())
