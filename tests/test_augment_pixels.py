@@ -166,6 +166,13 @@ def test_the_middle_of_the_square_may_be_any_pixel():
     assert stats.chisquare(blank.sum(0).flatten().numpy()).pvalue > 0.01
 
 
+def test_the_square_lies_around_its_middle():
+    """How often each pixel is blank: by the number of middles from which the square reaches it."""
+    blank = 1 - changed(torch.ones(20_000, 1, 5, 5), cutout=3)[:, 0]
+    reach = torch.tensor([2, 3, 3, 3, 2]) / 5
+    torch.testing.assert_close(blank.mean(0), reach[:, None] * reach, atol=0.02, rtol=0)
+
+
 # --- mixup --------------------------------------------------------------------------------------------------
 
 

@@ -63,6 +63,12 @@ def test_the_answer_is_the_mean_of_the_probabilities():
     assert not np.allclose(expected, probabilities(three[0], pictures), atol=1e-2)  # they do differ
 
 
+def test_the_logits_are_the_logarithm_of_that_mean():
+    network, pixels = together([member(0), member(1)]).network(), tiny.source().test().store / 255
+    with torch.no_grad():
+        torch.testing.assert_close(network(pixels).exp().sum(1), torch.ones(len(pixels)))
+
+
 def test_one_by_itself_stays_what_it_is():
     one = member(1)
     assert together([one]) is one

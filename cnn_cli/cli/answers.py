@@ -101,7 +101,7 @@ class Sheets:
 
     def add(self, prediction: "Prediction") -> None:
         """Take note of an answer."""
-        from cnn_cli.tools.sheet import MOST
+        from cnn_cli.tools.readings import MOST
 
         self._count += 1
         if (self._sheet or self._pairs) and len(self._kept) < MOST:
@@ -113,7 +113,7 @@ class Sheets:
         Raises:
             DataError: one cannot be written.
         """
-        from cnn_cli.tools.sheet import write_pairs, write_readings
+        from cnn_cli.tools.readings import write_pairs, write_readings
 
         for path, draw in ((self._sheet, write_readings), (self._pairs, write_pairs)):
             if path is None or not self._kept:

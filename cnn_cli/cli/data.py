@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnn_cli.cli.options import Json
-from cnn_cli.errors import DataError
+from cnn_cli.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from cnn_cli.config.schema import Data
+    from cnn_cli.data.sources import Pictures, Source
 
 app = typer.Typer(help="Fetch, verify and look at the data.")
 
@@ -65,18 +66,62 @@ def show(
     test: Annotated[
         bool, typer.Option("--test", help="Show test pictures instead of training pictures.")
     ] = False,
+    config: Annotated[
+        str | None, typer.Option("--config", "-c", help="Take the settings of data from this config.")
+    ] = None,
+    augment: Annotated[
+        bool, typer.Option("--augment", help="Show in a row what data.augment makes of each picture.")
+    ] = False,
 ) -> None:
     """Draw a contact sheet of the first pictures with their labels."""
     from cnn_cli import console
     from cnn_cli.engine import build
+
+    data = _data(settings) if config is None else _data_of(config, settings)
+    if augment:
+        _refuse_no_change(data)
+    with console.download_bar() as bar:
+        source = build.source(data, bar)
+    pictures = source.test() if test else source.train()
+    if augment:
+        _write_changes(pictures, source, data, count, out)
+    else:
+        _write_pictures(pictures, source, count, out)
+
+
+def _write_pictures(pictures: "Pictures", source: "Source", count: int, out: Path) -> None:
+    from cnn_cli import console
     from cnn_cli.tools.sheet import write_sheet
 
-    with console.download_bar() as bar:
-        source = build.source(_data(settings), bar)
-    pictures = source.test() if test else source.train()
     write_sheet(pictures, source.classes, count, out)
     console.line(str(out))
     console.message(f"{min(count, len(pictures))} of {len(pictures):,} pictures of {source.name}")
+
+
+def _write_changes(pictures: "Pictures", source: "Source", data: "Data", count: int, out: Path) -> None:
+    from cnn_cli import console
+    from cnn_cli.data.augment.batch import Changes
+    from cnn_cli.data.inputs import Preparation
+    from cnn_cli.tools.sheet import write_changes
+
+    seen = Preparation(data.size, (0.0,) * data.channels, (1.0,) * data.channels, source.reading)
+    write_changes(pictures, source.classes, count, out, seen, Changes(**data.augment.model_dump()))
+    console.line(str(out))
+    console.message(f"pictures of {source.name} in frames, and beside each what training might see of it")
+
+
+def _refuse_no_change(data: "Data") -> None:
+    if data.augment == type(data.augment)():
+        raise ConfigError(
+            "--augment: there is nothing to show, since data.augment changes nothing",
+            hint="cnn data show --augment --config lenet.yaml, or data.augment.rotate=15",
+        )
+
+
+def _data_of(config: str, settings: list[str] | None) -> "Data":
+    from cnn_cli.config.load import load_config
+
+    return load_config(config, settings or []).config.data
 
 
 def _data(settings: list[str] | None) -> "Data":

@@ -1,39 +1,21 @@
-"""Contact sheets as files: of a data set, of what a network read, of that beside the originals."""
+"""Contact sheets of a data set, as files: its pictures, or what augmentation makes of them."""
 
 import io
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image, ImageDraw
-from torch import Tensor
+from PIL import Image
 
+from cnn_cli.data.augment.batch import Changes, augment
+from cnn_cli.data.augment.mixup import Mix
 from cnn_cli.data.inputs import Preparation
 from cnn_cli.data.sheet import RED, contact_sheet
 from cnn_cli.data.sources import Pictures
+from cnn_cli.engine.seeds import generator
 from cnn_cli.errors import DataError
-from cnn_cli.files import atomic_write
-from cnn_cli.image.whole import thumbnail
-from cnn_cli.tools.predict import Prediction, Shown
 
 ROW = 10
 """Pictures in a row."""
-
-ROW_OF_PAIRS = 3
-"""Pairs of an original and what the network saw of it in a row."""
-
-MOST = 500
-"""Readings on a sheet: what fits into a picture that programs still open."""
-
-SIDE = 168
-"""Pixels a side of each half of a pair: six for each pixel of an MNIST digit."""
-
-SPACE = 8
-"""Pixels between the halves."""
-
-NAME = 14
-"""Letters of a picture's name that have room below it; of a longer one, the last."""
 
 
 def write_sheet(pictures: Pictures, classes: tuple[str, ...], count: int, path: Path) -> None:
@@ -43,77 +25,59 @@ def write_sheet(pictures: Pictures, classes: tuple[str, ...], count: int, path: 
         DataError: it cannot be written.
     """
     captions = [classes[label] for label in pictures.labels[:count].tolist()]
-    _write(contact_sheet(pictures.take(slice(count)), captions, columns=ROW), path)
+    write_png(contact_sheet(pictures.take(slice(count)), captions, columns=ROW), path)
 
 
-def write_readings(predictions: Sequence[Prediction], preparation: Preparation, path: Path) -> None:
-    """Draw what the network saw of each picture, above what it read, into a PNG.
+def write_changes(
+    pictures: Pictures, classes: tuple[str, ...], count: int, path: Path, seen: Preparation, changes: Changes
+) -> None:
+    """Draw a row for each of the first pictures: as it is, framed, then as training might see it.
 
     Args:
-        predictions: at least one, each with what was shown.
-        preparation: how pixels become the network's input.
+        pictures: uint8 [N, C, H, W] with their labels.
+        classes: the names of the labels.
+        count: cells of the sheet; there are as many whole rows as fit, and at least one.
         path: the PNG.
+        seen: how pictures become inputs; its mean and deviation are not used.
+        changes: the random changes.
 
     Raises:
         DataError: it cannot be written.
     """
-    _write(contact_sheet(_inputs(predictions, preparation), _captions(predictions), columns=ROW), path)
+    rows = slice(max(1, count // ROW))
+    images, names = (
+        seen.unit(pictures.take(rows)),
+        [classes[label] for label in pictures.labels[rows].tolist()],
+    )
+    columns, captions = [images], [names]
+    for column in range(1, ROW):
+        changed, mix = augment(images, generator(0, "preview", column), changes)
+        columns.append(changed)
+        captions.append(_mixed_names(names, mix))
+    cells = torch.stack(columns, 1).flatten(0, 1).mul(255).round().clamp(0, 255).byte()
+    texts = [text for row in zip(*captions, strict=True) for text in row]
+    emphasis = [RED if index % ROW == 0 else None for index in range(len(texts))]
+    write_png(contact_sheet(cells, texts, columns=ROW, emphasis=emphasis), path)
 
 
-def write_pairs(predictions: Sequence[Prediction], preparation: Preparation, path: Path) -> None:
-    """The same beside the original, in which a frame shows where the ink was found if that is known."""
-    pairs = [
-        _pair(prediction.path, shown, pixels.numpy())
-        for prediction, shown, pixels in zip(
-            predictions, _shown(predictions), _inputs(predictions, preparation), strict=True
-        )
-    ]
-    images = torch.from_numpy(np.stack(pairs)).permute(0, 3, 1, 2)
-    _write(contact_sheet(images, _captions(predictions), columns=ROW_OF_PAIRS), path)
+def _mixed_names(names: list[str], mix: Mix | None) -> list[str]:
+    if mix is None:
+        return names
+    others = (names[partner] for partner in mix.partners.tolist())
+    share = f"{mix.share:.0%}"
+    return [f"{share} {name},\nelse {other}" for name, other in zip(names, others, strict=True)]
 
 
-def _shown(predictions: Sequence[Prediction]) -> list[Shown]:
-    return [prediction.shown for prediction in predictions if prediction.shown is not None]
+def write_png(sheet: Image.Image, path: Path) -> None:
+    """Write a picture as a PNG, whole or not at all.
 
-
-def _inputs(predictions: Sequence[Prediction], preparation: Preparation) -> Tensor:
-    """The network's inputs before they are normalised: uint8 [N, C, size, size]."""
-    arrays = [shown.seen.pixels for shown in _shown(predictions)]
-    return (preparation.unit(torch.from_numpy(np.stack(arrays))) * 255).round().to(torch.uint8)
-
-
-def _captions(predictions: Sequence[Prediction]) -> list[str]:
-    return [f"{p.label} ({p.confidence:.1%})\n{_short(p.path)}" for p in predictions]
-
-
-def _short(name: str) -> str:
-    last = Path(name).name or name
-    return last if len(last) <= NAME else f"…{last[1 - NAME :]}"
-
-
-def _pair(name: str, shown: Shown, pixels: np.ndarray) -> np.ndarray:
-    """The original beside the input [C, H, W]: uint8 [SIDE, 2 * SIDE + SPACE, 3]."""
-    canvas = Image.new("RGB", (2 * SIDE + SPACE, SIDE), "white")
-    canvas.paste(_original(name, shown), (0, 0))
-    image = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
-    canvas.paste(image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.NEAREST), (SIDE + SPACE, 0))
-    return np.asarray(canvas)
-
-
-def _original(name: str, shown: Shown) -> Image.Image:
-    picture, scale, (left, top) = thumbnail(shown.source, name=name, side=SIDE)
-    found = shown.seen.findings
-    if found is not None:
-        box = [round(end * scale) + (left, top)[i % 2] for i, end in enumerate(found.ink)]
-        ImageDraw.Draw(picture).rectangle((box[0] - 2, box[1] - 2, box[2] + 1, box[3] + 1), outline=RED)
-    return picture
-
-
-def _write(sheet: Image.Image, path: Path) -> None:
+    Raises:
+        DataError: it cannot be written.
+    """
     png = io.BytesIO()
     sheet.save(png, format="PNG")
     try:
-        with atomic_write(path) as file:
+        with atomicwrite_png(path) as file:
             file.write(png.getvalue())
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror or error}") from None
