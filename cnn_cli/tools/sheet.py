@@ -77,7 +77,7 @@ def write_png(sheet: Image.Image, path: Path) -> None:
     png = io.BytesIO()
     sheet.save(png, format="PNG")
     try:
-        with atomicwrite_png(path) as file:
+        with atomic_write(path) as file:
             file.write(png.getvalue())
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror or error}") from None
