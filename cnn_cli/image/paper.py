@@ -15,12 +15,12 @@ FLAT_TOLERANCE = 2.0
 FULL_SHARE = 0.3
 FULL_DEPTH = 0.7
 
-# Where neither ink nor paper is rare - each has at least this part of the picture - a thick digit fills it, and
-# most of the border is paper, above all near the corners. A border that has one tone all around (over
-# BORDER_MIXED of it) tells nothing: it is a frame, or the desk around a page. And there must be two tones:
-# TWO_TONES of the variance lies between them, where a slope of light has three quarters.
-COVER = 0.3
-TWO_TONES = 0.88
+# Where neither ink nor paper is rare (each has at least this part of the picture) a thick digit fills it, and
+# most of the border is paper, above all near the corners. A border of one tone all around (over BORDER_MIXED
+# of it) tells nothing: it is a frame, or the desk around a page. And there must be two tones: TWO_TONES of the
+# variance lies between them, where an even slope of light has three quarters.
+COVER = 0.2
+TWO_TONES = 0.8
 BORDER_MIXED = 0.97
 
 # A margin of one tone ends where a line's median leaves it by this many levels, more than JPEG's ringing;
