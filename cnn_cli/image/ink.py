@@ -1,6 +1,6 @@
 """Luminance -> ink: 0 where there is paper or anything that is not the digit, 1 in the middle of a stroke."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -103,12 +103,22 @@ def locate(grey: np.ndarray) -> Found:
     inner = without_margin(grey)
     page = find_marks(grey[inner])
     # Twice: a page's edge is far deeper than pencil, so it has to go before the strokes' depth is measured.
-    first = digit_marks(page.marks)
+    page, first = _without_rules(page, digit_marks(page.marks))
     found = page.ink(first.mask)
     second = digit_marks(found)
     ink = np.zeros(grey.shape, np.float32)
     np.multiply(found, second.mask, out=ink[inner])
     return Found(ink, inner, page, (first, second))
+
+
+def _without_rules(page: Page, marks: Marks) -> tuple[Page, Marks]:
+    """The same without its paler marks if that frees more ink: lines of squared paper join digit and edge."""
+    if not marks.hides_more:
+        return page, marks
+    bar = REAL * stroke_depth(page.marks)
+    deep = replace(page, marks=np.where(page.marks >= bar, page.marks, np.float32(0)))
+    freed = digit_marks(deep.marks)
+    return (deep, freed) if freed.ink > marks.ink else (page, marks)
 
 
 def stroke_depth(marks: np.ndarray) -> float:

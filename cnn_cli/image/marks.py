@@ -52,6 +52,8 @@ class Marks:
     """The ink of each mark, float [marks + 1]; that of 0 does not count."""
     why: np.ndarray
     """For each an index into `REASONS` that tells why it is left out, or `KEPT`: int [marks + 1]."""
+    main_is_outer: bool
+    """Whether the main one looks like a page's edge or a frame; it is kept for want of a better one."""
     cell: int
     """Pixels along a cell's side."""
     shape: tuple[int, int]
@@ -64,6 +66,17 @@ class Marks:
         if self.cell > 1:
             mask = mask.repeat(self.cell, axis=0).repeat(self.cell, axis=1)
         return mask[: self.shape[0], : self.shape[1]]
+
+    @property
+    def ink(self) -> float:
+        """How much ink the digit has, 0 if it may be none."""
+        return 0.0 if self.main_is_outer else float(self.mass[self.why == KEPT].sum())
+
+    @property
+    def hides_more(self) -> bool:
+        """Whether a page's edge or a frame has more ink than the digit: then it may hold the digit too."""
+        outer = self.mass[self.why == REASONS.index(Reason.OUTER)]
+        return self.main_is_outer or float(outer.sum()) > self.ink
 
     @property
     def parts(self) -> int:
@@ -99,9 +112,21 @@ def digit_marks(ink: np.ndarray) -> Marks:
     labels = label(cells > 0)
     mass = np.bincount(labels.ravel(), cells.ravel())
     mass[0] = 0
-    one_alone = np.array([REASONS.index(Reason.SPECK), KEPT])[: len(mass)]  # no ink is no mark
-    why = _judged(labels, mass) if len(mass) > 2 else one_alone
-    return Marks(labels, mass, why, cell, (height, width))
+    if len(mass) > 2:
+        why, is_outer = _judged(labels, mass)
+    else:
+        why = np.array([REASONS.index(Reason.SPECK), KEPT])[: len(mass)]  # no ink is no mark
+        is_outer = len(mass) == 2 and _is_outer_alone(labels)
+    return Marks(labels, mass, why, is_outer, cell, (height, width))
+
+
+def _is_outer_alone(labels: np.ndarray) -> bool:
+    """Whether the only mark would be taken as a page's edge or a frame: the rule of `_judged`."""
+    high, wide = (int(np.ptp(np.flatnonzero(labels.any(axis)))) + 1 for axis in (1, 0))
+    height, width = labels.shape
+    contact = sum(map(np.count_nonzero, (labels[0], labels[-1], labels[:, 0], labels[:, -1])))
+    across = high > ACROSS * height and wide > ACROSS * width
+    return across or contact > BORDER_CONTACT * max(high, wide)
 
 
 def _cells(ink: np.ndarray, cell: int) -> np.ndarray:
@@ -155,8 +180,11 @@ def _united(starts: np.ndarray, ends: np.ndarray, row: int) -> np.ndarray:
     return np.array(root, dtype=np.intp)
 
 
-def _judged(labels: np.ndarray, mass: np.ndarray) -> np.ndarray:
-    """For each label why it is no part of the digit, or `KEPT`, given the ink of each: int [marks + 1]."""
+def _judged(labels: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, bool]:
+    """For each label why it is no part of the digit, or `KEPT`, given the ink of each: int [marks + 1].
+
+    And whether the main mark is an outer one.
+    """
     top, bottom, left, right = boxes(labels, len(mass))
     extent = np.maximum(bottom - top, right - left)
     border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
@@ -174,7 +202,7 @@ def _judged(labels: np.ndarray, mass: np.ndarray) -> np.ndarray:
     speck = mass <= PART_INK * mass[main]
     why = np.select([outer, speck, far], range(3), default=KEPT)  # in the order of REASONS
     why[main] = KEPT
-    return why
+    return why, bool(outer[main])
 
 
 def boxes(labels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -15,6 +15,14 @@ FLAT_TOLERANCE = 2.0
 FULL_SHARE = 0.3
 FULL_DEPTH = 0.7
 
+# Where neither ink nor paper is rare (each has at least this part of the picture) a thick digit fills it, and
+# most of the border is paper, above all near the corners. A border of one tone all around (over BORDER_MIXED
+# of it) tells nothing: it is a frame, or the desk around a page. And there must be two tones: TWO_TONES of the
+# variance lies between them, where an even slope of light has three quarters.
+COVER = 0.2
+TWO_TONES = 0.8
+BORDER_MIXED = 0.97
+
 # A margin of one tone ends where a line's median leaves it by this many levels, more than JPEG's ringing;
 # up to there this share of each line has the tone.
 MARGIN_STEP = 8.0
@@ -57,12 +65,14 @@ def depth(grey: np.ndarray, window: int | None = None) -> Depth:
         window: what is narrower than so many pixels is taken as a stroke; without it, `STROKE_WINDOW` of the
             longer side, which suits a picture of one digit.
     """
-    drawing = _two_toned(grey)
+    thick = _paper_around_a_thick_digit(grey)
+    tone = median(grey) if thick is None else thick
+    drawing = _two_toned(grey, tone)
     if drawing is not None:
         return drawing
-    light = _light(grey)
+    light = _light(grey, tone)
     even = grey - light
-    ink_is_light = _ink_is_light(even)
+    ink_is_light = _ink_is_light(even) if thick is None else float(even.sum()) > 0
     if ink_is_light:
         even = -even
     window = window or max(3, round(max(even.shape) * STROKE_WINDOW))
@@ -103,14 +113,37 @@ def _margin(lines: np.ndarray) -> int:
     return 0
 
 
-def _two_toned(grey: np.ndarray) -> Depth | None:
-    """The depth of a drawing on paper of exactly one tone, or None for any other picture.
+def _paper_around_a_thick_digit(grey: np.ndarray) -> float | None:
+    """The paper's tone where ink covers so much that neither it nor paper is rare; else None."""
+    small = reduced(grey, LIGHT_SIDE)
+    light = small > (float(small.min()) + float(small.max())) / 2
+    share = np.count_nonzero(light) / light.size
+    if not COVER < share < 1 - COVER:
+        return None
+    apart = float(small[light].mean()) - float(small[~light].mean())
+    on_border = _on_border(light)
+    if share * (1 - share) * apart * apart < TWO_TONES * float(small.var()):  # Otsu's criterion
+        return None
+    if not 1 - BORDER_MIXED < on_border < BORDER_MIXED:
+        return None
+    return median(small[light if on_border > 0.5 else ~light])
+
+
+def _on_border(mask: np.ndarray) -> float:
+    """Share of the border where the mask is true; a corner counts most, the middle of a side nothing."""
+    sides = (mask[0], mask[-1], mask[:, 0], mask[:, -1])
+    weights = [np.linspace(-1, 1, len(side)) ** 2 for side in sides]
+    return float(np.average(np.concatenate(sides), weights=np.concatenate(weights)))
+
+
+def _two_toned(grey: np.ndarray, tone: float) -> Depth | None:
+    """The depth of a drawing on paper of exactly that tone, or None for any other picture.
 
     There the strokes may have any width, which no photograph would allow.
     """
-    below = np.float32(median(grey)) - grey
+    below = np.float32(tone) - grey
     marks = np.count_nonzero(np.abs(below) > FLAT_TOLERANCE)
-    if not 0 < marks <= grey.size / 2:
+    if not 0 < marks <= (1 - COVER) * grey.size:
         return None
     ink_is_light = float(below.sum()) <= 0
     below = np.maximum(-below if ink_is_light else below, 0)
@@ -119,8 +152,8 @@ def _two_toned(grey: np.ndarray) -> Depth | None:
     return Depth(below, 0.0, ink_is_light, 0.0) if full > FULL_SHARE * found else None
 
 
-def _light(grey: np.ndarray) -> np.ndarray:
-    """The light on the page as a quadratic surface, float32 [H, W].
+def _light(grey: np.ndarray, tone: float) -> np.ndarray:
+    """The light on the page as a quadratic surface, float32 [H, W], sought from the paper's tone on.
 
     Cauchy weights, found anew in each round, keep ink and page edges from bending it. A slope left in the
     picture would darken its corners into ink.
@@ -128,7 +161,7 @@ def _light(grey: np.ndarray) -> np.ndarray:
     small = reduced(grey, LIGHT_SIDE)
     terms = np.stack([np.broadcast_to(t, small.shape).ravel() for t in _quadratic(*small.shape)], axis=1)
     values = small.ravel().astype(np.float64)
-    rest = values - median(values)
+    rest = values - tone
     for _ in range(FIT_ROUNDS):
         spread = max(1.0, 1.4826 * median(np.abs(rest)))  # the median deviation, as a standard one
         weights = 1 / (1 + (rest / spread) ** 2)

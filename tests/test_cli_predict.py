@@ -1,0 +1,131 @@
+"""`cnn predict` on streams of pictures: what may be named, what is written, what the sheets show."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cli import cnn, digit
+from PIL import Image
+
+from cnn_cli.errors import ExitCode
+from cnn_cli.tools import sheet
+
+
+@pytest.fixture
+def scans(workplace: Path) -> Path:
+    for name in ("scans/a.png", "scans/deep/b.png"):
+        (workplace / name).parent.mkdir(parents=True, exist_ok=True)
+        digit(workplace / name)
+    return workplace
+
+
+def answered(text: str) -> list[str]:
+    return [line.split(": ")[0] for line in text.splitlines()]
+
+
+def test_a_pattern(scans, trained_run):
+    outcome = cnn("predict", "scans/**/*.png", "one.png", "-k", trained_run)
+    assert outcome.code == 0, outcome.err
+    assert answered(outcome.out) == ["scans/a.png", "scans/deep/b.png", "one.png"]
+
+
+@pytest.mark.parametrize("text", [b"scans/deep/b.png\none.png\n", b"scans/deep/b.png\0one.png\0"])
+@pytest.mark.parametrize("name", ["-", "list.txt"])
+def test_a_list(scans, trained_run, text, name):
+    (scans / "list.txt").write_bytes(text)
+    outcome = cnn("predict", "scans/a.png", "--files-from", name, "-k", trained_run, stdin=text)
+    assert outcome.code == 0, outcome.err
+    assert answered(outcome.out) == ["scans/a.png", "scans/deep/b.png", "one.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--json", "--csv", "one.png"], ExitCode.USAGE, "--json and --csv: choose one"),
+        (["-", "--files-from", "-"], ExitCode.USAGE, "stdin holds one picture or one list"),
+        (["-", "-"], ExitCode.USAGE, "stdin holds one picture or one list"),
+        (["--sheet", "x.png", "--show-input", "x.png", "one.png"], ExitCode.USAGE, "are one file, x.png"),
+        ([], ExitCode.USAGE, "predict needs a PICTURE or --files-from"),
+        (["--files-from", "nowhere.txt"], ExitCode.DATA, "nowhere.txt: cannot be read: No such file"),
+        (["--files-from", "-"], ExitCode.DATA, "stdin: names no picture"),
+        (["none/*.png"], ExitCode.DATA, "none/*.png: fits no file"),
+        (["--sheet", "one.png/x.png", "one.png"], ExitCode.DATA, "one.png/x.png: cannot be written"),
+    ],
+)
+def test_what_cannot_be_is_one_clear_error(workplace, trained_run, arguments, code, message):
+    outcome = cnn("predict", *arguments, "-k", trained_run)
+    assert outcome.code == code
+    errors = [line for line in outcome.err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert message in errors[0]
+    assert "Traceback" not in outcome.err
+
+
+def test_csv_is_quoted_where_a_name_needs_it(workplace, trained_run):
+    odd = 'a "1", drawn.png'
+    digit(workplace / odd)
+    outcome = cnn("predict", "--csv", odd, "nowhere.png", "one.png", "-k", trained_run)
+    assert outcome.code == ExitCode.DATA
+    header, *rows = csv.reader(io.StringIO(outcome.out))
+    assert header == ["path", "label", "confidence"]
+    plain = [
+        json.loads(line)
+        for line in cnn("predict", "--json", odd, "one.png", "-k", trained_run).out.splitlines()
+    ]
+    assert [(row[0], row[1], float(row[2])) for row in rows] == [
+        (record["path"], record["label"], pytest.approx(record["confidence"], rel=1e-6)) for record in plain
+    ]
+
+
+def test_what_was_found_is_said_before_the_answer(workplace, trained_run):
+    outcome = cnn("predict", "one.png", "--explain", "-k", trained_run)
+    assert outcome.code == 0
+    assert answered(outcome.out) == ["one.png"]
+    assert "one.png: 100x100 pixels, L\none.png: dark ink on light, 255 levels apart\n" in outcome.err
+
+
+def test_what_was_found_is_data_in_json(workplace, trained_run):
+    outcome = cnn("predict", "one.png", "--json", "--explain", "-k", trained_run)
+    findings = json.loads(outcome.out)["findings"]
+    assert findings["size"] == [100, 100]
+    assert findings["ink"] == pytest.approx([45, 15, 55, 86], abs=4)
+    assert "findings" not in json.loads(cnn("predict", "one.png", "--json", "-k", trained_run).out)
+    assert "pixels" not in outcome.out
+
+
+def test_a_sheet_shows_what_the_network_saw(workplace, trained_run):
+    from cnn_cli.image.prepare import Form, prepare
+
+    outcome = cnn("predict", "one.png", "nowhere.png", "one.png", "--sheet", "sheet.png", "-k", trained_run)
+    assert outcome.code == ExitCode.DATA
+    assert "sheet: sheet.png" in outcome.err
+    seen = np.kron(prepare(Path("one.png"), Form(), name="")[0], np.ones((3, 3)))
+    shown = np.asarray(Image.open("sheet.png").convert("L"), int)
+    halves = np.split(shown, 2, axis=1)
+    for half in halves:
+        left = (half.shape[1] - 84) // 2
+        np.testing.assert_array_equal(half[6:90, left : left + 84], seen)
+
+
+def test_a_pair_shows_the_original_beside_it(workplace, trained_run):
+    outcome = cnn("predict", "one.png", "--show-input", "pair.png", "-k", trained_run)
+    assert outcome.code == 0, outcome.err
+    assert answered(outcome.out) == ["one.png"]
+    shown = np.asarray(Image.open("pair.png").convert("RGB"), int)
+    original = shown[6 : 6 + sheet.SIDE, 6 : 6 + sheet.SIDE]
+    assert (original[5] == 255).all()  # its paper
+    assert (original[90, 78:88] < 100).all()  # its stroke
+    red = np.argwhere((original == (214, 39, 40)).all(axis=2))  # the frame around the ink
+    top, left = red.min(axis=0)
+    assert (left, top) == (pytest.approx(0.45 * sheet.SIDE, abs=7), pytest.approx(0.15 * sheet.SIDE, abs=7))
+
+
+def test_a_sheet_has_room_for_so_many(workplace, trained_run, monkeypatch):
+    monkeypatch.setattr(sheet, "MOST", 3)
+    outcome = cnn("predict", *["one.png"] * 5, "--sheet", "sheet.png", "-k", trained_run)
+    assert outcome.code == 0
+    assert "sheet: sheet.png, the first 3 of 5" in outcome.err
+    assert len(outcome.out.splitlines()) == 5
