@@ -1,6 +1,6 @@
 """How long `cnn predict` takes for many small pictures, beside decoding them with Pillow, and its memory.
 
-    python benchmarks/predict.py [--rounds 3]        # 10,000 PNGs: some minutes on 2 cores; needs Linux's /proc
+    python benchmarks/predict.py [--rounds 3]   # 10,000 PNGs: some minutes on 2 cores; needs Linux's /proc
 
 Half of the pictures are digits of 28x28, half are the same digits drawn black on white in 280x280. Both sides
 are whole processes, use all cores and take turns: `cnn predict FOLDER`, and a pool of processes that opens and

@@ -13,6 +13,7 @@ from cnn_cli.data.sheet import RED, contact_sheet
 from cnn_cli.data.sources import Pictures
 from cnn_cli.engine.seeds import generator
 from cnn_cli.errors import DataError
+from cnn_cli.files import atomic_write
 
 ROW = 10
 """Pictures in a row."""
