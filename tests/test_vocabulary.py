@@ -335,7 +335,7 @@ def test_the_training_loss_adds_the_auxiliary_losses() -> None:
     data = TrainingData(pictures, Pictures(pictures.store[:0], pictures.labels[:0]), Augment())
     settings = Train(label_smoothing=0.1)
     loop = TrainingLoop(network, data, preparation, settings, 0, Compute(torch.device("cpu"), "float32", 1))
-    loss = loop._loss(torch.arange(6), draws)
+    loss = loop._loss(torch.arange(6), torch.arange(0), draws)
     loss.backward()
 
     inputs = preparation.inputs(pictures.store)
