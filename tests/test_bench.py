@@ -116,7 +116,9 @@ def test_stopped_and_started_again_gives_the_same_file(through, path, records):
     assert "the same command" in caught.value.hint
     begun = results.read(path).unfinished
     assert begun.seconds > 0
-    finish(bench(path))
+    again = []
+    finish(bench(path), listen=lambda seed, record: again.append(record))
+    assert len(asked) + len(again) == 2 * RECORDS  # nothing is done twice
     assert untimed(path) == untimed(through)
     run = next(run for run in results.read(path).runs if run.seed == begun.seed)
     assert run.seconds > begun.seconds
@@ -149,6 +151,23 @@ def test_killed_at_any_write_and_started_again_gives_the_same_file(through, tmp_
         else:
             break
     assert survived == 2 * (1 + 2 + 1 + 1)  # begun, two epochs, the time at the end, the result
+
+
+def test_a_run_that_had_ended_is_not_done_again(through, path, monkeypatch):
+    """Killed after the run's last file and before the benchmark's: the test set is not opened twice."""
+    finished = results.Results.finished
+
+    def die(self, run):
+        raise Killed
+
+    monkeypatch.setattr(results.Results, "finished", die)
+    with pytest.raises(Killed):
+        finish(bench(path))
+    monkeypatch.setattr(results.Results, "finished", finished)
+    closed = replace(tiny.source(), test=lambda: pytest.fail("the test set is opened"))
+    finish(bench(path, data=closed), seeds=1)
+    finish(bench(path))
+    assert untimed(path) == untimed(through)
 
 
 def test_killed_between_two_steps_and_started_again_gives_the_same_file(through, path):
@@ -194,6 +213,15 @@ def test_another_setting_is_refused(path, monkeypatch):
     with pytest.raises(ConfigError, match=r'machine.versions.cnn is "0.1.0" there and "9.9" here'):
         bench(path)
     assert path.read_bytes() == before
+
+
+def test_a_setting_that_the_file_does_not_have_is_another(path):
+    finish(bench(path), seeds=1)
+    content = json.loads(path.read_text())
+    del content["setting"]["config"]["train"]["ema"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(ConfigError, match=r"config.train.ema is null there and 0.0 here"):
+        bench(path)
 
 
 def test_where_files_go_is_no_setting(path):

@@ -133,8 +133,9 @@ class Bench:
         """The run, at its beginning or where it was stopped."""
         config = self.config.model_copy(update={"seed": seed})
         run = Run(config, self.source, self.compute)
-        if not folder.state.is_file():
-            folder.clear()
+        if (
+            not folder.state.is_file()
+        ):  # stopped before its first epoch: a run writes nothing else before that
             return run
         state = read_state(folder)
         if _deciding(state.config) != _deciding(config):
