@@ -2,10 +2,10 @@
 
     python benchmarks/predict.py [--rounds 3]      # 10,000 PNGs: some minutes on 2 cores; needs Linux's /proc
 
-Half of the pictures are digits of 28x28, half such digits drawn black on white in 280x280. Both sides are whole
-processes, use all cores and take turns: `cnn predict FOLDER`, and a pool of processes that opens and decodes
-every file with Pillow. What each takes for one picture is its start-up. What counts is CPU time, which a busy
-machine changes least; wall time is noted. Writes results/predict.json.
+Half of the pictures are digits of 28x28, half such digits drawn black on white in 280x280. Both sides are
+whole processes, use all cores and take turns: `cnn predict FOLDER`, and a pool of processes that opens and
+decodes every file with Pillow. What each takes for one picture is its start-up. What counts is CPU time,
+which a busy machine changes least; wall time is noted. Writes results/predict.json.
 """
 
 import argparse
