@@ -1,10 +1,11 @@
 """How long `cnn predict` takes for many small pictures, beside decoding them with Pillow, and its memory.
 
-    python benchmarks/predict.py [--rounds 3]   # 10,000 PNGs: some minutes on 2 cores; needs Linux's /proc
+    python benchmarks/predict.py [--rounds 3]      # 10,000 PNGs: some minutes on 2 cores; needs Linux's /proc
 
-Half of the pictures are digits of 28x28, half are the same digits drawn black on white in 280x280. Both sides
-are whole processes, use all cores and take turns: `cnn predict FOLDER`, and a pool of processes that opens and
-decodes every file with Pillow. What each takes for one picture is its start-up. Writes results/predict.json.
+Half of the pictures are digits of 28x28, half such digits drawn black on white in 280x280. Both sides are
+whole processes, use all cores and take turns: `cnn predict FOLDER`, and a pool of processes that opens and
+decodes every file with Pillow. What each takes for one picture is its start-up. What counts is CPU time,
+which a busy machine changes least; wall time is noted. Writes results/predict.json.
 """
 
 import argparse
@@ -12,7 +13,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -60,41 +60,44 @@ def reference(folder: Path) -> None:
         print(sum(pool.imap(decode, jobs)))
 
 
-def timed(command: list[str]) -> dict[str, float]:
-    """Wall seconds and peak memory of a process with all that it starts."""
-    started = time.perf_counter()
+def peak_memory(command: list[str]) -> int:
+    """Most megabytes that a process holds with all that it starts."""
     with (
         tempfile.TemporaryFile() as output,
         subprocess.Popen(command, stdout=output, stderr=output) as process,
     ):
-        peak, processes = watch(process)
-        seconds = time.perf_counter() - started
-        if process.returncode:
-            output.seek(0)
-            raise SystemExit(output.read().decode())
-    return {"seconds": seconds, "peak_memory_mb": peak / 1e6, "processes": processes}
+        peak, _ = watch(process)
+    return round(peak / 1e6)
 
 
 def compared(place: Path, count: int, rounds: int) -> dict[str, Any]:
-    """Run all in turns; medians."""
+    """Run all in turns: median seconds, and the memory of one further run."""
     draw(place / "many", count)
     draw(place / "one", 1)
     ours = [sys.executable, "-m", "cnn_cli", "predict", "--csv"]
     theirs = [sys.executable, __file__, "--reference"]
-    runs: dict[str, list[dict[str, float]]] = {}
+    commands = {
+        f"{name}, {size}": [*command, str(place / size)]
+        for name, command in (("cnn predict", ours), ("pillow", theirs))
+        for size in ("one", "many")
+    }
+    runs: dict[str, list[measure.Finished]] = {name: [] for name in commands}
     for _ in range(rounds):
-        for name, command in (("cnn predict", ours), ("pillow", theirs)):
-            for size in ("one", "many"):
-                runs.setdefault(f"{name}, {size}", []).append(timed([*command, str(place / size)]))
+        for name, command in commands.items():
+            runs[name].append(measure.run(*command))
     return {
-        name: {key: round(statistics.median(run[key] for run in found), 2) for key in found[0]}
-        for name, found in runs.items()
+        name: {
+            "cpu_seconds": round(statistics.median(run.cpu_seconds for run in runs[name]), 2),
+            "seconds": round(statistics.median(run.seconds for run in runs[name]), 2),
+            "peak_memory_mb": peak_memory(command),
+        }
+        for name, command in commands.items()
     }
 
 
 def report(medians: dict[str, Any], count: int, rounds: int) -> dict[str, Any]:
     """The figures, and the ratios that they are measured for."""
-    seconds = {name: figures["seconds"] for name, figures in medians.items()}
+    seconds = {name: figures["cpu_seconds"] for name, figures in medians.items()}
     work = {name: seconds[f"{name}, many"] - seconds[f"{name}, one"] for name in ("cnn predict", "pillow")}
     return {
         "command": "cnn predict --csv FOLDER",
@@ -102,6 +105,7 @@ def report(medians: dict[str, Any], count: int, rounds: int) -> dict[str, Any]:
         "what": f"half 28x28, half {LARGE}x{LARGE}, grey PNGs of synthetic digits",
         "rounds": rounds,
         "medians": medians,
+        "ratios": "of CPU time",
         "ratio_without_startup": round(work["cnn predict"] / work["pillow"], 2),
         "ratio_to_decoding_and_startup": round(
             seconds["cnn predict, many"] / (work["pillow"] + seconds["cnn predict, one"]), 2
@@ -125,7 +129,7 @@ def main() -> None:
     result = report(medians, options.pictures, options.rounds)
     measure.write("predict", result)
     for name, figures in medians.items():
-        print(f"{name:<20} {figures['seconds']:7.2f} s  {figures['peak_memory_mb']:7.0f} MB")
+        print(f"{name:<20}", figures)
     print({key: value for key, value in result.items() if key.startswith("ratio")})
     return None
 

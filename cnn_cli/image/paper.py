@@ -17,8 +17,8 @@ FULL_DEPTH = 0.7
 
 # Where neither ink nor paper is rare (each has at least this part of the picture) a thick digit fills it, and
 # most of the border is paper, above all near the corners. A border of one tone all around (over BORDER_MIXED
-# of it) tells nothing: it is a frame, or the desk around a page. And there must be two tones: TWO_TONES of the
-# variance lies between them, where an even slope of light has three quarters.
+# of it) tells nothing: it is a frame, or the desk around a page. And there must be two tones: TWO_TONES of
+# the variance lies between them, where an even slope of light has three quarters.
 COVER = 0.2
 TWO_TONES = 0.8
 BORDER_MIXED = 0.97
