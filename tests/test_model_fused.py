@@ -139,7 +139,9 @@ def test_a_convolution_of_pictures_gives_the_corners_of_the_windows(
     real = fused.conv_corners
     monkeypatch.setattr(fused, "conv_corners", lambda *given: calls.append(given[2]) or real(*given))
     pool = MaxPool(window, None, (0, 0), False)
-    layers = Modules(conv=copy.deepcopy(conv), norm=nn.BatchNorm2d(conv.out_channels), relu=nn.ReLU(), pool=pool)
+    layers = Modules(
+        conv=copy.deepcopy(conv), norm=nn.BatchNorm2d(conv.out_channels), relu=nn.ReLU(), pool=pool
+    )
     ours, torchs = Chain(layers), copy.deepcopy(nn.Sequential(layers))
     images = torch.randn(3, 2, 16, 18, generator=torch.Generator().manual_seed(3))
     torch.testing.assert_close(ours(images), torchs(images), rtol=1e-5, atol=1e-5)
