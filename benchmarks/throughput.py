@@ -84,7 +84,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     threads, pictures = options.threads, options.pictures
-    command = f"python benchmarks/throughput.py --rounds {options.rounds} --threads {threads}"
+    command = (
+        f"python benchmarks/throughput.py --rounds {options.rounds} --pictures {pictures} --threads {threads}"
+    )
     results: dict[str, Any] = {"command": command} | measure.setting()
     results |= {"threads": threads, "pictures": pictures, "device": f"cpu, float32, threads: {threads}"}
     results["multiply_adds"] = json.loads(measure.cnn("summary", "lenet", "--json").output)["multiply_adds"]

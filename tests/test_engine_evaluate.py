@@ -40,7 +40,7 @@ def test_every_picture_is_answered_in_its_place(network, count):
 
 
 def test_a_picture_larger_than_a_batch_is_allowed(network, monkeypatch):
-    pictures = tiny.pictures(3)
+    pictures = tiny.pictures(evaluate.LEAST + 3)
     expected = logits_of(network, pictures, PREPARATION, tiny.CPU)
     monkeypatch.setattr(evaluate, "BATCH_NUMBERS", 1)
     torch.testing.assert_close(logits_of(network, pictures, PREPARATION, tiny.CPU), expected)

@@ -50,7 +50,9 @@ def fused_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """The windows of the calls that take the quick way."""
     calls = []
     real = fused.norm_relu_pool
-    monkeypatch.setattr(fused, "norm_relu_pool", lambda *given: calls.append(given[2]) or real(*given))
+    monkeypatch.setattr(
+        fused, "norm_relu_pool", lambda *given: calls.append(tuple(given[0].shape[:2])) or real(*given)
+    )
     return calls
 
 
@@ -116,6 +118,39 @@ def test_channels_last_and_bfloat16_go_torchs_way(fused_calls: list[tuple[int, i
     for inputs in (torch.randn(SHAPE).to(memory_format=torch.channels_last), torch.randn(SHAPE).bfloat16()):
         torch.testing.assert_close(ours(inputs), torchs(inputs), rtol=0, atol=0)
     assert not fused_calls
+
+
+@pytest.mark.parametrize(
+    ("conv", "by_corners"),
+    [
+        (nn.Conv2d(2, 3, 5, padding=2), True),
+        (nn.Conv2d(2, 3, (5, 7), padding=(0, 1), bias=False), True),
+        (nn.Conv2d(2, 3, 3, padding=1), False),
+        (nn.Conv2d(2, 4, 5, padding=2, groups=2), False),
+        (nn.Conv2d(2, 3, 5, stride=2, padding=2), False),
+        (nn.Conv2d(2, 3, 5, padding="same"), False),
+    ],
+)
+@pytest.mark.parametrize("window", [(2, 2), (4, 1)])
+def test_a_convolution_of_pictures_gives_the_corners_of_the_windows(
+    conv: nn.Conv2d, by_corners: bool, window: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    real = fused.conv_corners
+    monkeypatch.setattr(fused, "conv_corners", lambda *given: calls.append(given[2]) or real(*given))
+    pool = MaxPool(window, None, (0, 0), False)
+    layers = Modules(
+        conv=copy.deepcopy(conv), norm=nn.BatchNorm2d(conv.out_channels), relu=nn.ReLU(), pool=pool
+    )
+    ours, torchs = Chain(layers), copy.deepcopy(nn.Sequential(layers))
+    images = torch.randn(3, 2, 16, 18, generator=torch.Generator().manual_seed(3))
+    torch.testing.assert_close(ours(images), torchs(images), rtol=1e-5, atol=1e-5)
+    weights = torch.randn(ours(images).shape, generator=torch.Generator().manual_seed(4))
+    for network in (ours, torchs):
+        (network(images) * weights).sum().backward()
+    for (name, one), other in zip(ours.named_parameters(), torchs.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-4, msg=name)
+    assert bool(calls) == by_corners
 
 
 def test_a_built_network_takes_the_quick_way_and_keeps_torchs_names(

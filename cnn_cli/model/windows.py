@@ -9,12 +9,18 @@ from torch import Tensor
 from cnn_cli.model.shapes import Pair
 
 
-def tiled(inputs: Tensor, window: Pair) -> bool:
-    """Whether windows of that size cover the pictures [N, C, H, W] without a rest, and `corners` is quick."""
-    height, width = inputs.shape[2:]
+def tiled(inputs: Tensor, window: Pair, shrinks: Pair = (0, 0)) -> bool:
+    """Whether working on `corners` is quick, and windows of that size cover the pictures without a rest.
+
+    Args:
+        inputs: [N, C, H, W].
+        window: its height and width.
+        shrinks: how many rows and columns the pictures lose before they are covered.
+    """
+    height, width = (side - less for side, less in zip(inputs.shape[2:], shrinks, strict=True))
     whole = height % window[0] == 0 and width % window[1] == 0
     on_processor = inputs.device.type == "cpu" and inputs.dtype == torch.float32
-    return whole and on_processor and inputs.is_contiguous()
+    return whole and on_processor and inputs.is_contiguous() and not torch.is_autocast_enabled("cpu")
 
 
 def corners(inputs: Tensor, window: Pair) -> Tensor:
