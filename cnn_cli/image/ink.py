@@ -1,5 +1,7 @@
 """Luminance -> ink: 0 where there is paper or anything that is not the digit, 1 in the middle of a stroke."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from PIL import Image, ImageFilter
 
@@ -28,6 +30,52 @@ REAL = 0.35
 DEEPEST_SHARE, DEEPEST_PIXELS = 1 / 2000, 4
 
 
+@dataclass(frozen=True)
+class Page:
+    """All that lies on the ink's side of the paper, be it ink or not."""
+
+    levels: np.ndarray
+    """Depth below the paper, float32 [H, W], 0 or more."""
+    marks: np.ndarray
+    """The same where it is deep enough for ink, elsewhere 0."""
+    noise: float
+    """Standard deviation of the paper in levels."""
+
+    def ink(self, chosen: np.ndarray) -> np.ndarray:
+        """Scale depth to ink by the depth of the chosen marks' strokes, and drop what is too pale.
+
+        Args:
+            chosen: bool [H, W], where the marks lie that are measured; paler ones are dropped everywhere.
+
+        Returns:
+            float32 [H, W], 0 = paper, 1 = full ink; all 0 where no mark is chosen.
+        """
+        marks = self.marks * chosen
+        if not marks.any():
+            return np.zeros_like(self.levels)
+        full = _stroke_depth(marks)
+        start = min(NOISE_DEVIATIONS * self.noise, MAX_START * full)
+        ink = np.clip((self.levels - start) / (full - start), 0, 1)
+        real = Image.fromarray((ink > REAL) & (marks > 0))
+        around = np.asarray(real.convert("L").filter(ImageFilter.MaxFilter(3))) > 0
+        return ink * around
+
+
+def find_marks(grey: np.ndarray, window: int | None = None) -> Page:
+    """Find everything in a picture that may be ink, dark on light or light on dark.
+
+    Args:
+        grey: luminance, float32 [H, W], 0..255.
+        window: what is narrower than so many pixels is taken as a stroke (`paper.depth`).
+    """
+    levels, noise = depth(grey, window)
+    if levels.max() < MIN_DEPTH:
+        return Page(levels, np.zeros_like(levels), noise)
+    deep = _stroke_depth(levels)
+    bar = max(MIN_DEPTH, float(np.clip(MARK_DEVIATIONS * noise, MARK_RANGE[0] * deep, MARK_RANGE[1] * deep)))
+    return Page(levels, np.where(levels >= bar, levels, 0), noise)
+
+
 def find_ink(grey: np.ndarray) -> np.ndarray:
     """Find the digit in a picture of one digit, dark on light or light on dark.
 
@@ -39,26 +87,11 @@ def find_ink(grey: np.ndarray) -> np.ndarray:
     """
     ink = np.zeros(grey.shape, np.float32)
     inner = without_margin(grey)
-    levels, noise = depth(grey[inner])
-    if levels.max() < MIN_DEPTH:
-        return ink
+    page = find_marks(grey[inner])
     # Twice: a page's edge is far deeper than pencil, so it has to go before the strokes' depth is measured.
-    deep = _stroke_depth(levels)
-    bar = max(MIN_DEPTH, float(np.clip(MARK_DEVIATIONS * noise, MARK_RANGE[0] * deep, MARK_RANGE[1] * deep)))
-    marks = np.where(levels >= bar, levels, 0)
-    found = _stretched(levels, marks * digit_mask(marks), noise)
+    found = page.ink(digit_mask(page.marks))
     ink[inner] = found * digit_mask(found)
     return ink
-
-
-def _stretched(levels: np.ndarray, marks: np.ndarray, noise: float) -> np.ndarray:
-    """Scale depth in levels to ink 0..1 by the depth of the strokes in `marks`, and drop what is too pale."""
-    full = _stroke_depth(marks)
-    start = min(NOISE_DEVIATIONS * noise, MAX_START * full)
-    ink = np.clip((levels - start) / (full - start), 0, 1)
-    real = Image.fromarray((ink > REAL) & (marks > 0))
-    around = np.asarray(real.convert("L").filter(ImageFilter.MaxFilter(3))) > 0
-    return ink * around
 
 
 def _stroke_depth(marks: np.ndarray) -> float:

@@ -28,11 +28,13 @@ FIT_ROUNDS = 8
 STROKE_WINDOW = 0.3
 
 
-def depth(grey: np.ndarray) -> tuple[np.ndarray, float]:
+def depth(grey: np.ndarray, window: int | None = None) -> tuple[np.ndarray, float]:
     """Measure ink against the paper, whichever of the two is light.
 
     Args:
         grey: luminance, float32 [H, W], 0..255.
+        window: what is narrower than so many pixels is taken as a stroke; without it, `STROKE_WINDOW` of the
+            longer side, which suits a picture of one digit.
 
     Returns:
         Levels between paper and pixel, float32 [H, W], 0 or more, and the paper's noise in levels (its
@@ -44,7 +46,7 @@ def depth(grey: np.ndarray) -> tuple[np.ndarray, float]:
     even = grey - _light(grey)
     if _ink_is_light(even):
         even = -even
-    window = max(3, round(max(even.shape) * STROKE_WINDOW))
+    window = window or max(3, round(max(even.shape) * STROKE_WINDOW))
     below = _closing(even, window) - even
     middle, low = np.percentile(below, (50, 15.9))  # most pixels are paper; 15.9 % lie one deviation lower
     return np.clip(below - middle, 0, None).astype(np.float32), float(middle - low)
