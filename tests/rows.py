@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -9,9 +10,13 @@ from PIL import Image
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels; right and bottom are the first ones outside."""
 
+Touching = Literal["boxes", "ink"]
+"""Neighbours' `boxes` touch or overlap, so that most of the ink does; or all of the `ink` does, for which
+slanted neighbours are pushed further into each other."""
+
 # At MNIST's scale, where a digit is 20 pixels high.
 SPACING = 2, 8  # between the boxes of two neighbours
-OVERLAP = 0, 3  # how deep touching neighbours push into each other's ink; 0 = they just touch
+OVERLAP = 0, 3  # of the boxes of two neighbours that touch
 JITTER = 1.5  # how far a digit lies above or below its line, at most
 SIZES = 0.85, 1.15  # height of a digit, as a share of what MNIST makes of it
 MARGIN = 6, 20  # blank paper around
@@ -44,7 +49,7 @@ def line(
     random: np.random.Generator,
     *,
     scale: float = 1,
-    touching: bool = False,
+    touching: Touching | None = None,
     spacing: tuple[float, float] = SPACING,
     slope: float = 0,
 ) -> Line:
@@ -55,7 +60,7 @@ def line(
         text: their labels.
         random: draws sizes, gaps and jitter.
         scale: a digit's height becomes 20 pixels times this, and the variation of sizes.
-        touching: neighbours touch or overlap, instead of standing apart.
+        touching: how neighbours touch, instead of standing apart.
         spacing: range of the gap between neighbours' boxes, in MNIST's pixels.
         slope: of the baseline, pixels down for each to the right.
     """
@@ -69,7 +74,8 @@ def line(
         middle = start + slope * left + random.uniform(-JITTER, JITTER) * scale
         top = int(np.clip(round(middle - digit.shape[0] / 2), 0, height - digit.shape[0]))
         if number and touching:
-            left = _contact(ink, digit, top) - round(random.integers(OVERLAP[0], OVERLAP[1] + 1) * scale)
+            left = boxes[-1][2] - round(random.integers(OVERLAP[0], OVERLAP[1] + 1) * scale)
+            left = min(left, _contact(ink, digit, top)) if touching == "ink" else left
         elif number:
             left = boxes[-1][2] + round(random.uniform(*spacing) * scale)
         left = max(0, left)
@@ -108,8 +114,8 @@ def on_paper(ink: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def strings(
-    images: np.ndarray, labels: np.ndarray, count: int, seed: int, *, touching: bool
-) -> "list[Written]":
+    images: np.ndarray, labels: np.ndarray, count: int, seed: int, *, touching: Touching | None = None
+) -> list[Written]:
     """So many pictures of one row of 3 to 8 digits, drawn from uint8 [N, 28, 28] and their labels [N]."""
     random = np.random.default_rng(seed)
     written = []

@@ -85,7 +85,7 @@ def _united(first: list[int], starts: list[int], ends: list[int]) -> np.ndarray:
 def _belonging(labels: np.ndarray, mass: np.ndarray) -> np.ndarray:
     """bool [marks + 1]: which labels make up the digit, given the ink of each."""
     mass[0] = 0
-    top, bottom, left, right = _boxes(labels, len(mass))
+    top, bottom, left, right = boxes(labels, len(mass))
     extent = np.maximum(bottom - top, right - left)
     border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     contact = np.bincount(border, minlength=len(mass)) / np.maximum(extent, 1)
@@ -104,7 +104,7 @@ def _belonging(labels: np.ndarray, mass: np.ndarray) -> np.ndarray:
     return keep
 
 
-def _boxes(labels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def boxes(labels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """For each label its first row, the row after its last, and the same for columns."""
     rows, columns = np.nonzero(labels)
     which = labels[rows, columns]

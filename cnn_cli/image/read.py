@@ -100,7 +100,20 @@ def read(source: Path | bytes, *, name: str) -> np.ndarray:
         DataError: there is no such file, or it holds no picture that can be decoded whole.
     """
     with opened(source, name=name) as picture:
-        return _luminance(picture)
+        return _luminance(picture, MAX_SIDE)
+
+
+def read_upright(source: Path | bytes, *, name: str, side: int) -> tuple[np.ndarray, tuple[int, int]]:
+    """The same with at most `side` pixels a side, and the size of the whole picture.
+
+    Returns:
+        Luminance as from `read`, and the picture's width and height the right way up, in its own pixels.
+    """
+    with opened(source, name=name) as picture:
+        width, height = picture.size
+        values = _luminance(picture, side)
+    is_turned = (width > height) != (values.shape[1] > values.shape[0]) and width != height
+    return values, (height, width) if is_turned else (width, height)
 
 
 def _not_a_picture(head: bytes, name: str) -> DataError:
@@ -117,11 +130,11 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _luminance(picture: Image.Image) -> np.ndarray:
-    picture.draft("L", (MAX_SIDE, MAX_SIDE))  # a JPEG is decoded at 1/2, 1/4 or 1/8 where that is enough
+def _luminance(picture: Image.Image, side: int) -> np.ndarray:
+    picture.draft("L", (side, side))  # a JPEG is decoded at 1/2, 1/4 or 1/8 where that is enough
     picture.load()
     grey = _without_colour(upright(picture))
-    grey = grey.reduce(-(-max(grey.size) // MAX_SIDE))
+    grey = grey.reduce(-(-max(grey.size) // side))
     values = np.asarray(grey, dtype=np.float32)
     return _on_its_ground(values[..., 0], values[..., 1] / 255) if grey.mode == "LA" else values
 

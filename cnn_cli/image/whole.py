@@ -47,6 +47,17 @@ def read_whole(source: Path | bytes, *, name: str, size: int, channels: int) -> 
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
+def read_opaque(source: Path | bytes, *, name: str) -> Image.Image:
+    """Read a whole picture in its own size as RGB: the right way up, on its ground.
+
+    Raises:
+        DataError: there is no such file, or it holds no picture that can be decoded whole.
+    """
+    with opened(source, name=name) as picture:
+        picture.load()
+        return _opaque(upright(picture)).convert("RGB")
+
+
 def _middle_square(picture: Image.Image) -> Image.Image:
     width, height = picture.size
     side = min(width, height)
