@@ -264,7 +264,8 @@ def test_the_command_writes_json_with_boxes_in_the_pictures_pixels(photo, tmp_pa
     assert (result["path"], result["text"]) == (str(path), expected)
     assert "".join(digit["label"] for digit in result["digits"]) == expected.replace("\n", "")
     assert set(result["digits"][0]) == {"label", "confidence", "box", "row"}
-    width, height = Image.open(path).size[::-1]
+    with Image.open(path) as picture:
+        height, width = picture.size  # it is stored on its side
     with Image.open(drawn) as picture:
         assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (width, height))
         pixels = np.asarray(picture).astype(int)
