@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -10,18 +9,12 @@ from PIL import Image
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels; right and bottom are the first ones outside."""
 
-Touching = Literal["boxes", "ink"]
-"""Neighbours' `boxes` touch or overlap, so that most of the ink does; or all of the `ink` does, for which
-slanted neighbours are pushed further into each other."""
-
 # At MNIST's scale, where a digit is 20 pixels high.
 SPACING = 2, 8  # between the boxes of two neighbours
 OVERLAP = 0, 3  # of the boxes of two neighbours that touch
 JITTER = 1.5  # how far a digit lies above or below its line, at most
 SIZES = 0.85, 1.15  # height of a digit, as a share of what MNIST makes of it
 MARGIN = 6, 20  # blank paper around
-
-HALF = 128  # ink from which on two neighbours touch
 
 
 @dataclass(frozen=True)
@@ -49,7 +42,7 @@ def line(
     random: np.random.Generator,
     *,
     scale: float = 1,
-    touching: Touching | None = None,
+    touching: bool = False,
     spacing: tuple[float, float] = SPACING,
     slope: float = 0,
 ) -> Line:
@@ -60,7 +53,7 @@ def line(
         text: their labels.
         random: draws sizes, gaps and jitter.
         scale: a digit's height becomes 20 pixels times this, and the variation of sizes.
-        touching: how neighbours touch, instead of standing apart.
+        touching: the boxes of neighbours touch or overlap, instead of standing apart.
         spacing: range of the gap between neighbours' boxes, in MNIST's pixels.
         slope: of the baseline, pixels down for each to the right.
     """
@@ -75,7 +68,6 @@ def line(
         top = int(np.clip(round(middle - digit.shape[0] / 2), 0, height - digit.shape[0]))
         if number and touching:
             left = boxes[-1][2] - round(random.integers(OVERLAP[0], OVERLAP[1] + 1) * scale)
-            left = min(left, _contact(ink, digit, top)) if touching == "ink" else left
         elif number:
             left = boxes[-1][2] + round(random.uniform(*spacing) * scale)
         left = max(0, left)
@@ -114,7 +106,7 @@ def on_paper(ink: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def strings(
-    images: np.ndarray, labels: np.ndarray, count: int, seed: int, *, touching: Touching | None = None
+    images: np.ndarray, labels: np.ndarray, count: int, seed: int, *, touching: bool = False
 ) -> list[Written]:
     """So many pictures of one row of 3 to 8 digits, drawn from uint8 [N, 28, 28] and their labels [N]."""
     random = np.random.default_rng(seed)
@@ -133,14 +125,3 @@ def _resized(digit: np.ndarray, scale: float) -> np.ndarray:
     cropped = digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     size = max(1, round(cropped.shape[1] * scale)), max(1, round(cropped.shape[0] * scale))
     return np.asarray(Image.fromarray(cropped).resize(size, Image.Resampling.BICUBIC))
-
-
-def _contact(ink: np.ndarray, digit: np.ndarray, top: int) -> int:
-    """The column at which the digit just touches what is written, in its row or the one above or below."""
-    rows = np.pad(ink, ((1, 1), (0, 0)))[top : top + digit.shape[0] + 2] >= HALF
-    ends = np.where(rows.any(axis=1), rows.shape[1] - rows[:, ::-1].argmax(axis=1), -(10**6))
-    ends = np.max([ends[:-2], ends[1:-1], ends[2:]], axis=0)
-    solid = digit >= HALF
-    starts = np.where(solid.any(axis=1), solid.argmax(axis=1), 10**6)
-    gap = int((starts - ends).min())
-    return -gap if abs(gap) < 10**5 else int(np.flatnonzero(ink.any(axis=0))[-1]) + 1

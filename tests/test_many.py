@@ -83,8 +83,8 @@ def test_strings_with_natural_spacing(shipped, digits) -> None:
 
 
 def test_strings_that_touch(shipped, digits) -> None:
-    pages = written.strings(*digits, 40, 4, touching="boxes")
-    assert share_right(shipped, pages) >= 0.6
+    pages = written.strings(*digits, 40, 4, touching=True)
+    assert share_right(shipped, pages) >= 0.45  # benchmarks/many.py has the figure
 
 
 def test_each_digit_has_its_box(shipped, digits) -> None:

@@ -103,7 +103,10 @@ Read = tuple[Segment, str, float, int]
 
 def _read_rows(checkpoint: Checkpoint, network: nn.Module, rows: Sequence[Sequence[Mark]]) -> list[Read]:
     """Choose the best segments of every mark; all are read by the network together."""
-    marks = [(segments_of(mark, row_height(row)), number) for number, row in enumerate(rows) for mark in row]
+    marks = []
+    for number, row in enumerate(rows):
+        height = row_height(row)
+        marks += [(segments_of(mark, height), number) for mark in near_together(row, height)]
     logits = _logits(checkpoint, network, [segment.image for segments, _ in marks for segment in segments])
     usual = float(np.percentile(evidence(logits), SUREST))
     probabilities = np.exp(logits - np.logaddexp.reduce(logits, axis=1, keepdims=True))

@@ -17,25 +17,24 @@ HEIGHT = 40
 # Of MNIST's digits none is wider than 1.0, and the row's height is known to a fifth.
 WIDEST, LOWEST, NARROWEST = 1.7, 0.3, 0.05
 
-# What a segment's score adds up from. Fitted on 400 strings of MNIST's validation digits (spaced and touching)
+# What a segment's score adds up from. Fitted on 280 strings of MNIST's validation digits, half touching,
 # by maximum likelihood of the right segmentation among all, as in a semi-Markov conditional random field
 # (Sarawagi & Cohen 2004). Widths and heights are shares of the digits' height.
-EACH = -3.0  # a digit: more digits have to be worth it
-LOG_PROBABILITY = 4.8  # times the natural logarithm of its probability, which counts from LEAST_SURE on
+EACH = -3.4  # a digit: more digits have to be worth it
+LOG_PROBABILITY = 4.5  # times the natural logarithm of its probability, which counts from LEAST_SURE on
 LEAST_SURE = -6.0
-EVIDENCE = 4.3
-EVIDENCE_SQUARED = 0.0
-WIDER = -3.7  # times the width beyond 1
-LOWER, LOW = -4.9, 0.85  # times what lacks to this height
-CUT_INK = -3.5  # times the ink that its cuts go through
-UNUSUAL = -0.25  # times the squared deviation from the digit's usual width, at most FAR
+EVIDENCE = 3.8  # times how strongly the network reacts, as a share of a sure digit's
+WIDER = -3.6  # times the width beyond 1
+LOWER, LOW = -5.3, 0.85  # times what lacks to this height
+CUT_INK = -4.5  # times the ink that its cuts go through
+UNUSUAL = -0.33  # times the squared deviation from the digit's usual width, at most FAR
 FAR = 9.0
 
 # So many texts are followed from cut to cut; four give the same answers.
 TEXTS = 8
 
 # The surest share of a page's segments, whose evidence is the measure of the others': networks differ in
-# how large their logits are. It hardly varies: 15.1 with a deviation of 1.7 for the network that ships.
+# how large their logits are. It hardly varies: 15 with a deviation of 1.7 for the network that ships.
 SUREST = 95
 
 # Width over height of MNIST's training digits, mean and standard deviation.
@@ -151,7 +150,6 @@ def scores(
         EACH
         + LOG_PROBABILITY * sure
         + EVIDENCE * strength
-        + EVIDENCE_SQUARED * strength**2
         + WIDER * np.maximum(0, width - 1)
         + LOWER * np.maximum(0, LOW - height)
         + CUT_INK * np.array([segment.cut_ink for segment in segments])
