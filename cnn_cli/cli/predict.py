@@ -54,6 +54,22 @@ def predict(
             "find -print0 writes them); - for stdin.",
         ),
     ] = None,
+    many: Annotated[
+        bool,
+        typer.Option(
+            "--many",
+            help="Read pictures of many digits: rows from top to bottom, in each from left to right. "
+            "Digits alone: spaces, points, commas and signs are left out.",
+        ),
+    ] = False,
+    annotated: Annotated[
+        Path | None,
+        typer.Option(
+            "--annotate",
+            metavar="OUT.png",
+            help="With --many and one picture: draw a box and its label around each digit into a PNG.",
+        ),
+    ] = None,
     as_json: Json = False,
     as_csv: Annotated[
         bool,
@@ -75,13 +91,14 @@ def predict(
         ),
     ] = False,
 ) -> None:
-    """Read the digit in each picture.
+    """Read the digit in each picture, or with --many all digits of each.
 
     A picture that cannot be read gets an error line; the others are read, and the exit code is 3. Thousands
     are decoded on all cores; the answers come in the order of the pictures.
     """
     from cnn_cli import console
     from cnn_cli.cli.answers import Sheets, shower
+    from cnn_cli.cli.many import show_texts
     from cnn_cli.engine.checkpoint import read
     from cnn_cli.engine.committee import together
     from cnn_cli.tools.choose import choose_checkpoints
@@ -91,11 +108,15 @@ def predict(
     files = choose_checkpoints(checkpoint or [])
     file = " + ".join(map(str, files))
     network = together([read(path) for path in files])
-    sheets = Sheets(sheet, show_input)
     console.message(f"using {file} ({network.config.name}, trained on {network.data})")
-    show = shower(as_json, as_csv, explain, {"checkpoint": file, "trained_on": network.data})
-    failed = unsure = False
+    origin = {"checkpoint": file, "trained_on": network.data}
     pictures = _pictures(paths or [], files_from)
+    if many:
+        show_texts(network, list(pictures), annotated, origin, as_json)
+        return
+    sheets = Sheets(sheet, show_input)
+    show = shower(as_json, as_csv, explain, origin)
+    failed = unsure = False
     for result in read_pictures(network, pictures, min_confidence, explain or sheets.needs_findings):
         if isinstance(result, CnnError):
             failed = True

@@ -94,7 +94,7 @@ class View:
     """A picture as a person sees it: the right way up, on its ground, without colour."""
 
     grey: np.ndarray
-    """Luminance, float32 [H, W], 0 = black, 255 = white, H and W at most `MAX_SIDE`."""
+    """Luminance, float32 [H, W], 0 = black, 255 = white."""
     size: tuple[int, int]
     """Width and height of the whole picture, the right way up, in its own pixels."""
     mode: str
@@ -110,12 +110,13 @@ def read(source: Path | bytes, *, name: str) -> np.ndarray:
     return view(source, name=name).grey
 
 
-def view(source: Path | bytes, *, name: str) -> View:
+def view(source: Path | bytes, *, name: str, side: int = MAX_SIDE) -> View:
     """Read a picture as a person sees it: the right way up, on its ground, without colour.
 
     Args:
         source: a file's path or a file's content, in any format that Pillow opens.
         name: what to call the picture in an error.
+        side: of a larger picture the longer side is brought to at most so many pixels.
 
     Of an animation it is the first frame. 16- and 32-bit values are scaled to 0..255.
 
@@ -123,7 +124,7 @@ def view(source: Path | bytes, *, name: str) -> View:
         DataError: there is no such file, or it holds no picture that can be decoded whole.
     """
     with opened(source, name=name) as picture:
-        return _view(picture)
+        return _view(picture, side)
 
 
 def _not_a_picture(head: bytes, name: str) -> DataError:
@@ -140,14 +141,14 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _view(picture: Image.Image) -> View:
+def _view(picture: Image.Image, side: int) -> View:
     mode, (width, height) = picture.mode, picture.size
-    picture.draft("L", (MAX_SIDE, MAX_SIDE))  # a JPEG is decoded at 1/2, 1/4 or 1/8 where that is enough
+    picture.draft("L", (side, side))  # a JPEG is decoded at 1/2, 1/4 or 1/8 where that is enough
     picture.load()  # first: of some formats it reads the EXIF block as well
     turn, turned = orientation(picture), upright(picture)
     size = (width, height) if turned.size == picture.size else (height, width)
     small = _without_colour(turned)
-    small = small.reduce(-(-max(small.size) // MAX_SIDE))
+    small = small.reduce(-(-max(small.size) // side))
     grey, ground = np.asarray(small, dtype=np.float32), None
     if small.mode == "LA":
         grey, ground = _on_its_ground(grey[..., 0], grey[..., 1] / 255)

@@ -77,6 +77,17 @@ def thumbnail(source: Path | bytes, *, name: str, side: int) -> tuple[Image.Imag
     return square, side / stored, corner
 
 
+def read_opaque(source: Path | bytes, *, name: str) -> Image.Image:
+    """Read a whole picture in its own size as RGB: the right way up, on its ground.
+
+    Raises:
+        DataError: there is no such file, or it holds no picture that can be decoded whole.
+    """
+    with opened(source, name=name) as picture:
+        picture.load()
+        return _opaque(upright(picture)).convert("RGB")
+
+
 def _middle_square(picture: Image.Image) -> Image.Image:
     width, height = picture.size
     side = min(width, height)
