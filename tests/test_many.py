@@ -19,7 +19,8 @@ from cnn_cli.image.rows import find_rows, near_together
 from cnn_cli.image.writing import Mark, find_writing, joined
 from cnn_cli.resources import packaged
 from cnn_cli.tools.many import Text, read_texts
-from cnn_cli.tools.pictures import Picture, predict
+from cnn_cli.tools.pictures import Picture
+from cnn_cli.tools.predict import predict
 from cnn_cli.tools.segments import Segment, best_path, evidence
 
 SHIPPED = packaged("pretrained") / "lenet.safetensors"
