@@ -43,7 +43,7 @@ def test_figures_of_the_test_set(checkpoint):
         map(tuple, confusion_matrix(test.labels, expected).tolist())
     )
     assert torch.equal(found.probabilities.argmax(1), expected)
-    torch.testing.assert_close(found.probabilities.sum(1), torch.ones(45))
+    torch.testing.assert_close(found.probabilities.sum(1), torch.ones(45).double())
 
 
 def test_train_and_validation_are_the_parts_of_its_own_run(checkpoint):
