@@ -116,7 +116,7 @@ def test_one_digit_is_read_as_without_many(shipped, digits) -> None:
     ]
     for one, many in zip(predict(shipped, pictures), read_texts(shipped, pictures), strict=True):
         assert many.text == one.label
-        assert many.digits[0].confidence == pytest.approx(one.confidence, abs=1e-6)  # a batch rounds otherwise
+        assert many.digits[0].confidence == pytest.approx(one.confidence, abs=1e-6)  # batches round
 
 
 def test_pictures_of_one_digit_that_people_made(shipped, handdrawn_folder) -> None:
