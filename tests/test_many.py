@@ -116,7 +116,8 @@ def test_one_digit_is_read_as_without_many(shipped, digits) -> None:
         for i, image in enumerate(images)
     ]
     for one, many in zip(predict(shipped, pictures), read_texts(shipped, pictures), strict=True):
-        assert (many.text, many.digits[0].confidence) == (one.label, one.confidence)
+        assert many.text == one.label
+        assert many.digits[0].confidence == pytest.approx(one.confidence, abs=1e-6)  # batches round
 
 
 def test_pictures_of_one_digit_that_people_made(shipped, handdrawn_folder) -> None:
