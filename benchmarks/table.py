@@ -53,6 +53,20 @@ SECTIONS = (
         alone(views.architectures),
     ),
     Section(
+        "Records",
+        "What `cnn bench` wrote: mean and standard deviation over seeds on MNIST's 10,000 test pictures. "
+        "All 60,000 training pictures train, with settings that were chosen on a validation split, and the "
+        "last weights are kept: the test set is used once a seed and selects nothing. One network, one view.",
+        "bench-*.json",
+        views.records,
+    ),
+    Section(
+        "Networks together",
+        "The mean of the probabilities of the networks of one bench.",
+        "committee-*.json",
+        views.committees,
+    ),
+    Section(
         "The way to 99 %",
         "From pressing return to the tested checkpoint, beside what others publish, rewritten in "
         "`benchmarks/references`; medians.",
@@ -88,6 +102,27 @@ SECTIONS = (
         alone(views.startup),
     ),
     Section(
+        "Ten thousand pictures",
+        "`cnn predict FOLDER` beside a pool of processes that decodes the same files with Pillow, and each "
+        "of both for one picture, which is start-up. Half of the pictures are PNGs of 28x28, half of "
+        "280x280; medians.",
+        "predict.json",
+        alone(views.pictures),
+    ),
+    Section(
+        "Several digits in a picture",
+        "Strings of 3 to 8 of MNIST's test digits on paper, read by the network that ships with `--many`.",
+        "many.json",
+        alone(views.many),
+    ),
+    Section(
+        "Knowing when not to know",
+        "Pictures that are no digits, of another origin than those of the training, and MNIST's test digits, "
+        "shown to the network that ships.",
+        "unsure.json",
+        alone(views.unsure),
+    ),
+    Section(
         "A folder of 200,000 pictures",
         "PNGs of 28x28, opened for the first time and again; memory is the peak over all processes together.",
         "folder.json",
@@ -97,6 +132,7 @@ SECTIONS = (
 
 TABLES = {
     "results": "Accuracy",
+    "records": "Records",
     "architectures": "Architectures",
     "time_to_99": "The way to 99 %",
     "startup": "Start-up",
@@ -143,10 +179,13 @@ def _circumstances(name: str, result: views.Results) -> str:
     """Command, hardware, number format, threads and versions, as far as the file knows them."""
     kind = name.partition("-seed")[0]
     command = views.ACCURACIES[kind][1] if kind in views.ACCURACIES else result["command"]
+    machine = result.get("setting", {}).get("machine", result)
     cores = (
-        [f"{result['cores']} cores of {result['processor']}, {result['system']}"] if "cores" in result else []
+        [f"{machine['cores']} cores of {machine['processor']}, {machine['system']}"]
+        if "cores" in machine
+        else []
     )
-    versions = ", ".join(f"{package} {number}" for package, number in result["versions"].items())
+    versions = ", ".join(f"{package} {number}" for package, number in machine["versions"].items())
     return "; ".join([f"`{command}`", *cores, *sorted(map(str, set(found(result, "device")))), versions])
 
 
@@ -157,10 +196,10 @@ def _seeds(names: Sequence[str], files: Files) -> str:
 
 
 def found(values: object, key: str) -> list[object]:
-    """Everything under that key, however deep."""
+    """Everything under that key, however deep; what was configured was not found."""
     if isinstance(values, dict):
         own = [values[key]] if key in values else []
-        return own + [one for value in values.values() for one in found(value, key)]
+        return own + [one for name, value in values.items() if name != "config" for one in found(value, key)]
     if isinstance(values, list):
         return [one for value in values for one in found(value, key)]
     return []

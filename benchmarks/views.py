@@ -175,4 +175,74 @@ def folder(measured: Results) -> str:
     return markdown("start | until training | CPU time until then | whole run of one epoch | memory", rows)
 
 
+def records(files: dict[str, Results]) -> str:
+    """Results of `cnn bench`, from the most accurate network to the least."""
+    rows = []
+    for result in files.values():
+        setting, runs = result["setting"], result["runs"]
+        shares = [100 * run["accuracy"] for run in runs]
+        minutes = statistics.mean(run["cpu_seconds"] for run in runs) / 60
+        columns = (
+            f"`{setting['config']['name']}.yaml`",
+            f"{setting['parameters']:,}",
+            spread(shares),
+            each(shares),
+            str(runs[0]["epochs"]),
+            f"{minutes:.1f}",
+            f"`{result['command']}`",
+        )
+        rows.append((-statistics.mean(shares), columns))
+    head = "config | parameters | test accuracy | each seed | epochs | CPU minutes a run | command"
+    return markdown(head, [columns for _, columns in sorted(rows)])
+
+
+def committees(files: dict[str, Results]) -> str:
+    """What `cnn eval --json` says of several networks together."""
+    rows = [
+        (f"`{result['command']}`", f"{result['accuracy']:.2%}", f"{result['correct']:,} of {result['n']:,}")
+        for result in files.values()
+    ]
+    return markdown("what | test accuracy | right", rows)
+
+
+def many(measured: Results) -> str:
+    """Strings of digits in one picture."""
+    rows = []
+    for kind in ("natural spacing", "boxes touch or overlap"):
+        row = measured[kind]
+        low, high = row["interval_percent"]
+        rows.append(
+            (
+                kind,
+                f"{row['strings']}",
+                f"{row['right_percent']} % ({low} to {high})",
+                f"{row['right_length_percent']} %",
+                f"{row['median_cpu_seconds']} s",
+            )
+        )
+    return markdown(
+        "digits | strings | exactly right (95 % interval) | right length | CPU time, median", rows
+    )
+
+
+def unsure(measured: Results) -> str:
+    """What is called unsure."""
+    kinds = [(kind, f"{share:.1%}") for kind, share in measured["by_kind"].items()]
+    rows = [
+        *kinds,
+        ("all that is no digit", f"{measured['non_digits_unsure']:.1%}"),
+        ("MNIST's test digits", f"{measured['digits_unsure']:.1%}"),
+    ]
+    return markdown(f"what | unsure below {measured['bar']:.0%}", rows)
+
+
+def pictures(measured: Results) -> str:
+    """Many pictures, beside decoding them."""
+    rows = [
+        (name, f"{row['cpu_seconds']} s", f"{row['seconds']} s", f"{row['peak_memory_mb']:,} MB")
+        for name, row in measured["medians"].items()
+    ]
+    return markdown("what | CPU time | wall time | memory", rows)
+
+
 Table = Callable[[Results], str]

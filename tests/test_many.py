@@ -265,7 +265,7 @@ def test_the_command_writes_json_with_boxes_in_the_pictures_pixels(photo, tmp_pa
     result = json.loads(outcome.out)
     assert (result["path"], result["text"]) == (str(path), expected)
     assert "".join(digit["label"] for digit in result["digits"]) == expected.replace("\n", "")
-    assert set(result["digits"][0]) == {"label", "confidence", "box", "row"}
+    assert set(result["digits"][0]) == {"label", "confidence", "box", "row", "sure"}
     with Image.open(path) as picture:
         height, width = picture.size  # it is stored on its side
     with Image.open(drawn) as picture:
@@ -289,6 +289,24 @@ def test_annotate_needs_many_and_one_picture(photo, tmp_path) -> None:
         assert outcome.code == 2
         assert "--annotate" in outcome.err
     assert not (tmp_path / "a.png").exists()
+
+
+@pytest.mark.parametrize(
+    "option", [["--csv"], ["--explain"], ["--sheet", "a.png"], ["--show-input", "a.png"]]
+)
+def test_what_shows_one_digit_does_not_go_with_many(photo, option) -> None:
+    outcome = cnn("predict", "--many", *option, "--checkpoint", SHIPPED, photo[0])
+    assert outcome.code == 2
+    assert f"--many does not go with {option[0]}" in outcome.err
+
+
+def test_digits_below_the_bar_are_not_sure(photo) -> None:
+    arguments = ["predict", "--many", "--json", "--strict", "--checkpoint", SHIPPED, photo[0]]
+    for bar, code in ((0, 0), (1, 5)):
+        outcome = cnn(*arguments, "--min-confidence", bar)
+        assert outcome.code == code
+        digits = json.loads(outcome.out)["digits"]
+        assert [digit["sure"] for digit in digits] == [digit["confidence"] >= bar for digit in digits]
 
 
 def test_a_broken_picture_does_not_stop_the_others(photo, tmp_path) -> None:

@@ -20,8 +20,12 @@ def show_texts(
     annotated: Path | None,
     origin: dict[str, str],
     as_json: bool,
-) -> None:
+    min_confidence: float,
+) -> bool:
     """Read the texts of pictures and show them: rows on stdout, or one JSON object a picture.
+
+    Returns:
+        Whether every digit is sure.
 
     Raises:
         ConfigError: there are several pictures for one annotated picture.
@@ -33,12 +37,13 @@ def show_texts(
 
     if annotated is not None and len(pictures) != 1:
         raise ConfigError(f"--annotate draws one picture, not {len(pictures)}", hint="name one picture")
-    failed = False
-    for result in read_texts(checkpoint, pictures):
+    failed, sure = False, True
+    for result in read_texts(checkpoint, pictures, min_confidence):
         if isinstance(result, CnnError):
             failed = True
             console.error(result)
             continue
+        sure = sure and all(digit.sure for digit in result.digits)
         if as_json:
             console.json_line(asdict(result) | origin)
         else:
@@ -47,3 +52,4 @@ def show_texts(
             write_annotated(pictures[0].source, result, annotated)
     if failed:
         raise typer.Exit(ExitCode.DATA)
+    return sure

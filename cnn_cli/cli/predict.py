@@ -1,7 +1,7 @@
 """`cnn predict`."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from io import BufferedIOBase, BufferedReader, BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -105,6 +105,9 @@ def predict(
     from cnn_cli.tools.predict import predict as read_pictures
 
     _check_inputs(paths or [], files_from)
+    _check_many(
+        many, annotated, {"--csv": as_csv, "--sheet": sheet, "--show-input": show_input, "--explain": explain}
+    )
     files = choose_checkpoints(checkpoint or [])
     file = " + ".join(map(str, files))
     network = together([read(path) for path in files])
@@ -112,7 +115,9 @@ def predict(
     origin = {"checkpoint": file, "trained_on": network.data}
     pictures = _pictures(paths or [], files_from)
     if many:
-        show_texts(network, list(pictures), annotated, origin, as_json)
+        sure = show_texts(network, list(pictures), annotated, origin, as_json, min_confidence)
+        if strict and not sure:
+            raise typer.Exit(ExitCode.UNSURE)
         return
     sheets = Sheets(sheet, show_input)
     show = shower(as_json, as_csv, explain, origin)
@@ -130,6 +135,15 @@ def predict(
         raise typer.Exit(ExitCode.DATA)
     if strict and unsure:
         raise typer.Exit(ExitCode.UNSURE)
+
+
+def _check_many(many: bool, annotated: Path | None, others: Mapping[str, object]) -> None:
+    """What shows many digits, and what shows one, are asked for apart."""
+    if annotated is not None and not many:
+        raise ConfigError("--annotate needs --many", hint="say cnn predict --many --annotate OUT.png PICTURE")
+    given = [option for option, value in others.items() if value]
+    if many and given:
+        raise ConfigError(f"--many does not go with {given[0]}", hint="use --json, or --annotate OUT.png")
 
 
 def _check_inputs(paths: Sequence[Path], files_from: Path | None) -> None:

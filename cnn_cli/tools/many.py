@@ -1,7 +1,7 @@
 """Reading a picture of many digits: rows of text, with a box and a confidence for each digit."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -40,6 +40,8 @@ class Digit:
     box: Box
     row: int
     """From 0, top to bottom."""
+    sure: bool = True
+    """Whether the confidence reaches what was asked for."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,15 @@ class Text:
     """In the order of the text."""
 
 
-def read_texts(checkpoint: Checkpoint, pictures: Iterable[Picture | DataError]) -> Iterator[Text | CnnError]:
+def read_texts(
+    checkpoint: Checkpoint, pictures: Iterable[Picture | DataError], min_confidence: float = 0.0
+) -> Iterator[Text | CnnError]:
     """Read each picture; one that cannot be read gives its error, in its place, and the others are read.
+
+    Args:
+        checkpoint: a network for ink.
+        pictures: what is read.
+        min_confidence: a digit is sure from this probability on, 0..1.
 
     Raises:
         DataError: the checkpoint contradicts itself, or its network is not one for ink.
@@ -67,9 +76,16 @@ def read_texts(checkpoint: Checkpoint, pictures: Iterable[Picture | DataError]) 
     network = checkpoint.network()
     for picture in pictures:
         try:
-            yield picture if isinstance(picture, CnnError) else read_text(checkpoint, network, picture)
+            if isinstance(picture, CnnError):
+                raise picture
+            yield _judged(read_text(checkpoint, network, picture), min_confidence)
         except CnnError as error:
             yield error
+
+
+def _judged(text: Text, min_confidence: float) -> Text:
+    digits = (replace(digit, sure=digit.confidence >= min_confidence) for digit in text.digits)
+    return replace(text, digits=tuple(digits))
 
 
 def read_text(checkpoint: Checkpoint, network: nn.Module, picture: Picture) -> Text:
