@@ -136,6 +136,7 @@ TABLES = {
     "architectures": "Architectures",
     "time_to_99": "The way to 99 %",
     "startup": "Start-up",
+    "many": "Several digits in a picture",
 }
 """Name of the marks in the README -> the section whose table stands between them."""
 

@@ -4,6 +4,7 @@ import io
 import os
 import sys
 
+from cnn_cli import ranks
 from cnn_cli.cli.app import run
 
 
@@ -15,7 +16,14 @@ def main() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     if isinstance(sys.stdout, io.TextIOWrapper):  # None where a shell closed it
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what no encoding has
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if ranks.count() > 1:
+        # Everything is written. In about one run in fifty, gloo's threads abort the process while Python takes
+        # itself down ("terminate called without an active exception"), and torchrun would report a failure.
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

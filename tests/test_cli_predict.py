@@ -11,7 +11,7 @@ from cli import cnn, digit
 from PIL import Image
 
 from cnn_cli.errors import ExitCode
-from cnn_cli.tools import sheet
+from cnn_cli.tools import readings
 
 
 @pytest.fixture
@@ -70,13 +70,14 @@ def test_csv_is_quoted_where_a_name_needs_it(workplace, trained_run):
     outcome = cnn("predict", "--csv", odd, "nowhere.png", "one.png", "-k", trained_run)
     assert outcome.code == ExitCode.DATA
     header, *rows = csv.reader(io.StringIO(outcome.out))
-    assert header == ["path", "label", "confidence"]
+    assert header == ["path", "label", "confidence", "sure"]
     plain = [
         json.loads(line)
         for line in cnn("predict", "--json", odd, "one.png", "-k", trained_run).out.splitlines()
     ]
-    assert [(row[0], row[1], float(row[2])) for row in rows] == [
-        (record["path"], record["label"], pytest.approx(record["confidence"], rel=1e-6)) for record in plain
+    assert [(row[0], row[1], float(row[2]), row[3] == "True") for row in rows] == [
+        (record["path"], record["label"], pytest.approx(record["confidence"], rel=1e-6), record["sure"])
+        for record in plain
     ]
 
 
@@ -115,16 +116,16 @@ def test_a_pair_shows_the_original_beside_it(workplace, trained_run):
     assert outcome.code == 0, outcome.err
     assert answered(outcome.out) == ["one.png"]
     shown = np.asarray(Image.open("pair.png").convert("RGB"), int)
-    original = shown[6 : 6 + sheet.SIDE, 6 : 6 + sheet.SIDE]
+    original = shown[6 : 6 + readings.SIDE, 6 : 6 + readings.SIDE]
     assert (original[5] == 255).all()  # its paper
     assert (original[90, 78:88] < 100).all()  # its stroke
     red = np.argwhere((original == (214, 39, 40)).all(axis=2))  # the frame around the ink
     top, left = red.min(axis=0)
-    assert (left, top) == (pytest.approx(0.45 * sheet.SIDE, abs=7), pytest.approx(0.15 * sheet.SIDE, abs=7))
+    assert (left, top) == (pytest.approx(0.45 * readings.SIDE, abs=7), pytest.approx(0.15 * readings.SIDE, abs=7))
 
 
 def test_a_sheet_has_room_for_so_many(workplace, trained_run, monkeypatch):
-    monkeypatch.setattr(sheet, "MOST", 3)
+    monkeypatch.setattr(readings, "MOST", 3)
     outcome = cnn("predict", *["one.png"] * 5, "--sheet", "sheet.png", "-k", trained_run)
     assert outcome.code == 0
     assert "sheet: sheet.png, the first 3 of 5" in outcome.err

@@ -261,14 +261,14 @@ def test_a_network_for_other_classes_than_the_datas_is_not_trained() -> None:
 
 def test_blocks_of_blocks_stop_before_they_fill_the_memory() -> None:
     many = "".join(f"    a{i}: [{', '.join([f'a{i - 1}'] * 9)}]\n" for i in range(1, 12))
-    start = time.perf_counter()
+    start = time.process_time()
     assert failure("    a0: [relu]\n" + many, "    - a11\n").endswith("more than 20,000 values")
     deep = "".join(f"    b{i}: [residual: [b{i - 1}]]\n" for i in range(1, 60))
     assert failure("    b0: [relu]\n" + deep, "    - b59\n").endswith("more than 64 levels deep")
     lists = "".join(f"    c{i}: {{parameters: [x], layers: [c{i - 1}: [$x, $x]]}}\n" for i in range(1, 30))
     base = "    c0: {parameters: [x], layers: [parallel: $x]}\n"
     assert "more than" in failure(base + lists, "    - c29: [relu]\n")
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_a_mistake_in_a_block_is_said_once() -> None:

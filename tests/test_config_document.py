@@ -187,10 +187,10 @@ def _alias_ladder(levels: int) -> str:
     ids=str.split,
 )
 def test_a_bomb_is_refused_quickly(text: str, message: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ConfigError, match=message) as caught:
         parse(text, "a.yaml")
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert len(caught.value.message) < 200
 
 
@@ -272,11 +272,11 @@ def test_a_huge_file_is_not_even_read(tmp_path) -> None:
     path = tmp_path / "huge.yaml"
     with path.open("wb") as file:
         file.truncate(10 * 2**30)  # sparse: takes no room
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ConfigError) as caught:
         read(path)
     assert caught.value.message == f"{path}: longer than 256 KiB, so hardly a config"
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 def test_a_folder_and_a_missing_file_are_config_errors(tmp_path) -> None:

@@ -181,9 +181,9 @@ def test_all_problems_come_at_once_in_the_order_of_the_file_then_of_the_argument
 
 def test_thousands_of_problems_are_few_lines_and_quick() -> None:
     write("my", "".join(f"key{n}: 1\n" for n in range(9_000)))
-    start = time.perf_counter()
+    start = time.process_time()
     lines = failure().split("\n")
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
     assert len(lines) == MAX_PROBLEMS + 1
     assert lines[-1] == f"... and {9_001 - MAX_PROBLEMS} more"
 

@@ -213,10 +213,10 @@ JPEG = encoded(Image.open(io.BytesIO(PNG)), "JPEG")
 @pytest.mark.filterwarnings("error")
 def test_what_is_no_picture(data: bytes, what: str, as_file: bool, tmp_path: Path) -> None:
     (tmp_path / "bad.png").write_bytes(data)
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(DataError, match=what) as caught:
         read(tmp_path / "bad.png" if as_file else data, name="the-name.png")
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert re.match(r"the-name\.png: \S", caught.value.message)
     assert "\n" not in caught.value.message
     assert caught.value.hint

@@ -119,3 +119,20 @@ def _sibling(path: Path, number: int) -> Path:
     """`runs/a-2` beside `runs/a`; `.` and `..` have a name only once they are resolved."""
     named = path if path.name not in ("", "..") else path.resolve()
     return named.parent / f"{named.name}-{number}"
+
+
+def checkpoint_file(path: Path) -> Path:
+    """The checkpoint of a run's folder; a file is its own.
+
+    Raises:
+        DataError: the folder has none.
+    """
+    if not os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises on a name that is too long)
+        return path
+    checkpoint = RunFolder(path).checkpoint
+    if not checkpoint.is_file():
+        raise DataError(
+            f"{path}: has no {checkpoint.name} (a run writes it after its first epoch)",
+            hint="name a run's folder or a .safetensors file that cnn train wrote",
+        )
+    return checkpoint

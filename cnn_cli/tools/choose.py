@@ -4,8 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from cnn_cli.engine.folder import RunFolder
-from cnn_cli.errors import DataError
+from cnn_cli.engine.folder import RunFolder, checkpoint_file
 from cnn_cli.resources import packaged
 
 RUNS = Path("checkpoints")
@@ -25,7 +24,7 @@ def choose_checkpoint(named: Path | None) -> Path:
     """
     chosen = named or _from_environment()
     if chosen is not None:
-        return _file(chosen)
+        return checkpoint_file(chosen)
     return newest_run(RUNS) or packaged("pretrained") / SHIPPED
 
 
@@ -46,15 +45,3 @@ def newest_run(runs: Path) -> Path | None:
 def _from_environment() -> Path | None:
     chosen = os.environ.get("CNN_CHECKPOINT")
     return Path(chosen) if chosen else None
-
-
-def _file(path: Path) -> Path:
-    if not os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises on a name that is too long)
-        return path
-    checkpoint = RunFolder(path).checkpoint
-    if not checkpoint.is_file():
-        raise DataError(
-            f"{path}: has no {checkpoint.name} (a run writes it after its first epoch)",
-            hint="name a run's folder or a .safetensors file that cnn train wrote",
-        )
-    return checkpoint
