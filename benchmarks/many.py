@@ -25,7 +25,7 @@ import rows  # noqa: E402
 
 from cnn_cli.engine import build  # noqa: E402
 from cnn_cli.engine import checkpoint as checkpoints  # noqa: E402
-from cnn_cli.resources import packaged  # noqa: E402
+from cnn_cli.tools.choose import shipped  # noqa: E402
 from cnn_cli.tools.many import read_text  # noqa: E402
 from cnn_cli.tools.pictures import Picture  # noqa: E402
 
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--strings", type=int, default=500)
     count = parser.parse_args().strings
     torch.set_num_threads(1)
-    network = checkpoints.read(packaged("pretrained") / "lenet.safetensors")
+    network = checkpoints.read(shipped())
     test = build.source(network.config.data.model_copy(update={"fallback": "none"})).test()
     images, labels = test.take(slice(None)).numpy()[:, 0], test.labels.numpy()
     result: dict[str, Any] = {"command": f"python benchmarks/many.py --strings {count}", **measure.setting()}

@@ -20,8 +20,7 @@ from cnn_cli.cli.predict import MIN_CONFIDENCE
 from cnn_cli.engine import build
 from cnn_cli.engine.checkpoint import Checkpoint, read
 from cnn_cli.errors import CnnError
-from cnn_cli.resources import packaged
-from cnn_cli.tools.choose import SHIPPED, choose_checkpoint
+from cnn_cli.tools.choose import choose_checkpoint, shipped
 from cnn_cli.tools.evaluate import evaluate
 from cnn_cli.tools.predict import Picture, predict
 
@@ -66,7 +65,7 @@ def main() -> None:
     parser.add_argument("--development", action="store_true", help="on what may choose, for several bars")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    checkpoint = read(choose_checkpoint(options.checkpoint or packaged("pretrained") / SHIPPED))
+    checkpoint = read(choose_checkpoint(options.checkpoint or shipped()))
     split = "validation" if options.development else "test"
     source = build.source(checkpoint.config.data.model_copy(update={"fallback": "none"}))
     evaluation = evaluate(checkpoint, source, split, build.compute(checkpoint.config.train))

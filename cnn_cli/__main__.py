@@ -18,8 +18,8 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what no encoding has
     code = run(sys.argv[1:])
     if ranks.count() > 1:
-        # Everything is written. In about one run in fifty, gloo's threads abort the process while Python takes
-        # itself down ("terminate called without an active exception"), and torchrun would report a failure.
+        # Everything is written. In about one run in fifty gloo's threads abort the process while Python takes
+        # itself down ("terminate called without an active exception"), and torchrun reports a failure.
         for stream in filter(None, (sys.stdout, sys.stderr)):
             stream.flush()
         os._exit(code)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from cli import cnn
 
-from cnn_cli.resources import packaged
+from cnn_cli.tools.choose import shipped
 
-SHIPPED = packaged("pretrained") / "lenet.safetensors"
+SHIPPED = shipped()
 
 
 def accuracy_on_mnist(checkpoint: Path, mnist_folder: Path) -> float:

@@ -121,7 +121,10 @@ def test_a_pair_shows_the_original_beside_it(workplace, trained_run):
     assert (original[90, 78:88] < 100).all()  # its stroke
     red = np.argwhere((original == (214, 39, 40)).all(axis=2))  # the frame around the ink
     top, left = red.min(axis=0)
-    assert (left, top) == (pytest.approx(0.45 * readings.SIDE, abs=7), pytest.approx(0.15 * readings.SIDE, abs=7))
+    assert (left, top) == (
+        pytest.approx(0.45 * readings.SIDE, abs=7),
+        pytest.approx(0.15 * readings.SIDE, abs=7),
+    )
 
 
 def test_a_sheet_has_room_for_so_many(workplace, trained_run, monkeypatch):

@@ -17,7 +17,7 @@ from cnn_cli.engine.checkpoint import Checkpoint
 from cnn_cli.engine.evaluate import logits_of
 from cnn_cli.errors import DataError
 from cnn_cli.model.build import initialise
-from cnn_cli.resources import packaged
+from cnn_cli.tools.choose import shipped
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -132,4 +132,4 @@ def test_a_file_without_one_has_one(network, tmp_path, monkeypatch):
 
 
 def test_the_network_that_ships_has_a_sensible_one():
-    assert 0.3 < checkpoint.read(packaged("pretrained") / "lenet.safetensors").temperature < 3
+    assert 0.3 < checkpoint.read(shipped()).temperature < 3

@@ -14,7 +14,7 @@ from scenes import AXES, Scene, grid, pairwise, picture
 from cnn_cli.engine.checkpoint import read
 from cnn_cli.errors import DataError
 from cnn_cli.image.prepare import Form, prepare
-from cnn_cli.resources import packaged
+from cnn_cli.tools.choose import shipped
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -39,7 +39,7 @@ def digits(mnist_folder: Path) -> tuple[np.ndarray, np.ndarray]:
 def read_scenes(scenes: list[Scene], digits: tuple[np.ndarray, np.ndarray]) -> list[tuple[Scene, int]]:
     """The scenes that were misread, each with another digit, and its number."""
     images, labels = digits
-    checkpoint = read(packaged("pretrained") / "lenet.safetensors")
+    checkpoint = read(shipped())
     network, wrong = checkpoint.network(), []
     for number, scene in enumerate(scenes):
         try:

@@ -17,13 +17,13 @@ from cnn_cli.engine import checkpoint as checkpoints
 from cnn_cli.image.cuts import find_cuts, piece
 from cnn_cli.image.rows import find_rows, near_together
 from cnn_cli.image.writing import Mark, find_writing, joined
-from cnn_cli.resources import packaged
+from cnn_cli.tools.choose import shipped
 from cnn_cli.tools.many import Text, read_texts
 from cnn_cli.tools.pictures import Picture
 from cnn_cli.tools.predict import predict
 from cnn_cli.tools.segments import Segment, best_path, evidence
 
-SHIPPED = packaged("pretrained") / "lenet.safetensors"
+SHIPPED = shipped()
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 

@@ -8,7 +8,7 @@ import pytest
 from cnn_cli.engine.folder import RunFolder
 from cnn_cli.errors import DataError
 from cnn_cli.resources import packaged
-from cnn_cli.tools.choose import choose_checkpoint, newest_run
+from cnn_cli.tools.choose import SHIPPED, choose_checkpoint, newest_run, shipped
 
 
 @pytest.fixture
@@ -63,8 +63,17 @@ def test_then_the_run_that_finished_last(work, monkeypatch):
 
 def test_then_the_shipped_one(work):
     make_run("unfinished", None)
-    assert choose_checkpoint(None) == packaged("pretrained") / "lenet.safetensors"
+    assert choose_checkpoint(None) == shipped() == packaged("pretrained") / f"{SHIPPED}.safetensors"
     assert choose_checkpoint(None).is_file()
+
+
+def test_one_that_ships_has_a_name(work):
+    assert choose_checkpoint(Path("lenet")) == packaged("pretrained") / "lenet.safetensors"
+    assert choose_checkpoint(Path("nobody")) == Path("nobody")  # which then is not found
+    run = make_run("lenet", 100)
+    assert choose_checkpoint(run.path) == run.checkpoint
+    Path("lenet").touch()
+    assert choose_checkpoint(Path("lenet")) == Path("lenet")
 
 
 def test_no_runs(work):

@@ -35,7 +35,8 @@ def predict(
         typer.Option(
             "--checkpoint",
             "-k",
-            help="A checkpoint file or a run's folder; given several times, the mean of their probabilities. "
+            help="A checkpoint file, a run's folder or the name of a network that ships; given several "
+            "times, the mean of their probabilities. "
             "Without it: $CNN_CHECKPOINT, else the newest finished run in ./checkpoints, else the network "
             "that ships.",
         ),

@@ -10,22 +10,34 @@ from cnn_cli.resources import packaged
 RUNS = Path("checkpoints")
 """Where `cnn train` puts its runs, in the working folder."""
 
-SHIPPED = "lenet.safetensors"
+SHIPPED = "lenet"
+"""The network that reads where nobody says which."""
 
 
 def choose_checkpoint(named: Path | None) -> Path:
     """The checkpoint file: `named`, else $CNN_CHECKPOINT, else the newest finished run, else the shipped one.
 
     Args:
-        named: a checkpoint file or a run's folder.
+        named: a checkpoint file, a run's folder, or the name of a network that ships.
 
     Raises:
-        DataError: what was named is not there.
+        DataError: the run's folder has no checkpoint.
     """
     chosen = named or _from_environment()
-    if chosen is not None:
-        return checkpoint_file(chosen)
-    return newest_run(RUNS) or packaged("pretrained") / SHIPPED
+    if chosen is None:
+        return newest_run(RUNS) or shipped()
+    return shipped(chosen.name) if _ships(chosen) else checkpoint_file(chosen)
+
+
+def shipped(name: str = SHIPPED) -> Path:
+    """Where the network of that name lies, if one ships."""
+    return packaged("pretrained") / f"{name}.safetensors"
+
+
+def _ships(name: Path) -> bool:
+    """Whether it is the name of a network that ships. What lies in the working folder comes first."""
+    alone = len(name.parts) == 1 and not os.path.exists(name)  # noqa: PTH110 (Path's raises on a long name)
+    return alone and os.path.isfile(shipped(name.name))  # noqa: PTH113 (so does this one)
 
 
 def choose_checkpoints(named: Sequence[Path]) -> list[Path]:
