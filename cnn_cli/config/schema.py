@@ -214,11 +214,6 @@ class Train(Section):
     """`step` alone: epochs from one drop of the learning rate to the next."""
     step_factor: Annotated[float, Field(gt=0, le=1)] = 0.1
     """`step` alone: what the learning rate is multiplied by at each drop."""
-    teacher: str | None = None
-    """A checkpoint file or a run's folder whose answers are learnt beside the labels (Hinton, Vinyals, Dean
-    2015). It is asked about every picture as the network sees it."""
-    teacher_share: Annotated[float, Field(gt=0, le=1)] = 0.9
-    """`teacher` alone: share of the loss that its answers have; the labels have the rest."""
     label_smoothing: Fraction = 0.0
     """Share of the target's probability that is spread evenly over all classes."""
     clip_norm: Number = 0.0
@@ -246,8 +241,6 @@ class Train(Section):
             changed = getattr(self, option) != type(self).model_fields[option].default
             if changed and chosen not in users:
                 raise ValueError(f"{option} is a setting of {' and '.join(users)}, but {chooser} is {chosen}")
-        if self.teacher is None and self.teacher_share != type(self).model_fields["teacher_share"].default:
-            raise ValueError("teacher_share is a setting of the teacher, but teacher names none")
         return self
 
 

@@ -55,7 +55,7 @@ def choose(device: str, precision: str = "auto", threads: int = 0, *, determinis
     if deterministic != torch.are_deterministic_algorithms_enabled():  # the call imports the compiler: 1.2 s
         torch.use_deterministic_algorithms(deterministic)
     processes = from_environment(chosen)
-    return Compute(chosen, precision_of(precision, chosen), torch.get_num_threads(), processes)
+    return Compute(chosen, _precision(precision, chosen), torch.get_num_threads(), processes)
 
 
 def out_of_memory(error: BaseException) -> CnnError | None:
@@ -86,12 +86,7 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def precision_of(name: str, device: torch.device) -> str:
-    """The number format that a setting means on a device: `float32` or `bfloat16`.
-
-    Raises:
-        ConfigError: the device cannot compute in it.
-    """
+def _precision(name: str, device: torch.device) -> str:
     has_bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     if name == "auto":
         return "bfloat16" if has_bfloat16 else "float32"

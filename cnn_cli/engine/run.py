@@ -19,7 +19,6 @@ from cnn_cli.engine.evaluate import logits_of
 from cnn_cli.engine.folder import RunFolder
 from cnn_cli.engine.records import EpochRecord, StepRecord
 from cnn_cli.engine.seeds import derive
-from cnn_cli.engine.teacher import teacher_of
 from cnn_cli.engine.train import TrainingLoop
 from cnn_cli.engine.training_data import TrainingData
 from cnn_cli.errors import ConfigError, DataError, ExitCode, StoppedError
@@ -73,8 +72,7 @@ class Run:
         self.preparation = build.preparation(config, source, train)
         network = build.network(config, len(source.classes))
         initialise(network, derive(config.seed, "weights"))
-        teacher = teacher_of(config.train, source.classes, self.preparation, compute)
-        self.loop = TrainingLoop(network, data, self.preparation, config.train, config.seed, compute, teacher)
+        self.loop = TrainingLoop(network, data, self.preparation, config.train, config.seed, compute)
 
     def restore(self, state: "SavedState") -> None:
         """Go on from a saved state.

@@ -25,7 +25,6 @@ from cnn_cli.engine.optimizers import build_optimizer
 from cnn_cli.engine.records import EpochRecord, StepRecord
 from cnn_cli.engine.schedules import schedule
 from cnn_cli.engine.seeds import derive, generator, seed_layers
-from cnn_cli.engine.teacher import Teacher
 from cnn_cli.engine.tensorfile import by_prefix
 from cnn_cli.engine.training_data import TrainingData
 from cnn_cli.errors import CnnError, ConfigError
@@ -45,7 +44,6 @@ class TrainingLoop:
         settings: the config's `train` section.
         seed: of every draw.
         compute: device and number format.
-        teacher: whose answers are learnt beside the labels.
     """
 
     def __init__(
@@ -56,10 +54,9 @@ class TrainingLoop:
         settings: schema.Train,
         seed: int,
         compute: Compute,
-        teacher: Teacher | None = None,
     ) -> None:
         self.settings, self.seed, self.compute, self.preparation = settings, seed, compute, preparation
-        self.data, self.teacher = data.to(compute.device), teacher
+        self.data = data.to(compute.device)
         self.changes = Changes(**data.augment.model_dump())
         self.layout = torch.channels_last if settings.channels_last else torch.contiguous_format
         self.network = network.to(compute.device, memory_format=self.layout).train()  # type: ignore[call-overload]
@@ -163,7 +160,6 @@ class TrainingLoop:
         that of auxiliary classifiers are added."""
         pixels = self.preparation.unit(self.data.images(batch, strange))
         pixels, mix = augment(pixels, draws, self.changes)
-        lesson = self.teacher.lesson(pixels) if self.teacher else None
         inputs = self.preparation.normalise(pixels).contiguous(memory_format=self.layout)
         with self.compute.autocast():
             logits = self.shared_network(inputs)
@@ -172,7 +168,7 @@ class TrainingLoop:
         loss = cross_entropy(logits, labels, mix, smoothing)
         for weight, beside in take_auxiliary_logits(self.network):
             loss = loss + weight * cross_entropy(beside, labels, mix, smoothing)
-        return lesson.blend(loss, logits) if lesson else loss
+        return loss
 
     def _count(self, loss: Tensor, pictures: int) -> None:
         """Add to the epoch's sums, on the device: no step waits for a number to come back."""
