@@ -75,7 +75,7 @@ def test_csv_is_quoted_where_a_name_needs_it(workplace, trained_run):
         json.loads(line)
         for line in cnn("predict", "--json", odd, "one.png", "-k", trained_run).out.splitlines()
     ]
-    assert [(row[0], row[1], float(row[2]), row[3] == "True") for row in rows] == [
+    assert [(row[0], row[1], float(row[2]), row[3] == "true") for row in rows] == [
         (record["path"], record["label"], pytest.approx(record["confidence"], rel=1e-6), record["sure"])
         for record in plain
     ]

@@ -19,7 +19,7 @@ Show = Callable[["Prediction"], None]
 """Shows one answer."""
 
 COLUMNS = ("path", "label", "confidence", "sure")
-"""Of CSV: fields of a prediction."""
+"""Of CSV."""
 
 
 def shower(as_json: bool, as_csv: bool, explain: bool, origin: Mapping[str, str]) -> Show:
@@ -51,7 +51,8 @@ def _line(prediction: "Prediction") -> None:
 
 
 def _row(prediction: "Prediction") -> None:
-    console.line(_csv([getattr(prediction, column) for column in COLUMNS]))
+    sure = str(prediction.sure).lower()  # as JSON and most readers of CSV write it
+    console.line(_csv([prediction.path, prediction.label, prediction.confidence, sure]))
 
 
 def _csv(values: "tuple[str, ...] | list[Any]") -> str:
