@@ -13,6 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from cnn_cli.engine.machine import processor
+
 RESULTS = Path(__file__).parent / "results"
 
 _MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
@@ -103,7 +105,7 @@ def torchvision_root(folder: Path) -> Path:
 def setting() -> dict[str, Any]:
     """Where a benchmark ran: processor, cores, versions."""
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "versions": {name: version(name) for name in ("cnn-cli", "torch", "torchvision", "numpy", "pillow")},
@@ -124,10 +126,3 @@ def write(name: str, results: dict[str, Any]) -> None:
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(results, indent=2) + "\n")
     temporary.replace(path)
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor()

@@ -13,15 +13,15 @@ def describe(compute: Compute) -> dict[str, Any]:
     """Device and number format, processor, system, and the versions of what decides the numbers."""
     return {
         "device": compute.describe(),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "versions": versions(),
     }
 
 
-def _processor() -> str:
-    """Its name; Linux tells that only in a file."""
+def processor() -> str:
+    """The name of the processor; Linux tells it only in a file."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
