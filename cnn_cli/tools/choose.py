@@ -10,7 +10,7 @@ from cnn_cli.resources import packaged
 RUNS = Path("checkpoints")
 """Where `cnn train` puts its runs, in the working folder."""
 
-SHIPPED = "lenet"
+SHIPPED = "reader"
 """The network that reads where nobody says which."""
 
 
