@@ -137,6 +137,7 @@ TABLES = {
     "time_to_99": "The way to 99 %",
     "startup": "Start-up",
     "many": "Several digits in a picture",
+    "unsure": "Knowing when not to know",
 }
 """Name of the marks in the README -> the section whose table stands between them."""
 

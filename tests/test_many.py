@@ -84,7 +84,7 @@ def test_strings_with_natural_spacing(shipped, digits) -> None:
 
 
 def test_strings_that_touch(shipped, digits) -> None:
-    pages = written.strings(*digits, 40, 4, touching=True)
+    pages = written.strings(*digits, 16, 4, touching=True)
     assert share_right(shipped, pages) >= 0.45  # benchmarks/many.py has the figure
 
 
