@@ -102,10 +102,12 @@ class Sheets:
 
     def add(self, prediction: "Prediction") -> None:
         """Take note of an answer."""
+        if not (self._sheet or self._pairs):
+            return  # a plain answer does not wait for what draws
         from cnn_cli.tools.readings import MOST
 
         self._count += 1
-        if (self._sheet or self._pairs) and len(self._kept) < MOST:
+        if len(self._kept) < MOST:
             self._kept.append(prediction)
 
     def write(self, preparation: "Preparation") -> None:
@@ -114,10 +116,12 @@ class Sheets:
         Raises:
             DataError: one cannot be written.
         """
+        if not self._kept:
+            return
         from cnn_cli.tools.readings import write_pairs, write_readings
 
         for path, draw in ((self._sheet, write_readings), (self._pairs, write_pairs)):
-            if path is None or not self._kept:
+            if path is None:
                 continue
             draw(self._kept, preparation, path)
             some = (

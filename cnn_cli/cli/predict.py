@@ -99,7 +99,6 @@ def predict(
     """
     from cnn_cli import console
     from cnn_cli.cli.answers import Sheets, shower
-    from cnn_cli.cli.many import show_texts
     from cnn_cli.engine.checkpoint import read
     from cnn_cli.engine.committee import together
     from cnn_cli.tools.choose import choose_checkpoints
@@ -116,6 +115,8 @@ def predict(
     origin = {"checkpoint": file, "trained_on": network.data}
     pictures = _pictures(paths or [], files_from)
     if many:
+        from cnn_cli.cli.many import show_texts
+
         sure = show_texts(network, list(pictures), annotated, origin, as_json, min_confidence)
         if strict and not sure:
             raise typer.Exit(ExitCode.UNSURE)
