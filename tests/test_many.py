@@ -128,6 +128,19 @@ def test_pictures_of_one_digit_that_people_made(shipped, handdrawn_folder) -> No
     assert sum(one.label != many.text for one, many in pairs) <= len(paths) // 20
 
 
+def test_confidences_are_calibrated(shipped, digits) -> None:
+    """A temperature makes the same text more or less sure, as it does in predict."""
+    pages = written.strings(*digits, 3, 6)
+    cold, hot = (dataclasses.replace(shipped, temperature=t) for t in (0.5, 5.0))
+    for page in pages:
+        (sure,), (unsure,) = (
+            list(read_texts(one, [Picture("page", png(page.picture))])) for one in (cold, hot)
+        )
+        assert sure.text == unsure.text
+        pairs = zip(sure.digits, unsure.digits, strict=True)
+        assert all(more.confidence > less.confidence for more, less in pairs)
+
+
 def test_blank_paper_is_an_error_in_its_place(shipped) -> None:
     (result,) = read_texts(shipped, [Picture("blank", png(np.full((80, 300), 230, np.uint8)))])
     assert "blank: no ink found" in str(result)

@@ -5,9 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
-from cnn_cli.errors import CnnError, ConfigError, DataError, ExitCode
+from cnn_cli.errors import CnnError, ConfigError, DataError
 
 if TYPE_CHECKING:
     from cnn_cli.engine.checkpoint import Checkpoint
@@ -21,11 +19,11 @@ def show_texts(
     origin: dict[str, str],
     as_json: bool,
     min_confidence: float,
-) -> bool:
+) -> tuple[bool, bool]:
     """Read the texts of pictures and show them: rows on stdout, or one JSON object a picture.
 
     Returns:
-        Whether every digit is sure.
+        Whether any picture could not be read, and whether any digit is unsure.
 
     Raises:
         ConfigError: there are several pictures for one annotated picture.
@@ -37,19 +35,17 @@ def show_texts(
 
     if annotated is not None and len(pictures) != 1:
         raise ConfigError(f"--annotate draws one picture, not {len(pictures)}", hint="name one picture")
-    failed, sure = False, True
+    failed = unsure = False
     for result in read_texts(checkpoint, pictures, min_confidence):
         if isinstance(result, CnnError):
             failed = True
             console.error(result)
             continue
-        sure = sure and all(digit.sure for digit in result.digits)
+        unsure = unsure or not all(digit.sure for digit in result.digits)
         if as_json:
             console.json_line(asdict(result) | origin)
         else:
             console.line(result.text)
         if annotated is not None and not isinstance(pictures[0], DataError):
             write_annotated(pictures[0].source, result, annotated)
-    if failed:
-        raise typer.Exit(ExitCode.DATA)
-    return sure
+    return failed, unsure

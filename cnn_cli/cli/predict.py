@@ -1,7 +1,7 @@
 """`cnn predict`."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BufferedIOBase, BufferedReader, BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -12,7 +12,9 @@ from cnn_cli.cli.options import Json
 from cnn_cli.errors import CnnError, ConfigError, DataError, ExitCode
 
 if TYPE_CHECKING:
+    from cnn_cli.cli.answers import Sheets, Show
     from cnn_cli.tools.pictures import Picture
+    from cnn_cli.tools.predict import Prediction
 
 STDIN = Path("-")
 
@@ -117,14 +119,27 @@ def predict(
     if many:
         from cnn_cli.cli.many import show_texts
 
-        sure = show_texts(network, list(pictures), annotated, origin, as_json, min_confidence)
-        if strict and not sure:
-            raise typer.Exit(ExitCode.UNSURE)
-        return
-    sheets = Sheets(sheet, show_input)
-    show = shower(as_json, as_csv, explain, origin)
+        failed, unsure = show_texts(network, list(pictures), annotated, origin, as_json, min_confidence)
+    else:
+        sheets = Sheets(sheet, show_input)
+        show = shower(as_json, as_csv, explain, origin)
+        results = read_pictures(network, pictures, min_confidence, explain or sheets.needs_findings)
+        failed, unsure = _show_answers(results, show, sheets)
+        sheets.write(network.preparation)
+    if failed:
+        raise typer.Exit(ExitCode.DATA)
+    if strict and unsure:
+        raise typer.Exit(ExitCode.UNSURE)
+
+
+def _show_answers(
+    results: "Iterable[Prediction | CnnError]", show: "Show", sheets: "Sheets"
+) -> tuple[bool, bool]:
+    """Show each answer as it comes; say whether any picture could not be read, and any answer is unsure."""
+    from cnn_cli import console
+
     failed = unsure = False
-    for result in read_pictures(network, pictures, min_confidence, explain or sheets.needs_findings):
+    for result in results:
         if isinstance(result, CnnError):
             failed = True
             console.error(result)
@@ -132,11 +147,7 @@ def predict(
             unsure = unsure or not result.sure
             show(result)
             sheets.add(result)
-    sheets.write(network.preparation)
-    if failed:
-        raise typer.Exit(ExitCode.DATA)
-    if strict and unsure:
-        raise typer.Exit(ExitCode.UNSURE)
+    return failed, unsure
 
 
 def _check_many(many: bool, annotated: Path | None, others: Mapping[str, object]) -> None:

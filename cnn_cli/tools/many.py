@@ -13,7 +13,7 @@ from cnn_cli.image.read import view
 from cnn_cli.image.rows import find_rows, near_together, row_height
 from cnn_cli.image.writing import Mark, find_writing
 from cnn_cli.tools.pictures import Picture
-from cnn_cli.tools.predict import Prediction, predict
+from cnn_cli.tools.predict import Prediction, answers
 from cnn_cli.tools.segments import SUREST, Segment, best_path, evidence, scores, segments_of
 
 # The longer side of what is read, in pixels, at most: 40 digits in a row then have 30 pixels each.
@@ -103,10 +103,10 @@ def read_text(checkpoint: Checkpoint, network: nn.Module, picture: Picture) -> T
     grey, size = seen.grey, seen.size
     rows = find_rows(find_writing(grey))
     if not rows:
-        return _one(checkpoint, picture, (0, 0, grey.shape[1], grey.shape[0]), size, grey.shape)
+        return _one(checkpoint, network, picture, (0, 0, grey.shape[1], grey.shape[0]), size, grey.shape)
     read = _read_rows(checkpoint, network, rows)
     if len(read) == 1:
-        return _one(checkpoint, picture, read[0][0].box, size, grey.shape)
+        return _one(checkpoint, network, picture, read[0][0].box, size, grey.shape)
     digits = tuple(
         Digit(label, confidence, _scaled(segment.box, size, grey.shape), row)
         for segment, label, confidence, row in read
@@ -127,7 +127,7 @@ def _read_rows(checkpoint: Checkpoint, network: nn.Module, rows: Sequence[Sequen
         marks += [(segments_of(mark, height), number) for mark in near_together(line, height)]
     logits = _logits(checkpoint, network, [segment.image for segments, _ in marks for segment in segments])
     usual = float(np.percentile(evidence(logits), SUREST))
-    probabilities = np.exp(logits - np.logaddexp.reduce(logits, axis=1, keepdims=True))
+    probabilities = checkpoint.probabilities(torch.from_numpy(logits)).numpy()
     read: list[Read] = []
     start = 0
     for segments, row in marks:
@@ -157,13 +157,14 @@ def _logits(checkpoint: Checkpoint, network: nn.Module, images: Sequence[np.ndar
 
 def _one(
     checkpoint: Checkpoint,
+    network: nn.Module,
     picture: Picture,
     box: tuple[float, float, float, float],
     size: tuple[int, int],
     shape: tuple[int, ...],
 ) -> Text:
     """The reading of a picture of one digit, by the way that is made for it."""
-    (answer,) = predict(checkpoint, [picture])
+    (answer,) = answers(checkpoint, network, [picture])
     if isinstance(answer, CnnError):
         raise answer
     assert isinstance(answer, Prediction)

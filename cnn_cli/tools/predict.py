@@ -62,7 +62,17 @@ def predict(
     Raises:
         DataError: the checkpoint contradicts itself.
     """
-    network = checkpoint.network()
+    yield from answers(checkpoint, checkpoint.network(), pictures, min_confidence, explain)
+
+
+def answers(
+    checkpoint: Checkpoint,
+    network: nn.Module,
+    pictures: Iterable[Picture | DataError],
+    min_confidence: float = 0.0,
+    explain: bool = False,
+) -> Iterator[Prediction | CnnError]:
+    """The same for who has `checkpoint.network()` already."""
     seen = checkpoint.preparation
     form = Form(seen.reading, seen.size, seen.channels)
     with closing(prepared(pictures, form, BATCH, explain)) as batches:
