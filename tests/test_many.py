@@ -230,7 +230,7 @@ def test_a_slanted_gap_is_found_and_cut_without_ink() -> None:
 
 
 def segment(start: int, end: int) -> Segment:
-    return Segment(start, end, (0, 0, 1, 1), 0.5, 1.0, 0.0, np.zeros((28, 28), np.uint8))
+    return Segment(start, end, (0, 0, 1, 1), 0.5, 1.0, 0.0, False, np.zeros((28, 28), np.uint8))
 
 
 def test_the_best_way_covers_the_mark() -> None:

@@ -55,7 +55,8 @@ class Checkpoint:
         except (ConfigError, RuntimeError) as error:
             where = self.path or "the checkpoint"
             raise DataError(f"{where}: its weights do not fit its config: {_one_line(error)}") from None
-        return network.eval()
+        layout = torch.channels_last if self.config.train.channels_last else torch.contiguous_format
+        return network.eval().to(memory_format=layout)
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Calibrated probabilities float64 [N, C] of the network's logits [N, C]."""

@@ -14,7 +14,7 @@ from cnn_cli.image.ink import locate
 from cnn_cli.image.read import view
 from cnn_cli.image.whole import read_whole
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same file gives other pixels: what was kept of it before is then made anew."""
 
 INK_SIDE = 28

@@ -119,27 +119,47 @@ Read = tuple[Segment, str, float, int]
 """A segment, its label, the label's probability, its row."""
 
 
+@dataclass(frozen=True)
+class Candidates:
+    """What one mark may be cut into, and what the network says of it."""
+
+    segments: list[Segment]
+    labels: list[str]
+    """Of each segment the most probable class."""
+    logits: np.ndarray
+    """float64 [segments, C]."""
+    row: int
+
+
 def _read_rows(checkpoint: Checkpoint, network: nn.Module, rows: Sequence[Sequence[Mark]]) -> list[Read]:
-    """Choose the best segments of every mark; all are read by the network together."""
-    marks = []
-    for number, line in enumerate(rows):
-        height = row_height(line)
-        marks += [(segments_of(mark, height), number) for mark in near_together(line, height)]
-    logits = _logits(checkpoint, network, [segment.image for segments, _ in marks for segment in segments])
-    usual = float(np.percentile(evidence(logits), SUREST))
-    probabilities = checkpoint.probabilities(torch.from_numpy(logits)).numpy()
+    """Choose the best segments of every mark."""
+    marks, usual = candidates(checkpoint, network, rows)
     read: list[Read] = []
-    start = 0
-    for segments, row in marks:
-        here = slice(start, start + len(segments))
-        start = here.stop
-        labels = [checkpoint.classes[best] for best in logits[here].argmax(axis=1)]
-        score = scores(segments, logits[here], labels, usual).tolist()
+    for mark in marks:
+        score = scores(mark.segments, mark.logits, mark.labels, usual).tolist()
+        probabilities = checkpoint.probabilities(torch.from_numpy(mark.logits)).amax(dim=1).tolist()
         read += [
-            (segments[index], labels[index], float(probabilities[here][index].max()), row)
-            for index in best_path(segments, score, labels)
+            (mark.segments[index], mark.labels[index], probabilities[index], mark.row)
+            for index in best_path(mark.segments, score, mark.labels)
         ]
     return read
+
+
+def candidates(
+    checkpoint: Checkpoint, network: nn.Module, rows: Sequence[Sequence[Mark]]
+) -> tuple[list[Candidates], float]:
+    """Let the network read all that may be a digit, together; and the evidence that a sure one has."""
+    found = []
+    for number, line in enumerate(rows):
+        height = row_height(line)
+        found += [(segments_of(mark, height), number) for mark in near_together(line, height)]
+    logits = _logits(checkpoint, network, [segment.image for segments, _ in found for segment in segments])
+    each = np.split(logits, np.cumsum([len(segments) for segments, _ in found])[:-1])
+    marks = [
+        Candidates(segments, [checkpoint.classes[best] for best in said.argmax(axis=1)], said, row)
+        for (segments, row), said in zip(found, each, strict=True)
+    ]
+    return marks, float(np.percentile(evidence(logits), SUREST))
 
 
 @torch.inference_mode()

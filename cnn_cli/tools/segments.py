@@ -17,17 +17,22 @@ HEIGHT = 40
 # Of MNIST's digits none is wider than 1.0, and the row's height is known to a fifth.
 WIDEST, LOWEST, NARROWEST = 1.7, 0.3, 0.05
 
-# What a segment's score adds up from. Fitted on 280 strings of MNIST's validation digits, half touching,
-# by maximum likelihood of the right segmentation among all, as in a semi-Markov conditional random field
-# (Sarawagi & Cohen 2004). Widths and heights are shares of the digits' height.
-EACH = -3.4  # a digit: more digits have to be worth it
-LOG_PROBABILITY = 4.5  # times the natural logarithm of its probability, which counts from LEAST_SURE on
+WEIGHTS = {
+    "each": -2.8,  # a digit: more digits have to be worth it
+    "log_probability": 0.89,  # the natural logarithm of its probability, which counts from LEAST_SURE on
+    "evidence": 2.52,  # how strongly the network reacts, as a share of a sure digit's
+    "wider": -1.89,  # the width beyond 1
+    "lower": -2.81,  # what lacks to the height LOW
+    "cut_ink": -1.33,  # the ink that its cuts go through
+    "unusual": -0.14,  # the squared deviation from the digit's usual width, at most FAR
+    "whole": 1.87,  # the mark as it is: most digits touch no other
+}
+"""What a segment's score adds up from. Widths, heights and ink are shares of the digits' height.
+
+Fitted by `benchmarks/segment_weights.py` to strings of MNIST's validation digits.
+"""
 LEAST_SURE = -6.0
-EVIDENCE = 3.8  # times how strongly the network reacts, as a share of a sure digit's
-WIDER = -3.6  # times the width beyond 1
-LOWER, LOW = -5.3, 0.85  # times what lacks to this height
-CUT_INK = -4.5  # times the ink that its cuts go through
-UNUSUAL = -0.33  # times the squared deviation from the digit's usual width, at most FAR
+LOW = 0.85
 FAR = 9.0
 
 # So many texts are followed from cut to cut; four give the same answers.
@@ -67,6 +72,8 @@ class Segment:
     height: float
     cut_ink: float
     """Ink that its two cuts go through."""
+    whole: bool
+    """Whether it is the mark as it is, without a cut."""
     image: np.ndarray
     """uint8 [28, 28], 0 = paper: what the network reads."""
 
@@ -89,7 +96,9 @@ def segments_of(mark: Mark, height: float) -> list[Segment]:
             part = small if is_whole else piece(small, ends[start], ends[end])
             if part is not None and (is_whole or _can_be_digit(part, unit)):
                 ink = (_ink(ends[start]) + _ink(ends[end])) / unit
-                found.append(_segment(start, end, part, mark, (scale, unit, ink)))
+                box = _box(part, mark, scale)
+                size = part.width / unit, part.height / unit
+                found.append(Segment(start, end, box, *size, ink, is_whole, fit(part.ink)))
     return found
 
 
@@ -98,11 +107,10 @@ def _can_be_digit(part: Mark, unit: float) -> bool:
     return NARROWEST <= width <= WIDEST and height >= LOWEST
 
 
-def _segment(start: int, end: int, part: Mark, mark: Mark, measure: tuple[float, float, float]) -> Segment:
-    scale, unit, ink = measure
+def _box(part: Mark, mark: Mark, scale: float) -> tuple[float, float, float, float]:
+    """Where a part of the shrunk mark lies in the picture."""
     left, top = mark.left + (part.left - mark.left) / scale, mark.top + (part.top - mark.top) / scale
-    box = (left, top, left + part.width / scale, top + part.height / scale)
-    return Segment(start, end, box, part.width / unit, part.height / unit, ink, fit(part.ink))
+    return left, top, left + part.width / scale, top + part.height / scale
 
 
 def _shrunk(mark: Mark, scale: float) -> Mark:
@@ -134,7 +142,15 @@ def evidence(logits: np.ndarray) -> np.ndarray:
 def scores(
     segments: Sequence[Segment], logits: np.ndarray, labels: Sequence[str], usual: float
 ) -> np.ndarray:
-    """How well each segment reads as one digit: float [N], comparable between segments of one page.
+    """How well each segment reads as one digit: float [N], comparable between segments of one page."""
+    weighed: np.ndarray = features(segments, logits, labels, usual) @ np.array(list(WEIGHTS.values()))
+    return weighed
+
+
+def features(
+    segments: Sequence[Segment], logits: np.ndarray, labels: Sequence[str], usual: float
+) -> np.ndarray:
+    """What speaks for and against each segment: float64 [N, 8], in the order of `WEIGHTS`.
 
     Args:
         segments: N of them.
@@ -146,16 +162,17 @@ def scores(
     strength = evidence(logits) / usual
     width = np.array([segment.width for segment in segments])
     height = np.array([segment.height for segment in segments])
-    score: np.ndarray = (
-        EACH
-        + LOG_PROBABILITY * sure
-        + EVIDENCE * strength
-        + WIDER * np.maximum(0, width - 1)
-        + LOWER * np.maximum(0, LOW - height)
-        + CUT_INK * np.array([segment.cut_ink for segment in segments])
-        + UNUSUAL * _unusual(width, labels)
-    )
-    return score
+    columns = {
+        "each": np.ones(len(segments)),
+        "log_probability": sure,
+        "evidence": strength,
+        "wider": np.maximum(0, width - 1),
+        "lower": np.maximum(0, LOW - height),
+        "cut_ink": np.array([segment.cut_ink for segment in segments]),
+        "unusual": _unusual(width, labels),
+        "whole": np.array([float(segment.whole) for segment in segments]),
+    }
+    return np.stack([columns[name] for name in WEIGHTS], axis=1)
 
 
 def _unusual(width: np.ndarray, labels: Sequence[str]) -> np.ndarray:
