@@ -1,11 +1,11 @@
-"""How long `cnn predict` takes for many small pictures, beside decoding them with Pillow, and its memory.
+"""How long `cnn predict` takes for very many pictures, beside decoding them with Pillow, and its memory.
 
-    python benchmarks/predict.py [--rounds 3]      # 10,000 PNGs: some minutes on 2 cores; needs Linux's /proc
+    python benchmarks/predict.py [--rounds 3]      # 10,000 PNGs of each size: needs Linux's /proc
 
-Half of the pictures are digits of 28x28, half such digits drawn black on white in 280x280. Both sides are
-whole processes, use all cores and take turns: `cnn predict FOLDER`, and a pool of processes that opens and
-decodes every file with Pillow. What each takes for one picture is its start-up. What counts is CPU time,
-which a busy machine changes least; wall time is noted. Writes results/predict.json.
+Of MNIST's size, of a drawing program's canvas, of a scan: digits on paper, the scan's with a camera's noise.
+Both sides are whole processes, use all cores and take turns: `cnn predict FOLDER`, and a pool of processes
+that opens and decodes every file with Pillow. What each takes for one picture is its start-up. What counts is
+CPU time, which a busy machine changes least; wall time is noted. Writes results/predict.json.
 """
 
 import argparse
@@ -25,21 +25,31 @@ from PIL import Image
 from cnn_cli.data import synthetic
 
 PICTURES = 10_000
-LARGE = 280
+SIDES = {28: "MNIST's size", 280: "a drawing", 1000: "a scan"}
+DRAWN = 200
+"""Different pictures; the others are the same files under other names."""
+NOISE = 3.0
+"""Standard deviation of a scan's grey, in levels."""
 CHUNK = 64
 """Pictures of a job, as `cnn predict` has them in a batch."""
 
 
-def draw(folder: Path, count: int) -> None:
-    """Write `count` digits as PNGs, the two sizes in turns."""
-    images, _ = synthetic.draw(count, 0)
-    folder.mkdir()
-    for number, digit in enumerate(images):
-        picture = Image.fromarray(digit)
-        if number % 2:
-            large = np.asarray(picture.resize((LARGE, LARGE), Image.Resampling.BICUBIC))
-            picture = Image.fromarray(255 - large)
-        picture.save(folder / f"{number:05}.png")
+def draw(folder: Path, count: int, side: int) -> None:
+    """Write `count` digits as PNGs of that side."""
+    images, _ = synthetic.draw(min(count, DRAWN), 0)
+    random = np.random.default_rng(0)
+    folder.mkdir(parents=True)
+    for number in range(count):
+        path = folder / f"{number:05}.png"
+        if number >= DRAWN:
+            path.hardlink_to(folder / f"{number % DRAWN:05}.png")
+            continue
+        picture = Image.fromarray(images[number])
+        if side > images.shape[1]:
+            ink = np.asarray(picture.resize((side, side), Image.Resampling.BICUBIC), np.float32)
+            noise = random.normal(0, NOISE if SIDES[side] == "a scan" else 0, ink.shape)
+            picture = Image.fromarray(np.clip(240 - 200 / 255 * ink + noise, 0, 255).astype(np.uint8))
+        picture.save(path)
 
 
 def decode(paths: list[Path]) -> int:
@@ -72,14 +82,16 @@ def peak_memory(command: list[str]) -> int:
 
 def compared(place: Path, count: int, rounds: int) -> dict[str, Any]:
     """Run all in turns: median seconds, and the memory of one further run."""
-    draw(place / "many", count)
-    draw(place / "one", 1)
     ours = [sys.executable, "-m", "cnn_cli", "predict", "--csv"]
     theirs = [sys.executable, __file__, "--reference"]
+    for number in (count, 1):
+        for side in SIDES:
+            draw(place / f"{side}, {number}", number, side)
     commands = {
-        f"{name}, {size}": [*command, str(place / size)]
+        f"{name}, {side}, {number}": [*command, str(place / f"{side}, {number}")]
+        for side in SIDES
+        for number in (1, count)
         for name, command in (("cnn predict", ours), ("pillow", theirs))
-        for size in ("one", "many")
     }
     runs: dict[str, list[measure.Finished]] = {name: [] for name in commands}
     for _ in range(rounds):
@@ -89,27 +101,37 @@ def compared(place: Path, count: int, rounds: int) -> dict[str, Any]:
         name: {
             "cpu_seconds": round(statistics.median(run.cpu_seconds for run in runs[name]), 2),
             "seconds": round(statistics.median(run.seconds for run in runs[name]), 2),
-            "peak_memory_mb": peak_memory(command),
         }
+        | ({"peak_memory_mb": peak_memory(command)} if not name.endswith(", 1") else {})
         for name, command in commands.items()
     }
 
 
 def report(medians: dict[str, Any], count: int, rounds: int) -> dict[str, Any]:
     """The figures, and the ratios that they are measured for."""
-    seconds = {name: figures["cpu_seconds"] for name, figures in medians.items()}
-    work = {name: seconds[f"{name}, many"] - seconds[f"{name}, one"] for name in ("cnn predict", "pillow")}
+    sizes = {}
+    for side, what in SIDES.items():
+        ours, theirs, first, bare = (
+            medians[f"{name}, {side}, {number}"]
+            for number in (count, 1)
+            for name in ("cnn predict", "pillow")
+        )
+        decoding = theirs["cpu_seconds"] - bare["cpu_seconds"]
+        work = ours["cpu_seconds"] - first["cpu_seconds"]
+        sizes[f"{side}x{side}, {what}"] = {
+            "start_up_cpu_seconds": first["cpu_seconds"],
+            "work_cpu_seconds": round(work, 2),
+            "decoding_cpu_seconds": round(decoding, 2),
+            "ratio": round(work / decoding, 2),
+            "seconds": ours["seconds"],
+            "decoding_seconds": theirs["seconds"],
+            "peak_memory_mb": ours["peak_memory_mb"],
+        }
     return {
-        "command": "cnn predict --csv FOLDER",
+        "command": f"python benchmarks/predict.py --rounds {rounds} --pictures {count}",
         "pictures": count,
-        "what": f"half 28x28, half {LARGE}x{LARGE}, grey PNGs of synthetic digits",
-        "rounds": rounds,
-        "medians": medians,
-        "ratios": "of CPU time",
-        "ratio_without_startup": round(work["cnn predict"] / work["pillow"], 2),
-        "ratio_to_decoding_and_startup": round(
-            seconds["cnn predict, many"] / (work["pillow"] + seconds["cnn predict, one"]), 2
-        ),
+        "sizes": sizes,
+        "ratio": "CPU time beyond start-up, in that of decoding beyond its own",
         "memory": "peak of the sum over all processes of their resident memory, shared pages counted in each",
         **measure.setting(),
     }
@@ -128,9 +150,8 @@ def main() -> None:
         medians = compared(Path(place), options.pictures, options.rounds)
     result = report(medians, options.pictures, options.rounds)
     measure.write("predict", result)
-    for name, figures in medians.items():
-        print(f"{name:<20}", figures)
-    print({key: value for key, value in result.items() if key.startswith("ratio")})
+    for name, figures in result["sizes"].items():
+        print(f"{name:<22}", figures)
     return None
 
 

@@ -103,9 +103,9 @@ SECTIONS = (
     ),
     Section(
         "Ten thousand pictures",
-        "`cnn predict FOLDER` beside a pool of processes that decodes the same files with Pillow, and each "
-        "of both for one picture, which is start-up. Half of the pictures are PNGs of 28x28, half of "
-        "280x280; medians.",
+        "`cnn predict FOLDER` beside a pool of processes that decodes the same grey PNGs with Pillow, each "
+        "without what it takes for one picture, which is start-up; medians of CPU time. A tiny picture is "
+        "decoded sooner than any network reads it.",
         "predict.json",
         alone(views.pictures),
     ),
