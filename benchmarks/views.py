@@ -254,4 +254,21 @@ def pictures(measured: Results) -> str:
     )
 
 
+def handdrawn(measured: Results) -> str:
+    """People's digits, and what the constants owe to them."""
+    count = measured["pictures"]
+    moved = measured["constants_moved_by_a_quarter"]
+    rows = [
+        ("all", f"{measured['right']} of {count}"),
+        *measured["by_kind"].items(),
+        (f"each of {len(measured['by_source'])} sources", ", ".join(measured["by_source"])),
+        (
+            f"any of {len(moved)} constants moved by a quarter",
+            f"{measured['least_right']} to {measured['most_right']} of {count}",
+        ),
+        ("leave one source out", f"{measured['leave_one_source_out']} of {count}"),
+    ]
+    return markdown("which | read rightly", rows)
+
+
 Table = Callable[[Results], str]
