@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from cnn_cli.image.order import median, quantile
+from cnn_cli.image.order import median, quantile, sample
 
 # A drawing program's paper has one tone; its marks differ from it by more than this, JPEG's rounding by less.
 FLAT_TOLERANCE = 2.0
@@ -66,7 +66,7 @@ def depth(grey: np.ndarray, window: int | None = None) -> Depth:
             longer side, which suits a picture of one digit.
     """
     thick = _paper_around_a_thick_digit(grey)
-    tone = median(grey) if thick is None else thick
+    tone = median(sample(grey)) if thick is None else thick
     drawing = _two_toned(grey, tone)
     if drawing is not None:
         return drawing
@@ -77,7 +77,8 @@ def depth(grey: np.ndarray, window: int | None = None) -> Depth:
         even = -even
     window = window or max(3, round(max(even.shape) * STROKE_WINDOW))
     below = _closing(even, window) - even
-    middle, low = median(below), quantile(below, 0.159)  # most are paper; 15.9 % lie one deviation lower
+    some = sample(below)
+    middle, low = median(some), quantile(some, 0.159)  # most are paper; 15.9 % lie one deviation lower
     levels = np.maximum(below - np.float32(middle), 0)
     return Depth(levels, middle - low, ink_is_light, float(np.ptp(light)))
 

@@ -179,6 +179,8 @@ def _without_colour(picture: Image.Image) -> Image.Image:
         return Image.fromarray(to_8_bit_range(np.asarray(picture, dtype=np.float32)))
     if picture.has_transparency_data:
         return picture.convert("RGBA").convert("LA")
+    if picture.mode == "L":
+        return picture  # Pillow's conversion would copy it
     return picture.getchannel("L") if picture.mode == "LAB" else picture.convert("L")
 
 
