@@ -125,6 +125,28 @@ def test_stopped_and_started_again_gives_the_same_file(through, path, records):
     assert run.cpu_seconds > begun.cpu_seconds
 
 
+def test_two_at_once_do_not_write_one_file(through, path):
+    refused = []
+
+    def listen(seed, record):
+        with pytest.raises(ConfigError, match=r"tiny\.json: another cnn bench is at work") as caught:
+            finish(bench(path))
+        refused.append(caught.value)
+
+    early = bench(path)
+    finish(bench(path), listen=listen)
+    assert len(refused) == 2 * RECORDS
+    assert untimed(path) == untimed(through)
+    finish(early, listen=lambda seed, record: pytest.fail("what another process has done is done again"))
+    assert untimed(path) == untimed(through)
+
+
+def test_where_the_folder_of_the_runs_cannot_be(path):
+    path.with_suffix("").touch()
+    with pytest.raises(ConfigError, match="tiny: cannot be made the folder of the runs"):
+        finish(bench(path))
+
+
 class Killed(BaseException):
     """Nothing catches this."""
 

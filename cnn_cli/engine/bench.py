@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from cnn_cli.config.schema import Config
 from cnn_cli.data.sources import Source
 from cnn_cli.engine import build, machine, results
@@ -58,7 +60,8 @@ class Bench:
                 f"{path}: results are written as JSON", hint=f"--out {path.with_suffix('.json')}"
             )
         self.config, self.source, self.compute, self.path = config, source, compute, path
-        self.results = results.continued(path, setting(config, source, compute), command)
+        self.setting, self.command = setting(config, source, compute), command
+        self.results = results.continued(path, self.setting, command)
 
     def run(self, seeds: int, listen: Listener, stop: Callable[[], ExitCode | None]) -> Iterator[SeedResult]:
         """Train with the seeds 1 to `seeds` that the results file lacks; each is in the file when it comes.
@@ -70,12 +73,35 @@ class Bench:
 
         Raises:
             StoppedError: as asked for.
+            ConfigError: another process is at the same benchmark.
             CnnError: a run failed.
         """
-        there = {run.seed for run in self.results.runs}
-        for seed in range(1, seeds + 1):
-            if seed not in there:
-                yield self._measure(seed, listen, stop)
+        with self._alone():
+            self.results = results.continued(self.path, self.setting, self.command)
+            there = {run.seed for run in self.results.runs}
+            for seed in range(1, seeds + 1):
+                if seed not in there:
+                    yield self._measure(seed, listen, stop)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other processes from the file and its runs. The lock of one that dies is gone with it."""
+        runs = self.path.with_suffix("")
+        try:
+            runs.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"{runs}: cannot be made the folder of the runs: {error.strerror or error}",
+                hint="choose another file with --out",
+            ) from None
+        try:
+            with FileLock(runs / ".lock", timeout=0):
+                yield
+        except Timeout:
+            raise ConfigError(
+                f"{self.path}: another cnn bench is at work on it",
+                hint="wait for its end, or choose another file with --out",
+            ) from None
 
     def _measure(self, seed: int, listen: Listener, stop: Callable[[], ExitCode | None]) -> SeedResult:
         folder = self._folder(seed)
