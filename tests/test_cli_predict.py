@@ -61,6 +61,7 @@ def test_what_cannot_be_is_one_clear_error(workplace, trained_run, arguments, co
     errors = [line for line in outcome.err.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1
     assert message in errors[0]
+    assert "\nhint: " in outcome.err
     assert "Traceback" not in outcome.err
 
 

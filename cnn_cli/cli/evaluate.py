@@ -115,7 +115,10 @@ def _plot(evaluation: "Evaluation", path: Path) -> None:
         classes = tuple(figures.label for figures in evaluation.metrics.per_class)
         evaluation_plot(evaluation, classes, path)
     except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from None
+        raise DataError(
+            f"{path}: cannot be written: {error.strerror or error}",
+            hint="name a file in a folder that can be written to",
+        ) from None
     console.message(f"plot: {path}")
 
 

@@ -81,4 +81,7 @@ def write_png(sheet: Image.Image, path: Path) -> None:
         with atomic_write(path) as file:
             file.write(png.getvalue())
     except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from None
+        raise DataError(
+            f"{path}: cannot be written: {error.strerror or error}",
+            hint="name a file in a folder that can be written to",
+        ) from None
