@@ -6,7 +6,6 @@ Nothing was chosen with these digits: all constants come from training and valid
 """
 
 import argparse
-import io
 import math
 import statistics
 import sys
@@ -16,7 +15,6 @@ from typing import Any
 
 import measure
 import torch
-from PIL import Image
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))  # where the strings are composed
@@ -47,10 +45,9 @@ def figures(network: checkpoints.Checkpoint, pages: list[rows.Written]) -> dict[
     """Read every page and compare."""
     module, seconds, read = network.network(), [], []
     for page in pages:
-        file = io.BytesIO()
-        Image.fromarray(page.picture).save(file, format="PNG")
+        picture = Picture("string", page.png)
         started = time.process_time()
-        read.append(read_text(network, module, Picture("string", file.getvalue())).text)
+        read.append(read_text(network, module, picture).text)
         seconds.append(time.process_time() - started)
     right = sum(text == page.text for text, page in zip(read, pages, strict=True))
     as_long = sum(len(text) == len(page.text) for text, page in zip(read, pages, strict=True))

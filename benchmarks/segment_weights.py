@@ -10,14 +10,12 @@ that are fitted to all, which are copied by hand.
 """
 
 import argparse
-import io
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from scipy.optimize import minimize
 
 ROOT = Path(__file__).parent.parent
@@ -57,9 +55,7 @@ class Chain:
 
 def chain(network: checkpoints.Checkpoint, module: torch.nn.Module, page: rows.Written) -> Chain | None:
     """Read a page; None where its marks are not found in one row."""
-    file = io.BytesIO()
-    Image.fromarray(page.picture).save(file, format="PNG")
-    found = find_rows(find_writing(view(file.getvalue(), name="string", side=MAX_SIDE).grey))
+    found = find_rows(find_writing(view(page.png, name="string", side=MAX_SIDE).grey))
     if len(found) != 1:
         return None
     read, usual = candidates(network, module, found)

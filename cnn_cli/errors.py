@@ -1,6 +1,7 @@
 """The program's own errors: what the user did, how to mend it, and the exit code that scripts see."""
 
 from enum import IntEnum
+from pathlib import Path
 
 
 class ExitCode(IntEnum):
@@ -70,6 +71,14 @@ class NetworkError(ConfigError):
         super().__init__(f"{dotted(path)}: {problem}")
         self.path = path
         self.problem = problem
+
+
+def unwritable(path: Path, error: OSError) -> DataError:
+    """A file that the user named for a result cannot be written."""
+    return DataError(
+        f"{path}: cannot be written: {error.strerror or error}",
+        hint="name a file in a folder that can be written to",
+    )
 
 
 def dotted(path: tuple[str | int, ...]) -> str:

@@ -1,5 +1,6 @@
 """Pictures of rows of digits whose truth is known: MNIST's digits, written on paper by code."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,13 @@ class Written:
     """uint8 [H, W]."""
     text: str
     boxes: list[Box]
+
+    @property
+    def png(self) -> bytes:
+        """The picture as a file."""
+        file = io.BytesIO()
+        Image.fromarray(self.picture).save(file, format="PNG")
+        return file.getvalue()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnn_cli.cli.options import Json, is_override
-from cnn_cli.errors import BelowBarError, ConfigError, DataError
+from cnn_cli.errors import BelowBarError, ConfigError, DataError, unwritable
 
 if TYPE_CHECKING:
     from cnn_cli.engine.metrics import Metrics
@@ -115,10 +115,7 @@ def _plot(evaluation: "Evaluation", path: Path) -> None:
         classes = tuple(figures.label for figures in evaluation.metrics.per_class)
         evaluation_plot(evaluation, classes, path)
     except OSError as error:
-        raise DataError(
-            f"{path}: cannot be written: {error.strerror or error}",
-            hint="name a file in a folder that can be written to",
-        ) from None
+        raise unwritable(path, error) from None
     console.message(f"plot: {path}")
 
 

@@ -15,6 +15,7 @@ from cnn_cli.config.schema import Config
 from cnn_cli.data.inputs import Preparation
 from cnn_cli.data.source import Reading
 from cnn_cli.engine import build, tensorfile
+from cnn_cli.engine.device import memory_format
 from cnn_cli.errors import ConfigError, DataError
 
 KIND = "checkpoint"
@@ -55,8 +56,7 @@ class Checkpoint:
         except (ConfigError, RuntimeError) as error:
             where = self.path or "the checkpoint"
             raise DataError(f"{where}: its weights do not fit its config: {_one_line(error)}") from None
-        layout = torch.channels_last if self.config.train.channels_last else torch.contiguous_format
-        return network.eval().to(memory_format=layout)
+        return network.eval().to(memory_format=memory_format(self.config.train.channels_last))
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Calibrated probabilities float64 [N, C] of the network's logits [N, C]."""

@@ -58,6 +58,11 @@ def choose(device: str, precision: str = "auto", threads: int = 0, *, determinis
     return Compute(chosen, _precision(precision, chosen), torch.get_num_threads(), processes)
 
 
+def memory_format(channels_last: bool) -> torch.memory_format:
+    """How the maps of convolutions lie in memory."""
+    return torch.channels_last if channels_last else torch.contiguous_format
+
+
 def out_of_memory(error: BaseException) -> CnnError | None:
     """The error for the user where torch ran out of memory, else None."""
     said = str(error)

@@ -18,7 +18,7 @@ from cnn_cli.data.augment.batch import Changes, augment
 from cnn_cli.data.inputs import Preparation
 from cnn_cli.engine.average import WeightAverage
 from cnn_cli.engine.calibration import fit_temperature
-from cnn_cli.engine.device import Compute
+from cnn_cli.engine.device import Compute, memory_format
 from cnn_cli.engine.evaluate import logits_of
 from cnn_cli.engine.loss import cross_entropy
 from cnn_cli.engine.optimizers import build_optimizer
@@ -58,7 +58,7 @@ class TrainingLoop:
         self.settings, self.seed, self.compute, self.preparation = settings, seed, compute, preparation
         self.data = data.to(compute.device)
         self.changes = Changes(**data.augment.model_dump())
-        self.layout = torch.channels_last if settings.channels_last else torch.contiguous_format
+        self.layout = memory_format(settings.channels_last)
         self.network = network.to(compute.device, memory_format=self.layout).train()  # type: ignore[call-overload]
         self.average = WeightAverage(self.network, settings.ema) if settings.ema else None
         self.processes = compute.processes

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-# So many pixels tell a picture's median and quantiles to a hundredth of its noise.
+# So many pixels tell a picture's median and quantiles to two hundredths of its noise.
 ENOUGH = 8192
 
 

@@ -12,7 +12,7 @@ from cnn_cli.data.inputs import Preparation
 from cnn_cli.data.sheet import RED, contact_sheet
 from cnn_cli.data.sources import Pictures
 from cnn_cli.engine.seeds import generator
-from cnn_cli.errors import DataError
+from cnn_cli.errors import unwritable
 from cnn_cli.files import atomic_write
 
 ROW = 10
@@ -81,7 +81,4 @@ def write_png(sheet: Image.Image, path: Path) -> None:
         with atomic_write(path) as file:
             file.write(png.getvalue())
     except OSError as error:
-        raise DataError(
-            f"{path}: cannot be written: {error.strerror or error}",
-            hint="name a file in a folder that can be written to",
-        ) from None
+        raise unwritable(path, error) from None
