@@ -1,12 +1,14 @@
 """The documents say what the program does: the reference is generated, and the README's words are run."""
 
 import importlib.util
+import json
 import re
 import shlex
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from cli import cnn
 
 from cnn_cli.cli.app import run
 from cnn_cli.errors import ExitCode
@@ -27,6 +29,17 @@ def _script(path: str) -> ModuleType:
 
 def test_the_reference_is_up_to_date() -> None:
     assert (ROOT / "docs" / "reference.md").read_text() == _script("docs/generate.py").reference()
+
+
+def test_the_first_answer_is_the_networks(workplace: Path) -> None:
+    outcome = cnn("predict", "--json", "--checkpoint", "reader", ROOT / "docs" / "seven.jpg")
+    answer = json.loads(outcome.out)
+    said = re.search(r"^    docs/seven.jpg: (\d) \(([\d.]+)%\)$", README, re.MULTILINE)
+    assert said is not None
+    assert answer["label"] == said[1]
+    assert 100 * answer["confidence"] == pytest.approx(
+        float(said[2]), abs=0.2
+    )  # processors round differently
 
 
 @pytest.fixture

@@ -39,7 +39,10 @@ def read(path: Path, kind: str, version: int) -> tuple[dict[str, Tensor], dict[s
             # Copies: the tensors lie in the file's own pages, which change with the file.
             return {name: file.get_tensor(name).clone() for name in file.keys()}, header  # noqa: SIM118
     except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file") from None
+        raise DataError(
+            f"{path}: there is no such file",
+            hint="name a checkpoint that cnn train wrote, a run's folder, or a network that ships",
+        ) from None
     except (SafetensorError, ValueError, RecursionError) as error:
         raise _damaged(path, error) from None
     except OSError as error:
