@@ -152,13 +152,56 @@ def test_norm_in_training_and_evaluation(shape):
     torch.testing.assert_close(module(inputs), F.batch_norm(inputs, mean, variance))
 
 
-def test_dropout():
+@pytest.mark.parametrize("p", [0.0, 0.1, 0.4, 0.5, 0.999999])
+def test_dropout_drops_as_many_as_torch_and_scales_the_rest_alike(p):
+    ones = torch.ones(200, 500)
+    torch.manual_seed(5)
+    ours, theirs = layer("dropout", PICTURE, p=p)(ones), F.dropout(ones, p)
+    deviation = (p * (1 - p) / ones.numel()) ** 0.5
+    for dropped in (ours, theirs):
+        assert abs((dropped == 0).double().mean() - p) <= 4 * deviation + 2 / 2**16
+    kept = ours[ours != 0]
+    torch.testing.assert_close(kept, torch.full_like(kept, 1 / (1 - p)))
+
+
+def test_dropout_draws_each_number_alone():
+    torch.manual_seed(5)
+    kept = (layer("dropout", PICTURE, p=0.4)(torch.ones(400_000)) != 0).double()
+    for distance in (1, 2, 3, 4, 8):  # four numbers share a draw
+        together = (kept[:-distance] * kept[distance:]).mean()
+        assert abs(together - 0.36) < 4 * (0.36 * 0.64 / len(kept)) ** 0.5
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_dropout_drops_the_same_gradients_in_any_layout(kind):
+    module = layer("dropout", PICTURE, p=0.4)
+    plain = torch.ones(4, 6, 10, 9, dtype=kind)
+    for inputs in (
+        plain,
+        plain.to(memory_format=torch.channels_last),
+        plain.transpose(0, 3),
+        torch.ones(1, dtype=kind).expand(4, 7),
+        plain[:, ::2],
+        plain[:0],
+    ):
+        leaf = inputs.detach().requires_grad_()
+        outputs = module(leaf)
+        outputs.sum().backward()
+        assert outputs.shape == inputs.shape
+        assert outputs.dtype == kind
+        assert outputs.stride() == torch.empty_like(inputs).stride()
+        assert torch.equal(leaf.grad, outputs)  # the inputs were ones
+        if inputs.numel() > 1000:
+            assert 0.3 < (outputs == 0).float().mean() < 0.5
+
+
+def test_dropout_repeats_with_the_seed_and_rests_in_evaluation():
     module, inputs = layer("dropout", PICTURE, p=0.3), random(*PICTURE)
     torch.manual_seed(5)
-    dropped = module(inputs)
+    first, second = module(inputs), module(inputs)
     torch.manual_seed(5)
-    torch.testing.assert_close(dropped, F.dropout(inputs, 0.3))
-    assert 0.2 < (dropped == 0).float().mean() < 0.4
+    assert torch.equal(module(inputs), first)
+    assert not torch.equal(second, first)
     assert torch.equal(module.eval()(inputs), inputs)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from cnn_cli.model.modules import ChannelAffine, LocalResponseNorm, MaxPool, ScaledTanh
+from cnn_cli.model.modules import ChannelAffine, Dropout, LocalResponseNorm, MaxPool, ScaledTanh
 from cnn_cli.model.shapes import LayerError, Pair, Shape, check_window, describe, picture_of, zero_border
 
 
@@ -93,7 +93,7 @@ def lrn(shape: Shape, *, size: int, alpha: float, beta: float, k: float) -> nn.M
 
 def dropout(shape: Shape, *, p: float) -> nn.Module:
     """Zero single numbers with probability p in training; the identity in evaluation."""
-    return nn.Dropout(p)
+    return Dropout(p)
 
 
 def relu(shape: Shape) -> nn.Module:

@@ -65,6 +65,24 @@ class LocalResponseNorm(nn.Module):
         return inputs * (self.k + F.conv2d(inputs * inputs, band)).pow(-self.beta)
 
 
+class Dropout(nn.Dropout):
+    """Dropout (Srivastava et al. 2014) as in torch; on a processor in a quarter of the time.
+
+    There torch makes a number of 53 bits for each; 16 are enough to meet a probability to 1/65536.
+    """
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Any shape to the same shape."""
+        if not self.training or inputs.device.type != "cpu":
+            outputs: Tensor = super().forward(inputs)
+            return outputs
+        bits = torch.empty(-(-inputs.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+        dropped = min(round(self.p * 2**16), 2**16 - 1) - 2**15
+        kept = bits.view(torch.int16)[: inputs.numel()] >= dropped
+        layout = torch.empty_like(inputs, device="meta").stride()
+        return inputs * kept.to(inputs.dtype).div_(1 - self.p).as_strided(inputs.shape, layout)
+
+
 class MaxPool(nn.MaxPool2d):
     """The maximum of every window, as in torch; quicker on a processor where no gradient is asked for."""
 
