@@ -4,6 +4,7 @@ import copy
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import tiny
 import torch
@@ -11,14 +12,17 @@ import torch.nn.functional as F
 from tiny import equal, weights
 
 from cnn_cli.config import schema
+from cnn_cli.data import synthetic
 from cnn_cli.data.augment.mixup import Mix
 from cnn_cli.data.inputs import Preparation
+from cnn_cli.data.neighbours import cut_out
 from cnn_cli.data.sources import Pictures, Source
 from cnn_cli.engine import build, strangers
 from cnn_cli.engine.evaluate import logits_of
 from cnn_cli.engine.loss import cross_entropy
 from cnn_cli.engine.processes import Processes
 from cnn_cli.engine.records import StepRecord
+from cnn_cli.engine.seeds import derive
 from cnn_cli.engine.strangers import NOBODY, Strangers
 from cnn_cli.engine.train import TrainingLoop
 from cnn_cli.errors import ConfigError
@@ -141,14 +145,22 @@ def digits(**changes) -> Source:
     return replace(tiny.source(), classes=tuple("0123456789"), **changes)
 
 
-def with_strangers(share: float) -> schema.Config:
-    return tiny.config().model_copy(update={"data": schema.Data(strangers=share)})
+def wanting(**data: float) -> schema.Config:
+    return tiny.config().model_copy(update={"data": schema.Data(**data)})
+
+
+def written(count: int = 104) -> Pictures:
+    """Training pictures of digits."""
+    images, labels = synthetic.draw(count, 3)
+    return Pictures(torch.from_numpy(images).unsqueeze(1), torch.from_numpy(labels).long())
 
 
 def test_they_are_drawn_from_the_runs_seed():
-    made = build.strangers(with_strangers(0.25), digits(), 104)
-    again = build.strangers(with_strangers(0.25), digits(), 104)
-    other = build.strangers(with_strangers(0.25).model_copy(update={"seed": 1}), digits(), 104)
+    config, train = wanting(strangers=0.25), written()
+    shown, made = build.shown(config, digits(), train)
+    _, again = build.shown(config, digits(), train)
+    _, other = build.shown(config.model_copy(update={"seed": 1}), digits(), train)
+    assert shown is train
     assert (made.share, made.images.shape, made.images.dtype) == (0.25, (260, 1, 28, 28), torch.uint8)
     assert torch.equal(made.images, again.images)
     assert not torch.equal(made.images, other.images)
@@ -156,15 +168,36 @@ def test_they_are_drawn_from_the_runs_seed():
 
 def test_no_more_than_the_pool_are_drawn(monkeypatch):
     monkeypatch.setattr(build, "POOL", 5)
-    assert len(build.strangers(with_strangers(0.25), digits(), 10**9).images) == 5
+    assert len(build.shown(wanting(strangers=0.25), digits(), written())[1].images) == 5
 
 
 def test_none_are_drawn_where_none_are_wanted():
-    assert build.strangers(with_strangers(0.0), tiny.source(), 90) is strangers.NOBODY
+    train = written()
+    assert build.shown(wanting(), tiny.source(), train) == (train, strangers.NOBODY)
 
 
+def test_digits_cut_out_of_rows_join_the_training_pictures_and_the_rest_the_strangers():
+    train = written()
+    shown, made = build.shown(wanting(strangers=0.25, neighbours=0.5), digits(), train)
+    assert len(shown) == 156
+    assert torch.equal(shown.take(slice(104)), train.take(slice(None)))
+    assert torch.equal(shown.labels[:104], train.labels)
+    cut = cut_out(train.store[:, 0].numpy(), 52, derive(wanting().seed, "neighbours"))
+    assert np.array_equal(shown.take(slice(104, None))[:, 0], cut.digits)
+    assert torch.equal(shown.labels[104:], train.labels[cut.which])
+    assert len(made.images) == 390 + len(cut.wrong)  # ten epochs of a quarter of 156
+    assert np.array_equal(made.images[390:, 0], cut.wrong)
+
+
+def test_digits_cut_out_of_rows_do_without_strangers():
+    shown, made = build.shown(wanting(neighbours=0.5), digits(), written())
+    assert len(shown) == 156
+    assert made is strangers.NOBODY
+
+
+@pytest.mark.parametrize("name", ["strangers", "neighbours"])
 @pytest.mark.parametrize("source", [tiny.source(), digits(reading="whole")], ids=["others", "photographs"])
-def test_other_pictures_than_digits_in_ink_are_refused(source):
-    with pytest.raises(ConfigError, match=r"data\.strangers.*tiny") as caught:
-        build.strangers(with_strangers(0.5), source, 90)
-    assert "data.strangers=0" in str(caught.value.hint)
+def test_other_pictures_than_digits_in_ink_are_refused(source, name):
+    with pytest.raises(ConfigError, match=rf"data\.{name}.*tiny") as caught:
+        build.shown(wanting(**{name: 0.5}), source, written())
+    assert f"data.{name}=0" in str(caught.value.hint)

@@ -139,6 +139,10 @@ class Data(Section):
     strangers: Annotated[float, Field(ge=0, le=4)] = 0.0
     """Pictures that are no digits (letters, signs, scribbles, patches) for each training picture: 0.5 adds
     half as many. The program draws them; what they teach is to be unsure. For digits in ink only."""
+    neighbours: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Digits cut out of rows in which they touch, for each training picture: 0.3 adds three for every ten.
+    The program makes the rows of training pictures; what it cuts out wrongly joins the strangers, if there
+    are any. For digits in ink only."""
     synthetic: Synthetic = Synthetic()
     """How many built-in digits are drawn, and from which seed."""
     folder: Folder = Folder()

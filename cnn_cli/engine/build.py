@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cnn_cli.config import schema
 from cnn_cli.data import splits
@@ -112,24 +112,40 @@ def training_pictures(config: schema.Config, source: Source) -> tuple[Pictures, 
     return train, validation
 
 
-def strangers(config: schema.Config, source: Source, pictures: int) -> Strangers:
-    """What a run with so many training pictures learns to be unsure of.
+def shown(config: schema.Config, source: Source, train: Pictures) -> tuple[Pictures, Strangers]:
+    """What a run with these training pictures learns from: with digits cut out of rows, and with strangers.
 
     Raises:
         ConfigError: the config wants some, but the source's pictures are not digits in ink.
     """
-    if not config.data.strangers:
-        return NOBODY
-    if source.classes != DIGITS or source.reading != "ink":
-        raise ConfigError(
-            f"data.strangers: are drawn as what is no digit in ink, but {source.name} holds other pictures",
-            hint="set data.strangers=0",
-        )
+    data = config.data
+    for name in ("strangers", "neighbours"):
+        if getattr(data, name) and (source.classes != DIGITS or source.reading != "ink"):
+            raise ConfigError(
+                f"data.{name}: are made of digits in ink, but {source.name} holds other pictures",
+                hint=f"set data.{name}=0",
+            )
+    wrong = train.store[:0]
+    if data.neighbours:
+        train, wrong = _with_neighbours(train, data.neighbours, derive(config.seed, "neighbours"))
+    if not data.strangers:
+        return train, NOBODY
     from cnn_cli.data.strangers import draw  # drawing needs imports that most runs do not
 
-    count = min(POOL, math.ceil(EPOCHS * config.data.strangers * pictures))
-    images = torch.from_numpy(draw(count, derive(config.seed, "strangers")))
-    return Strangers(images.unsqueeze(1), config.data.strangers)
+    count = min(POOL, math.ceil(EPOCHS * data.strangers * len(train)))
+    drawn = torch.from_numpy(draw(count, derive(config.seed, "strangers"))).unsqueeze(1)
+    return train, Strangers(torch.cat([drawn, wrong]), data.strangers)
+
+
+def _with_neighbours(train: Pictures, share: float, seed: int) -> tuple[Pictures, Tensor]:
+    """The pictures, and so many more for each that are cut out of rows; and what is cut out wrongly."""
+    from cnn_cli.data.neighbours import cut_out  # cutting needs imports that most runs do not
+
+    images = train.take(slice(None))
+    cut = cut_out(images[:, 0].numpy(), math.ceil(share * len(train)), seed)
+    store = torch.cat([images, torch.from_numpy(cut.digits).unsqueeze(1)])
+    labels = torch.cat([train.labels, train.labels[torch.from_numpy(cut.which)]])
+    return Pictures(store, labels), torch.from_numpy(cut.wrong).unsqueeze(1)
 
 
 def preparation(config: schema.Config, source: Source, train: Pictures) -> Preparation:

@@ -67,9 +67,9 @@ class Run:
     def __init__(self, config: Config, source: Source, compute: Compute) -> None:
         self.config, self.source, self.compute = config, source, compute
         train, validation = build.training_pictures(config, source)
-        strangers = build.strangers(config, source, len(train))
-        data = TrainingData(train, validation, config.data.augment, strangers)
         self.preparation = build.preparation(config, source, train)
+        train, strangers = build.shown(config, source, train)
+        data = TrainingData(train, validation, config.data.augment, strangers)
         network = build.network(config, len(source.classes))
         initialise(network, derive(config.seed, "weights"))
         self.loop = TrainingLoop(network, data, self.preparation, config.train, config.seed, compute)
