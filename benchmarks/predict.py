@@ -4,8 +4,9 @@
 
 Of MNIST's size, of a drawing program's canvas, of a scan: digits on paper, the scan's with a camera's noise.
 Both sides are whole processes, use all cores and take turns: `cnn predict FOLDER`, and a pool of processes
-that opens and decodes every file with Pillow. What each takes for one picture is its start-up. What counts is
-CPU time, which a busy machine changes least; wall time is noted. Writes results/predict.json.
+that opens and decodes every file with Pillow. What each takes for a few pictures, enough for all its processes
+to start, is its start-up. What counts is CPU time, which a busy machine changes least; wall time is noted.
+Writes results/predict.json.
 """
 
 import argparse
@@ -32,6 +33,8 @@ NOISE = 3.0
 """Standard deviation of a scan's grey, in levels."""
 CHUNK = 64
 """Pictures of a job, as `cnn predict` has them in a batch."""
+FEW = 4 * CHUNK
+"""Pictures whose time is start-up."""
 
 
 def draw(folder: Path, count: int, side: int) -> None:
@@ -84,13 +87,13 @@ def compared(place: Path, count: int, rounds: int) -> dict[str, Any]:
     """Run all in turns: median seconds, and the memory of one further run."""
     ours = [sys.executable, "-m", "cnn_cli", "predict", "--csv"]
     theirs = [sys.executable, __file__, "--reference"]
-    for number in (count, 1):
+    for number in (count, FEW):
         for side in SIDES:
             draw(place / f"{side}, {number}", number, side)
     commands = {
         f"{name}, {side}, {number}": [*command, str(place / f"{side}, {number}")]
         for side in SIDES
-        for number in (1, count)
+        for number in (FEW, count)
         for name, command in (("cnn predict", ours), ("pillow", theirs))
     }
     runs: dict[str, list[measure.Finished]] = {name: [] for name in commands}
@@ -102,7 +105,7 @@ def compared(place: Path, count: int, rounds: int) -> dict[str, Any]:
             "cpu_seconds": round(statistics.median(run.cpu_seconds for run in runs[name]), 2),
             "seconds": round(statistics.median(run.seconds for run in runs[name]), 2),
         }
-        | ({"peak_memory_mb": peak_memory(command)} if not name.endswith(", 1") else {})
+        | ({"peak_memory_mb": peak_memory(command)} if not name.endswith(f", {FEW}") else {})
         for name, command in commands.items()
     }
 
@@ -113,7 +116,7 @@ def report(medians: dict[str, Any], count: int, rounds: int) -> dict[str, Any]:
     for side, what in SIDES.items():
         ours, theirs, first, bare = (
             medians[f"{name}, {side}, {number}"]
-            for number in (count, 1)
+            for number in (count, FEW)
             for name in ("cnn predict", "pillow")
         )
         decoding = theirs["cpu_seconds"] - bare["cpu_seconds"]
@@ -131,7 +134,7 @@ def report(medians: dict[str, Any], count: int, rounds: int) -> dict[str, Any]:
         "command": f"python benchmarks/predict.py --rounds {rounds} --pictures {count}",
         "pictures": count,
         "sizes": sizes,
-        "ratio": "CPU time beyond start-up, in that of decoding beyond its own",
+        "ratio": f"CPU time beyond that of {FEW} pictures, in that of decoding beyond its own",
         "memory": "peak of the sum over all processes of their resident memory, shared pages counted in each",
         **measure.setting(),
     }

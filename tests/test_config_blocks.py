@@ -151,7 +151,7 @@ WRONG = [
     (
         "",
         "    - auxiliary: [flatten, linear: 4]\n",
-        "3:7 model.layers[0].auxiliary: the branch ends with 4, but the data has 10 classes: end it with `linear: 10`",
+        "3:7 model.layers[0].auxiliary: the branch ends with 4, but the data has 10 classes: end it with `linear: classes`",
     ),
     (
         "",
@@ -235,12 +235,12 @@ def test_wrong_networks(blocks: str, layers: str, message: str) -> None:
         (
             "    - relu\n",
             "3:7 model.layers[0].relu: the network ends with 1x28x28, but the data has 10 classes: "
-            "end with `linear: 10`",
+            "end with `linear: classes`",
         ),
         (
             "    - flatten\n    - linear: 12\n",
             "4:15 model.layers[1].linear: the network ends with 12, but the data has 10 classes: "
-            "end with `linear: 10`",
+            "end with `linear: classes`",
         ),
     ],
 )

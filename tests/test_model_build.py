@@ -160,7 +160,7 @@ def test_rectangles():
         ([pool(2, padding=(2, 2))], (0, "pool"), "padding 2x2 is more than half of the 2x2 window"),
         ([conv(6, 4, stride=(2, 2), padding="same")], (0, "conv"), "needs an odd kernel, not 4x4"),
         ([bare("flatten"), linear(9)], (1, "linear"), "ends with 9, but the data has 10 classes"),
-        ([bare("flatten"), linear(9)], (1, "linear"), "end with `linear: 10`"),
+        ([bare("flatten"), linear(9)], (1, "linear"), "end with `linear: classes`"),
         ([conv(10, 28)], (0, "conv"), "ends with 10x1x1, but the data has 10 classes"),
         (
             [bare("flatten"), linear(65_536), linear(65_536)],

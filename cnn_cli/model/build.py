@@ -157,5 +157,5 @@ def _check_output(layers: Sequence[LayerSpec], shape: Shape, classes: int) -> No
         raise NetworkError(
             ("model", "layers", last, layers[last][0]),
             f"the network ends with {describe(shape)}, but the data has {classes} classes: "
-            f"end with `linear: {classes}`",
+            "end with `linear: classes`",
         )

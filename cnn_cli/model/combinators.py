@@ -64,7 +64,7 @@ def auxiliary(shape: Shape, site: Site, *, layers: Sequence[LayerSpec], weight: 
     if output != (site.classes,):
         raise LayerError(
             f"the branch ends with {describe(output)}, but the data has {site.classes} classes: "
-            f"end it with `linear: {site.classes}`"
+            "end it with `linear: classes`"
         )
     return Auxiliary(modules, weight), shape
 
