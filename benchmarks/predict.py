@@ -4,9 +4,9 @@
 
 Of MNIST's size, of a drawing program's canvas, of a scan: digits on paper, the scan's with a camera's noise.
 Both sides are whole processes, use all cores and take turns: `cnn predict FOLDER`, and a pool of processes
-that opens and decodes every file with Pillow. What each takes for a few pictures, enough for all its processes
-to start, is its start-up. What counts is CPU time, which a busy machine changes least; wall time is noted.
-Writes results/predict.json.
+that opens and decodes every file with Pillow. What each takes for a few pictures, enough for all of its
+processes to start, is its start-up. What counts is CPU time, which a busy machine changes least; wall time is
+noted. Writes results/predict.json.
 """
 
 import argparse
