@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 STDIN = Path("-")
 
-MIN_CONFIDENCE = 0.6
+MIN_CONFIDENCE = 0.8
 """An answer is sure from this probability on. Chosen with `benchmarks/unsure.py --development`: of the
 network that ships, 0.9 % of the validation digits lie below it, and 97 % of what is no digit."""
 

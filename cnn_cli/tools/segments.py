@@ -18,14 +18,14 @@ HEIGHT = 40
 WIDEST, LOWEST, NARROWEST = 1.7, 0.3, 0.05
 
 WEIGHTS = {
-    "each": -2.96,  # a digit: more digits have to be worth it
-    "log_probability": 0.88,  # the natural logarithm of its probability, which counts from LEAST_SURE on
-    "evidence": 2.49,  # how strongly the network reacts, as a share of a sure digit's
-    "wider": -2.50,  # the width beyond 1
-    "lower": -2.94,  # what lacks to the height LOW
-    "cut_ink": -0.98,  # the ink that its cuts go through
-    "unusual": -0.11,  # the squared deviation from the digit's usual width, at most FAR
-    "whole": 2.33,  # the mark as it is: most digits touch no other
+    "each": -2.79,  # a digit: more digits have to be worth it
+    "log_probability": 1.05,  # the natural logarithm of its probability, which counts from LEAST_SURE on
+    "evidence": 2.70,  # how strongly the network reacts, as a share of a sure digit's
+    "wider": -1.47,  # the width beyond 1
+    "lower": -2.98,  # what lacks to the height LOW
+    "cut_ink": -0.41,  # the ink that its cuts go through
+    "unusual": -0.15,  # the squared deviation from the digit's usual width, at most FAR
+    "whole": 2.42,  # the mark as it is: most digits touch no other
 }
 """What a segment's score adds up from. Widths, heights and ink are shares of the digits' height.
 
