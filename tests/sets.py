@@ -124,7 +124,8 @@ def archives(name: str) -> dict[str, bytes]:
     content = files(name)
     if name.startswith("emnist"):
         content = files("emnist-digits") | files("emnist-letters")
-        members = {f"gzip/{Path(path).name}.gz": gzip.compress(data) for path, data in content.items()}
+        zipped = {path: gzip.compress(data, mtime=0) for path, data in content.items()}
+        members = {f"gzip/{Path(path).name}.gz": data for path, data in zipped.items()}
         return {"EMNIST/raw/gzip.zip": _zip(members)}
     if name in GREY:
         return {f"{path}.gz": gzip.compress(data, mtime=0) for path, data in content.items()}
