@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cnn_cli.image.cuts import Cut, find_cuts, piece
+from cnn_cli.image.cuts import HEIGHT, WIDEST, Cut, find_cuts, piece
 from cnn_cli.image.fit import fit
 from cnn_cli.image.writing import Mark
 
@@ -22,8 +22,8 @@ Images = NDArray[np.uint8]
 ROW = 3
 """Digits in a row: the middle one has two neighbours."""
 
-SCALE = 2.0
-"""Pixels of a row for each of the digits': rows are read at twice the height of MNIST's."""
+SCALE = HEIGHT / 20
+"""Pixels of a row for each of the digits', which MNIST has 20 pixels high."""
 
 # How far the boxes of two neighbours overlap and the middles of digits lie above or below the line (pixels of
 # the digits), and the spread of their sizes.
@@ -36,7 +36,7 @@ OWN, FOREIGN = 0.9, 0.15
 # ones (1 = the digits' height) could be a 1 whatever they were cut from, and are known by their size; wider
 # ones are never shown to the network.
 PART, SECOND = 0.65, 0.35
-NARROWEST, WIDEST, LOWEST = 0.4, 1.7, 0.7
+NARROWEST, LOWEST = 0.4, 0.7
 
 TRIES = 4
 """Pieces that are looked at for one of the right size."""

@@ -10,6 +10,13 @@ import numpy as np
 
 from cnn_cli.image.writing import Mark
 
+# Digits are cut at this height: twice MNIST's, so that edges stay soft when they are fitted.
+HEIGHT = 40
+
+# No part is wider than this (1 = the digits' height): of MNIST's digits none is wider than 1.0, and the row's
+# height is known to a fifth.
+WIDEST = 1.7
+
 # Cuts run along these tilts (pixels to the left for each down) and leave them only for a price: writing leans
 # to the right far more often than to the left. With upright cuts alone, 60 % of touching strings of MNIST's
 # validation digits could be cut into what the network reads rightly, with these 92 %.

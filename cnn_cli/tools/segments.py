@@ -6,16 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from cnn_cli.image.cuts import Cut, find_cuts, piece
+from cnn_cli.image.cuts import HEIGHT, WIDEST, Cut, find_cuts, piece
 from cnn_cli.image.fit import fit
 from cnn_cli.image.writing import Mark
 
-# Digits are cut at this height: twice MNIST's, so that edges stay soft when they are fitted.
-HEIGHT = 40
-
-# No part is wider or lower or narrower than this (1 = the digits' height); a mark that is not cut may be.
-# Of MNIST's digits none is wider than 1.0, and the row's height is known to a fifth.
-WIDEST, LOWEST, NARROWEST = 1.7, 0.3, 0.05
+# No part is lower or narrower than this (1 = the digits' height), or wider than WIDEST; a mark that is not
+# cut may be.
+LOWEST, NARROWEST = 0.3, 0.05
 
 WEIGHTS = {
     "each": -2.79,  # a digit: more digits have to be worth it
