@@ -341,3 +341,12 @@ def test_a_run_learns_from_strangers_and_repeats_itself(
         for run in ("plain", "one")
     ]
     assert losses[0] < losses[1]  # being sure of strangers costs
+
+
+def test_a_run_learns_from_digits_cut_out_of_rows_and_repeats_itself(workplace: Path) -> None:
+    plain = cnn(*TRAIN, "--out", "plain")
+    runs = [cnn(*TRAIN, "data.neighbours=0.1", "--out", folder) for folder in ("one", "two")]
+    assert [run.code for run in runs] == [0, 0]
+    assert weights("one") == weights("two") != weights("plain")
+    assert "cutting digits out of rows" in runs[0].err  # it takes a while
+    assert "cutting digits out of rows" not in plain.err
