@@ -85,7 +85,7 @@ def pairwise(seed: int = 0, tries: int = 60) -> list[Scene]:
     missing = {pair for pair in _all_pairs() if _somewhere(pair)}
     chosen: list[Scene] = []
     while missing:
-        start = min(missing, key=repr)
+        start = min(missing, key=lambda pair: sorted(map(repr, pair)))  # a set's own repr differs by process
         proposals = [
             scene for scene in (_proposal(random, dict(start)) for _ in range(tries)) if scene.exists
         ]
