@@ -15,14 +15,14 @@ from cnn_cli.image.writing import Mark
 LOWEST, NARROWEST = 0.3, 0.05
 
 WEIGHTS = {
-    "each": -2.79,  # a digit: more digits have to be worth it
-    "log_probability": 1.05,  # the natural logarithm of its probability, which counts from LEAST_SURE on
-    "evidence": 2.70,  # how strongly the network reacts, as a share of a sure digit's
-    "wider": -1.47,  # the width beyond 1
-    "lower": -2.98,  # what lacks to the height LOW
-    "cut_ink": -0.41,  # the ink that its cuts go through
-    "unusual": -0.15,  # the squared deviation from the digit's usual width, at most FAR
-    "whole": 2.42,  # the mark as it is: most digits touch no other
+    "each": -2.61,  # a digit: more digits have to be worth it
+    "log_probability": 1.29,  # the natural logarithm of its probability, which counts from LEAST_SURE on
+    "evidence": 2.30,  # how strongly the network reacts, as a share of a sure digit's
+    "wider": -1.37,  # the width beyond 1
+    "lower": -3.02,  # what lacks to the height LOW
+    "cut_ink": -0.04,  # the ink that its cuts go through
+    "unusual": -0.21,  # the squared deviation from the digit's usual width, at most FAR
+    "whole": 2.23,  # the mark as it is: most digits touch no other
 }
 """What a segment's score adds up from. Widths, heights and ink are shares of the digits' height.
 
