@@ -38,8 +38,8 @@ POLARITY_SIDE = 64
 # Rounds of the robust fit; the surface no longer moves after five or six.
 FIT_ROUNDS = 8
 
-# Singular values below this share of the largest one are nought. The least of a whole picture, evenly weighed,
-# is 0.06 of it.
+# Singular values below this share of the largest one are nought. The least of a whole picture, evenly
+# weighed, is 0.06 of it.
 RANK = 1e-10
 
 # What is narrower than this share of the picture is taken as a stroke, what is wider as paper or shadow.
