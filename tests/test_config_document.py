@@ -173,8 +173,7 @@ def _alias_ladder(levels: int) -> str:
     [
         (_alias_bomb(20), "aliases repeat this until there are more than 20,000 values"),
         (_alias_ladder(200), "aliases nest this more than 64 deep"),
-        # PyYAML from 6.0.4 on meets its own limit, 1,000, before it gives the first of these brackets.
-        ("a: " + "[" * 200_000, "more than 64 levels|exceeded maximum nesting depth"),
+        ("a: " + "[" * 200_000, "more than 64 levels"),
         ("a: " + "{b: " * 50_000, "more than 64 levels"),
         ("- " * 100_000, "more than 64 levels"),
         ("a:\n" + "- 1\n" * 60_000, "more than 20,000 values"),

@@ -33,7 +33,9 @@ _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 # What the parser says on the left, which is what it looked for, and on the right what a person can mend.
 # libyaml and PyYAML's own parser differ a little.
 _FITS_NOTHING = "this fits nothing before it: check the indentation and the quotes"
+_TOO_DEEP = f"more than {MAX_DEPTH} levels, so hardly a config"
 _PLAIN_ENGLISH = {
+    "exceeded maximum nesting depth": _TOO_DEEP,  # libyaml reads 1,000 brackets before it gives one
     "mapping values are not allowed": "a ': ' cannot stand here: check the indentation and the quotes",
     "could not find expected ':'": "the ':' after this key is missing",
     "did not find expected key": _FITS_NOTHING,
@@ -112,8 +114,8 @@ def _check_size(text: str, locate: _Locate) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         count += isinstance(event, yaml.NodeEvent)
         if depth > MAX_DEPTH or count > MAX_VALUES:
-            limit = f"{MAX_DEPTH} levels" if depth > MAX_DEPTH else f"{MAX_VALUES:,} values"
-            raise ConfigError(f"{locate(event.start_mark)}: more than {limit}, so hardly a config")
+            why = _TOO_DEEP if depth > MAX_DEPTH else f"more than {MAX_VALUES:,} values, so hardly a config"
+            raise ConfigError(f"{locate(event.start_mark)}: {why}")
 
 
 @dataclass
