@@ -1,5 +1,10 @@
 """Choosing the device, and saying clearly what it lacks."""
 
+import os
+import platform
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -70,3 +75,24 @@ def test_deterministic_mode_is_set_and_taken_back(monkeypatch):
 )
 def test_out_of_memory(error, is_memory):
     assert (out_of_memory(error) is not None) == is_memory
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators have rules of their own")
+def test_a_network_that_reads_gets_no_fresh_memory_for_each_batch():
+    code = """
+import resource, torch
+from cnn_cli.engine import checkpoint
+from cnn_cli.resources import packaged
+
+torch.set_num_threads(1)
+network = checkpoint.read(packaged("pretrained") / "reader.safetensors").network()
+faults = []
+with torch.inference_mode():
+    for _ in range(6):
+        network(torch.zeros(64, 1, 28, 28))
+        faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+print((faults[-1] - faults[-3]) // 2)
+"""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=plain)
+    assert int(done.stdout) < 100  # it was 5,000: 20 MB of maps in pages of 4 KB

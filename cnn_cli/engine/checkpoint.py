@@ -15,7 +15,7 @@ from cnn_cli.config.schema import Config
 from cnn_cli.data.inputs import Preparation
 from cnn_cli.data.source import Reading
 from cnn_cli.engine import build, tensorfile
-from cnn_cli.engine.device import memory_format
+from cnn_cli.engine.device import keep_memory, memory_format
 from cnn_cli.errors import ConfigError, DataError
 
 KIND = "checkpoint"
@@ -56,6 +56,7 @@ class Checkpoint:
         except (ConfigError, RuntimeError) as error:
             where = self.path or "the checkpoint"
             raise DataError(f"{where}: its weights do not fit its config: {_one_line(error)}") from None
+        keep_memory()
         return network.eval().to(memory_format=memory_format(self.config.train.channels_last))
 
     def probabilities(self, logits: Tensor) -> Tensor:

@@ -123,17 +123,20 @@ def _without_rules(page: Page, marks: Marks) -> tuple[Page, Marks]:
 
 def stroke_depth(marks: np.ndarray) -> float:
     """The depth in the middle of a stroke: the upper quartile of all over half as deep as the deepest."""
-    found = marks[marks > 0]
-    deepest = min(max(DEEPEST_PIXELS, int(marks.size * DEEPEST_SHARE)), found.size)
-    peak = max(float(np.partition(found, -deepest)[-deepest]), float(found.max()) / 2)
-    return quantile(found[found > peak / 2], 0.75)
+    half = float(marks.max()) / 2
+    strokes = marks[marks > half / 2]  # paler ones count in neither
+    deep = strokes[strokes > half]
+    rank = max(DEEPEST_PIXELS, int(marks.size * DEEPEST_SHARE))
+    peak = half if deep.size < rank else float(np.partition(deep, -rank)[-rank])
+    return quantile(strokes[strokes > peak / 2], 0.75)
 
 
 def _grown(mask: np.ndarray) -> np.ndarray:
     """True there and in the eight neighbours."""
-    for _ in range(2):
-        grown = mask.T.copy()  # once along each axis
-        grown[1:] |= mask.T[:-1]
-        grown[:-1] |= mask.T[1:]
-        mask = grown
-    return mask
+    tall = mask.copy()
+    tall[1:] |= mask[:-1]
+    tall[:-1] |= mask[1:]
+    grown = tall.copy()
+    grown[:, 1:] |= tall[:, :-1]
+    grown[:, :-1] |= tall[:, 1:]
+    return grown

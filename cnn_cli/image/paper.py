@@ -35,6 +35,9 @@ MARGIN_BLOCK = 32
 LIGHT_SIDE = 32
 POLARITY_SIDE = 64
 
+# The terms of a quadratic surface: the powers of y and of x.
+QUADRATIC = (0, 0), (0, 1), (1, 0), (0, 2), (1, 1), (2, 0)
+
 # Rounds of the robust fit; the surface no longer moves after five or six.
 FIT_ROUNDS = 8
 
@@ -164,7 +167,8 @@ def _light(grey: np.ndarray, tone: float) -> np.ndarray:
     picture would darken its corners into ink.
     """
     small = reduced(grey, LIGHT_SIDE)
-    terms = np.stack([np.broadcast_to(t, small.shape).ravel() for t in _quadratic(*small.shape)], axis=1)
+    down, across = map(_powers, small.shape)
+    terms = np.stack([np.outer(down[y], across[x]).ravel() for y, x in QUADRATIC], axis=1)
     values = small.ravel().astype(np.float64)
     rest = values - tone
     for _ in range(FIT_ROUNDS):
@@ -173,16 +177,16 @@ def _light(grey: np.ndarray, tone: float) -> np.ndarray:
         # Least squares by the normal equations; a picture of one line leaves some terms open (RANK).
         factors = np.linalg.lstsq(weighed @ terms, weighed @ values, rcond=RANK)[0]
         rest = values - terms @ factors
-    surface = np.zeros(grey.shape, np.float32)
-    for factor, term in zip(factors, _quadratic(*grey.shape), strict=True):
-        surface += np.float32(factor) * term
-    return surface
+    shape = np.zeros((3, 3), np.float32)
+    shape[tuple(np.transpose(QUADRATIC))] = factors
+    down, across = map(_powers, grey.shape)
+    return down.T @ shape @ across
 
 
-def _quadratic(height: int, width: int) -> tuple[np.ndarray, ...]:
-    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
-    x = np.linspace(-1, 1, width, dtype=np.float32)[None]
-    return np.ones((1, 1), np.float32), x, y, x * x, x * y, y * y
+def _powers(count: int) -> np.ndarray:
+    """1, x and x * x for `count` places from -1 to 1: float32 [3, count]."""
+    x = np.linspace(-1, 1, count, dtype=np.float32)
+    return np.stack([np.ones_like(x), x, x * x])
 
 
 def _ink_is_light(even: np.ndarray) -> bool:
