@@ -159,3 +159,23 @@ def test_mlp_sees_no_neighbours() -> None:
     layers = kinds(ours, nn.Linear)
     assert layers[0].in_features == 28 * 28
     assert all(a.out_features == b.in_features for a, b in pairwise(layers))
+
+
+def test_best_sees_a_digit_in_two_ways() -> None:
+    ours = network("best")
+    (views,) = kinds(ours, Parallel)
+    small, large = views
+    convolutions = [(conv.kernel_size[0], conv.stride[0]) for conv in kinds(small, nn.Conv2d)]
+    assert convolutions == [(3, 1), (3, 1), (5, 2)] * 2
+    assert kernels(large) == [5] * 5  # M5's, which has 32, 64, 96, 128 and 160 maps
+    assert all(ours < 32 * place for place, ours in enumerate(widths(large), 1))
+    assert not kinds(ours, nn.MaxPool2d, nn.AvgPool2d)
+    assert count_parameters(ours) * 4 < 5e6  # bytes: it ships
+
+
+def test_reader_is_the_first_way_of_best() -> None:
+    (views,) = kinds(network("best"), Parallel)
+    small, ours = views[0], network("reader")
+    assert widths(ours) == widths(small)
+    assert kernels(ours) == kernels(small)
+    assert kinds(ours, nn.Linear)[0].out_features == kinds(small, nn.Linear)[0].out_features

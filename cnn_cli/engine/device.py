@@ -107,7 +107,7 @@ def keep_memory() -> None:
     """Have the C library keep what is freed, up to 64 MB, for the next batch.
 
     Else glibc gives a batch's maps back to the system at once, and new ones come as empty pages, one fault
-    each: 0.12 of 0.3 ms a picture of a network that reads. The largest block that was ever freed tells it what
-    is worth keeping (mallopt(3), M_MMAP_THRESHOLD); nothing is written here, so the block costs nothing.
+    each: 0.12 of 0.3 ms a picture of a network that reads. The largest block that was ever freed tells it
+    what is worth keeping (mallopt(3), M_MMAP_THRESHOLD); nothing is written here, so the block costs nothing.
     """
     torch.empty(LARGEST_BLOCK, dtype=torch.uint8)

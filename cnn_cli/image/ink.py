@@ -52,9 +52,8 @@ class Page(Depth):
         full = stroke_depth(marks)
         start = min(NOISE_DEVIATIONS * self.noise, MAX_START * full)
         ink = (self.levels - np.float32(start)) * np.float32(1 / (full - start))
-        np.minimum(ink, 1, out=ink)
-        around = _grown((ink > REAL) & (marks > 0))
-        return np.where(around, np.maximum(ink, 0), np.float32(0))
+        np.clip(ink, 0, 1, out=ink)
+        return ink * _grown((ink > REAL) & (marks > 0))
 
 
 @dataclass(frozen=True)
