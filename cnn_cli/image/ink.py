@@ -53,7 +53,8 @@ class Page(Depth):
         start = min(NOISE_DEVIATIONS * self.noise, MAX_START * full)
         ink = (self.levels - np.float32(start)) * np.float32(1 / (full - start))
         np.clip(ink, 0, 1, out=ink)
-        return ink * _grown((ink > REAL) & (marks > 0))
+        ink *= _grown((ink > REAL) & (marks > 0))
+        return ink
 
 
 @dataclass(frozen=True)

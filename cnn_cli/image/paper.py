@@ -177,10 +177,11 @@ def _light(grey: np.ndarray, tone: float) -> np.ndarray:
         # Least squares by the normal equations; a picture of one line leaves some terms open (RANK).
         factors = np.linalg.lstsq(weighed @ terms, weighed @ values, rcond=RANK)[0]
         rest = values - terms @ factors
-    shape = np.zeros((3, 3), np.float32)
-    shape[tuple(np.transpose(QUADRATIC))] = factors
+    of_powers = np.zeros((3, 3), np.float32)
+    of_powers[tuple(np.transpose(QUADRATIC))] = factors
     down, across = map(_powers, grey.shape)
-    return down.T @ shape @ across
+    surface: np.ndarray = down.T @ of_powers @ across
+    return surface
 
 
 def _powers(count: int) -> np.ndarray:
