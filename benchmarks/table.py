@@ -40,7 +40,7 @@ def alone(table: views.Table) -> Callable[[Files], str]:
 SECTIONS = (
     Section(
         "Accuracy",
-        "Mean and standard deviation over seeds, on MNIST's 10,000 test pictures; "
+        "Mean and standard deviation over seeds, on MNIST's 10,000 test images; "
         "trained on 2 cores of an AMD EPYC.",
         "*-seed*.json",
         views.accuracies,
@@ -54,8 +54,8 @@ SECTIONS = (
     ),
     Section(
         "Records",
-        "What `cnn bench` wrote: mean and standard deviation over seeds on MNIST's 10,000 test pictures. "
-        "All 60,000 training pictures train, with settings that were chosen on a validation split, and the "
+        "What `cnn bench` wrote: mean and standard deviation over seeds on MNIST's 10,000 test images. "
+        "All 60,000 training images train, with settings that were chosen on a validation split, and the "
         "last weights are kept: the test set is used once a seed and selects nothing. One network, one view.",
         "bench-*.json",
         views.records,
@@ -63,8 +63,8 @@ SECTIONS = (
     Section(
         "Networks together",
         "The mean of the probabilities of the networks of one bench.",
-        "committee-*.json",
-        views.committees,
+        "ensemble-*.json",
+        views.ensembles,
     ),
     Section(
         "The way to 99 %",
@@ -74,7 +74,7 @@ SECTIONS = (
         alone(views.time_to_99),
     ),
     Section(
-        "Pictures a second",
+        "LabeledImages a second",
         "`lenet.yaml` beside an ordinary loop over the same network with as many threads (torchvision's "
         "transforms for every sample in a DataLoader, `.item()` every step), and beside the limit: "
         "nothing but the network's multiplications at the rate of a large matrix product. Medians; `ours` is "
@@ -89,7 +89,7 @@ SECTIONS = (
         alone(views.growth),
     ),
     Section(
-        "Processes",
+        "ProcessGroup",
         "`lenet.yaml` trained by processes that torchrun starts, with gloo between them, beside threads; "
         "medians.",
         "processes.json",
@@ -102,16 +102,16 @@ SECTIONS = (
         alone(views.startup),
     ),
     Section(
-        "Ten thousand pictures",
-        "`cnn predict FOLDER` beside a pool of processes that decodes the same grey PNGs with Pillow: CPU "
+        "Ten thousand images",
+        "`cnn predict FOLDER` beside a pool of processes that decodes the same gray PNGs with Pillow: CPU "
         "time without what each takes for 256 of them, which is start-up, and all of it on the clock. A tiny "
-        "picture is decoded sooner than any network reads it.",
+        "image is decoded sooner than any network reads it.",
         "predict.json",
-        alone(views.pictures),
+        alone(views.images),
     ),
     Section(
         "Digits that people drew or photographed",
-        "The network that ships, on pictures that other people made to try their own model. Nothing was "
+        "The network that ships, on images that other people made to try their own model. Nothing was "
         "trained on them; the constants that find the ink were chosen with them in view, so each was moved "
         "by a quarter down and up, one at a time. Of these variants the best on all sources but one is "
         "judged on that source: leave one source out.",
@@ -119,20 +119,20 @@ SECTIONS = (
         alone(views.handdrawn),
     ),
     Section(
-        "Several digits in a picture",
+        "Several digits in an image",
         "Strings of 3 to 8 of MNIST's test digits on paper, read by the network that ships with `--many`.",
         "many.json",
         alone(views.many),
     ),
     Section(
         "Knowing when not to know",
-        "Pictures that are no digits, of another origin than those of the training, and MNIST's test digits, "
+        "LabeledImages that are no digits, of another origin than those of the training, and MNIST's test digits, "
         "shown to the network that ships.",
         "unsure.json",
         alone(views.unsure),
     ),
     Section(
-        "A folder of 200,000 pictures",
+        "A folder of 200,000 images",
         "PNGs of 28x28, opened for the first time and again; memory is the peak over all processes together.",
         "folder.json",
         alone(views.folder),
@@ -146,7 +146,7 @@ TABLES = {
     "time_to_99": "The way to 99 %",
     "startup": "Start-up",
     "handdrawn": "Digits that people drew or photographed",
-    "many": "Several digits in a picture",
+    "many": "Several digits in an image",
     "unsure": "Knowing when not to know",
 }
 """Name of the marks in the README -> the section whose table stands between them."""

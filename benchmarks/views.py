@@ -122,7 +122,7 @@ PACES = {
 
 
 def throughput(measured: Results) -> str:
-    """Pictures a second beside the plain loop and the arithmetic, and how many times theirs are ours."""
+    """Images a second beside the plain loop and the arithmetic, and how many times theirs are ours."""
     parts = ("train", "evaluation")
     rates = {
         title: [median(measured["runs"][kind], f"{part}_images_per_second") for part in parts]
@@ -147,12 +147,12 @@ def growth(measured: Results) -> str:
     for row, what in named:
         seconds, memory = (median(row["runs"], key) for key in ("epoch_seconds", "memory_beyond_torch_mb"))
         ratio = "" if what == "MNIST" else f"{seconds / first:.2f} x"
-        rows.append((f"{row['pictures']:,} {what}", f"{seconds:.1f} s", ratio, f"{memory:,.0f} MB"))
-    return markdown("pictures | epoch | ratio | memory beyond `import torch`", rows)
+        rows.append((f"{row['images']:,} {what}", f"{seconds:.1f} s", ratio, f"{memory:,.0f} MB"))
+    return markdown("images | epoch | ratio | memory beyond `import torch`", rows)
 
 
 def processes(measured: Results) -> str:
-    """Processes that train together, beside threads."""
+    """ProcessGroup that train together, beside threads."""
     rows = [
         (
             way,
@@ -166,7 +166,7 @@ def processes(measured: Results) -> str:
 
 
 def folder(measured: Results) -> str:
-    """A folder of small pictures, opened for the first time and again."""
+    """A folder of small images, opened for the first time and again."""
     keys = ("seconds_until_training", "cpu_seconds_until_training", "seconds")
     rows = [
         (start, *(f"{measured[start][key]} s" for key in keys), f"{measured[start]['peak_memory_mb']:,} MB")
@@ -196,7 +196,7 @@ def records(files: dict[str, Results]) -> str:
     return markdown(head, [columns for _, columns in sorted(rows)])
 
 
-def committees(files: dict[str, Results]) -> str:
+def ensembles(files: dict[str, Results]) -> str:
     """What `cnn eval --json` says of several networks together."""
     rows = [
         (f"`{result['command']}`", f"{result['accuracy']:.2%}", f"{result['correct']:,} of {result['n']:,}")
@@ -206,7 +206,7 @@ def committees(files: dict[str, Results]) -> str:
 
 
 def many(measured: Results) -> str:
-    """Strings of digits in one picture."""
+    """Strings of digits in one image."""
     rows = []
     for kind in ("natural spacing", "boxes touch or overlap"):
         row = measured[kind]
@@ -236,8 +236,8 @@ def unsure(measured: Results) -> str:
     return markdown(f"what | unsure below {measured['bar']:.0%}", rows)
 
 
-def pictures(measured: Results) -> str:
-    """Very many pictures, beside decoding them."""
+def images(measured: Results) -> str:
+    """Very many images, beside decoding them."""
     rows = [
         (
             name,
@@ -251,7 +251,7 @@ def pictures(measured: Results) -> str:
         for name, row in measured["sizes"].items()
     ]
     return markdown(
-        "pictures | `cnn predict` | decoding | ratio | `cnn predict`, on the clock "
+        "images | `cnn predict` | decoding | ratio | `cnn predict`, on the clock "
         "| decoding, on the clock | memory",
         rows,
     )
@@ -259,7 +259,7 @@ def pictures(measured: Results) -> str:
 
 def handdrawn(measured: Results) -> str:
     """People's digits, and what the constants owe to them."""
-    count = measured["pictures"]
+    count = measured["images"]
     moved = measured["constants_moved_by_a_quarter"]
     rows = [
         ("all", f"{measured['right']} of {count}"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from cli import cnn
+from helpers.cli import cnn
 
 from cnn_cli.cli.app import run
 from cnn_cli.errors import ExitCode
@@ -93,7 +93,7 @@ def test_every_command_of_the_readme_is_one(command: str, capsys: pytest.Capture
 def test_every_config_of_the_readme_trains(
     yaml: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As a reader would try it, on few pictures."""
+    """As a reader would try it, on few images."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CNN_DATA", str(tmp_path / "data"))
     (tmp_path / "my.yaml").write_text(yaml)
