@@ -1,9 +1,9 @@
 """Digits cut out of rows of touching digits, and wrong pieces of such rows.
 
-When touching digits are read, the network's input is rarely a clean digit: bits of an adjacent digit are left at
-a side, a bit of the digit itself is missing. Most pieces are no digit at all, but a part of one, or more than
-one. Both are made here from labeled digits, with the cuts that are used to read rows (LeCun et al. 1998, section
-VI, trained a reader of strings with such examples).
+When touching digits are read, the network's input is rarely a clean digit: bits of an adjacent digit are left
+at a side, a bit of the digit itself is missing. Most pieces are no digit at all, but a part of one, or more
+than one. Both are made here from labeled digits, with the cuts that are used to read rows (LeCun et al. 1998,
+section VI, trained a reader of strings with such examples).
 """
 
 import itertools
@@ -29,13 +29,13 @@ SCALE = HEIGHT / 20
 # (pixels of the digits), and the range of their sizes.
 OVERLAP, JITTER, SIZES = (-0.5, 4.0), 2.0, (0.8, 1.2)
 
-# A piece is a digit if it has at least this share of the digit's ink, and at most this much ink of others as a
-# share of that.
+# A piece is a digit if it has at least this share of the digit's ink, and at most this much ink of others as
+# a share of that.
 OWN, FOREIGN = 0.9, 0.15
 
-# A piece is no digit if it has at most the first share of any digit, or at least the second share of two. Pieces
-# that are narrower or lower (1 = the digits' height) could be a 1, whatever they were cut from, and are recognized
-# by their size; wider ones never reach the network.
+# A piece is no digit if it has at most the first share of any digit, or at least the second share of two.
+# Pieces that are narrower or lower (1 = the digits' height) could be a 1, whatever they were cut from, and
+# are recognized by their size; wider ones never reach the network.
 PART, SECOND = 0.65, 0.35
 NARROWEST, LOWEST = 0.4, 0.7
 

@@ -16,8 +16,8 @@ from cnn_cli.data.augment.warp import warp
 def augment(images: Tensor, generator: torch.Generator, settings: Augmentation) -> tuple[Tensor, Mix | None]:
     """Change every image float [N, C, H, W] in 0..1, 0 = background, each by separate random draws.
 
-    The order is that of a real image: pen, shape, camera, occlusion. A change that is switched off costs no time
-    and draws no numbers, so it does not alter the other draws.
+    The order is that of a real image: pen, shape, camera, occlusion. A change that is switched off costs no
+    time and draws no numbers, so it does not alter the other draws.
 
     Returns:
         The changed images and, if `mixup` is on, the mix, which the loss needs.

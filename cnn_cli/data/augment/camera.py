@@ -19,8 +19,8 @@ def random_blur(images: Tensor, generator: torch.Generator, most: float) -> Tens
 def random_noise(images: Tensor, generator: torch.Generator, most: float) -> Tensor:
     """Add normal noise to every image float [N, C, H, W] in 0..1; the result is clipped to 0..1.
 
-    For each image, a standard deviation is drawn from 0..`most`, and then a number per pixel. The generator is a
-    CPU generator, so that the draws are the same on every device.
+    For each image, a standard deviation is drawn from 0..`most`, and then a number per pixel. The generator
+    is a CPU generator, so that the draws are the same on every device.
     """
     deviations = torch.rand(len(images), 1, 1, 1, generator=generator).mul_(most)
     noise = torch.randn(images.shape, generator=generator).mul_(deviations)

@@ -10,8 +10,8 @@ from torch import Tensor
 def random_cutout(images: Tensor, generator: torch.Generator, side: int) -> Tensor:
     """Set a square of `side` pixels in every image float [N, C, H, W] to 0.
 
-    Every pixel has the same chance to be its middle, so the square may be partly outside. The generator is a CPU
-    generator, so that the draws are the same on every device.
+    Every pixel has the same chance to be its middle, so the square may be partly outside. The generator is a
+    CPU generator, so that the draws are the same on every device.
     """
     count, _, height, width = images.shape
     middles = [torch.randint(length, (count,), generator=generator) for length in (height, width)]
