@@ -9,11 +9,11 @@ from unittest.mock import ANY
 import numpy as np
 import pytest
 import torch
-from helpers.albums import CLASSES, album, cached, opened, image, stored
+from helpers.albums import CLASSES, album, cached, image, opened, stored
 from PIL import Image
 
 from cnn_cli.data.folder.layout import class_names, scan
-from cnn_cli.data.source import Options, LabeledImages
+from cnn_cli.data.source import LabeledImages, Options
 from cnn_cli.data.sources import classes_of, open_source
 from cnn_cli.errors import DataError
 from cnn_cli.image.preprocess import InputFormat, preprocess

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.albums import Work, album, cached, opened, image, stored
+from helpers.albums import Work, album, cached, image, opened, stored
 from helpers.cli import environment
 from PIL import Image
 

@@ -3,10 +3,10 @@
 import logging
 from types import SimpleNamespace
 
-from helpers import mirror
 import numpy as np
 import pytest
 import torch
+from helpers import mirror
 
 import cnn_cli.data
 from cnn_cli.data import mnist

@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from cnn_cli.data import touching as neighbors, synthetic
+from cnn_cli.data import synthetic
+from cnn_cli.data import touching as neighbors
 from cnn_cli.data.touching import cut_out
 from cnn_cli.image.fit import fit
 

@@ -7,7 +7,7 @@ from cnn_cli.config.schema import Data
 from cnn_cli.data.download import Archive, download_archive
 from cnn_cli.data.idx_files import SetFiles
 from cnn_cli.data.idx_sets import IDX_SETS, IdxSet, IdxSplit
-from cnn_cli.data.source import Access, LabeledImages, Source, data_root, may_download
+from cnn_cli.data.source import DOWNLOADS_OFF, Access, LabeledImages, Source, data_root, may_download
 from cnn_cli.data.verify import Check
 from cnn_cli.errors import DataError
 
@@ -61,7 +61,7 @@ def _obtain(data: Data, access: Access, published: IdxSet, faults: Sequence[Chec
     root, mirrors = data_root(data), list(published.mirrors)
     try:
         if not may_download(data):
-            raise DataError("downloads are off (data.download=false or CNN_OFFLINE)")
+            raise DataError(DOWNLOADS_OFF)
         for archive in _needed(published, faults):
             mirror = download_archive(archive, root, mirrors, progress=access.progress, limits=access.limits)
             mirrors.sort(key=mirror.__ne__)  # this one first: a dead one is waited for only once

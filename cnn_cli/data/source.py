@@ -19,6 +19,9 @@ from cnn_cli.errors import DataError
 DIGITS = tuple("0123456789")
 """The classes of every set of digits. A fallback must have the classes of the set that it replaces."""
 
+DOWNLOADS_OFF = "downloads are off (data.download=false or CNN_OFFLINE)"
+"""The reason why a data set is not downloaded, for error messages."""
+
 
 @dataclass(frozen=True)
 class LabeledImages:

@@ -21,7 +21,15 @@ from typing import Any, Self
 
 from cnn_cli.config.schema import Data
 from cnn_cli.data.download import Progress
-from cnn_cli.data.source import Access, LabeledImages, Source, check_labels, data_root, may_download
+from cnn_cli.data.source import (
+    DOWNLOADS_OFF,
+    Access,
+    LabeledImages,
+    Source,
+    check_labels,
+    data_root,
+    may_download,
+)
 from cnn_cli.data.verify import Check, DamagedError, check_md5
 from cnn_cli.data.vision_sets import VISION_SETS, Split
 from cnn_cli.errors import DataError
@@ -119,7 +127,7 @@ def _obtain(data: Data, access: Access, faults: Sequence[Check]) -> None:
     archives = [file for file in published.archives if file not in faulty and (root / file).is_file()]
     try:
         if not may_download(data) and not archives:
-            raise DamagedError("downloads are off (data.download=false or CNN_OFFLINE)")
+            raise DamagedError(DOWNLOADS_OFF)
         _fetch(data, access, archives)
     except DamagedError as error:
         names = ", ".join(Path(archive).name for archive in published.archives)
@@ -193,7 +201,7 @@ def _requests(data: Data, access: Access) -> Iterator[None]:
 
 
 def _refuse(url: str, **_: object) -> str:
-    raise RuntimeError(f"{url} is not requested, because downloads are off")
+    raise RuntimeError(f"{url} is not requested: {DOWNLOADS_OFF}")
 
 
 class _Bar:
