@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import tracemalloc
+from pathlib import Path
 
 import pytest
 from helpers import mirror
@@ -208,12 +209,15 @@ def test_importing_does_not_import_requests():
 
 
 def test_a_file_that_cannot_be_written_is_not_reported_as_a_fault_of_the_mirror(mnist_folder):
-    if not os.path.exists("/dev/full"):
+    device = Path("/dev/full")
+    if not device.exists():
         pytest.skip("needs /dev/full")
-    url = f"{FILE.name}.gz"
-    with mirror.serve(mnist_folder, mirror.good) as good, open("/dev/full", "wb", buffering=0) as full:
-        with pytest.raises(OSError, match="No space left on device"):
-            transfer_to(full, good.url + url, FILE.largest)
+    with (
+        mirror.serve(mnist_folder, mirror.good) as good,
+        device.open("wb", buffering=0) as full,
+        pytest.raises(OSError, match="No space left on device"),
+    ):
+        transfer_to(full, f"{good.url}{FILE.name}.gz", FILE.largest)
 
 
 @pytest.mark.parametrize(("decode", "extracted"), [(False, False), (True, True)])

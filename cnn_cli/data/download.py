@@ -107,7 +107,7 @@ def download_archive(
     Raises:
         DataError: no mirror has it (the message lists what each one did), or it cannot be written.
     """
-    path = root / archive.path
+    path, limits = root / archive.path, limits.scaled(archive.largest)
 
     def fetch(url: str, report: Report | None) -> None:
         with atomic_path(path) as temporary:

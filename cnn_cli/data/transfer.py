@@ -22,7 +22,7 @@ Report = Callable[[int, int], None]
 CHUNK = 1 << 14  # bytes per read: small enough for a bar that moves on a slow line
 
 WHOLE_SIZE = 60_000_000
-"""Bytes that `Limits.whole` is meant for. A larger file has proportionally more time."""
+"""Bytes that `Limits.whole` is meant for."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Limits:
     whole: float = 600.0
 
     def scaled(self, largest: int) -> "Limits":
-        """Return the limits for a file of up to `largest` bytes."""
+        """Return the limits for a file of up to `largest` bytes: a file over 60 MB has more time."""
         whole = self.whole * max(1.0, largest / WHOLE_SIZE)
         return Limits(self.connect, self.answer, self.silence, whole)
 
@@ -99,7 +99,6 @@ def transfer_to(
     """
     import requests  # noqa: F401 - imported here, before the clock runs; only a download pays for it
 
-    limits = limits.scaled(largest)
     sink = _Sink(target, largest, report)
     worker = Thread(target=_run, args=(url, sink, limits, decode), name="download", daemon=True)
     worker.start()

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_cli.data.folder import digests, source, store
 from cnn_cli.config.schema import Data, Folder
+from cnn_cli.data.folder import digests, source, store
 from cnn_cli.data.source import Access, Source
 
 CLASSES = ("cat", "dog", "eel")
@@ -22,11 +22,17 @@ def image(path: Path, seed: int, mode: str = "RGB", size: tuple[int, int] = (16,
     return path
 
 
-def album(root: Path, count: int = 5, classes: Iterable[str] = CLASSES, seed: int = 0) -> Path:
+def album(
+    root: Path,
+    count: int = 5,
+    classes: Iterable[str] = CLASSES,
+    seed: int = 0,
+    size: tuple[int, int] = (16, 12),
+) -> Path:
     """Save `count` images in each class, all different."""
     for label, name in enumerate(classes):
         for number in range(count):
-            image(root / name / f"{number:03}.png", 10_000 * seed + 100 * label + number)
+            image(root / name / f"{number:03}.png", 10_000 * seed + 100 * label + number, size=size)
     return root
 
 

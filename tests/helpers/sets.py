@@ -171,7 +171,7 @@ def torchvisions(name: str, root: Path, split: str) -> Any:
 def publish(
     monkeypatch: pytest.MonkeyPatch, name: str, url: str, content: dict[str, bytes] | None = None
 ) -> None:
-    """Replace the addresses and MD5 sums of the real set by those of the small one, here and in torchvision."""
+    """Give the small set to torchvision and this program as the real one: change addresses and MD5 sums."""
     from torchvision import datasets
 
     kind = getattr(datasets, KINDS[name])
