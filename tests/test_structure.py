@@ -1,8 +1,6 @@
-"""The shape of the package: which way imports go, what no file does, and that the README's tree is true."""
+"""The shape of the package: which way imports go, and what no file does."""
 
 import ast
-import inspect
-import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -10,7 +8,6 @@ from pathlib import Path
 import pytest
 
 import cnn_cli
-from cnn_cli.config.network import vocabulary
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path(cnn_cli.__file__).parent
@@ -117,49 +114,3 @@ def test_no_text_is_run_and_no_pickle_is_read(module: str) -> None:
 @pytest.mark.parametrize("module", sorted(MODULES.keys() - TABLES))
 def test_a_file_is_short(module: str) -> None:
     assert len(MODULES[module].read_text().splitlines()) <= LONGEST
-
-
-# ---- the README
-
-
-def listed() -> dict[str, str]:
-    """What the README's tree lists: path to purpose, off lines `path  # purpose` below `## The tree`."""
-    readme = (ROOT / "README.md").read_text()
-    section = readme.partition("\n## The tree\n")[2].partition("\n## ")[0]
-    lines = re.findall(r"^ *(\S+) +# (\S.*)$", section, re.MULTILINE)
-    assert lines, "the README has no tree"
-    assert len(dict(lines)) == len(lines), "the README lists a path twice"
-    return dict(lines)
-
-
-def on_disk() -> list[str]:
-    """The files that the tree must account for."""
-    patterns = ("configs/*.yaml", "docs/*", "tests/*.py", "benchmarks/*.py", "checkpoints/pretrained/*")
-    files = [path.relative_to(ROOT) for pattern in patterns for path in ROOT.glob(pattern) if path.is_file()]
-    modules = [Path("cnn_cli") / path.relative_to(PACKAGE) for path in MODULES.values()]
-    return [path.as_posix() for path in (*files, *modules) if path.name not in ("__init__.py", "conftest.py")]
-
-
-def test_everything_in_the_readmes_tree_exists() -> None:
-    assert not [path for path in listed() if not (ROOT / path).exists()]
-
-
-def test_everything_on_the_disk_is_in_the_readmes_tree() -> None:
-    """By its own line, or by that of a folder whose content is not listed one by one."""
-    paths = {path.rstrip("/") for path in listed()}
-    opened = {parent.as_posix() for path in paths for parent in Path(path).parents}
-    closed = paths - opened
-
-    def has_line(path: str) -> bool:
-        return path in paths or any(parent.as_posix() in closed for parent in Path(path).parents)
-
-    assert not [path for path in on_disk() if not has_line(path)]
-
-
-def test_the_vocabulary_is_short():
-    """All layers, with their documentation and what they compute, are less than 500 lines to read."""
-    files = ("config/layers.py", "model/layers.py", "model/combinators.py")
-    lines = sum(len((PACKAGE / file).read_text().splitlines()) for file in files)
-    combinators = [kind for kind in vocabulary().values() if kind.__module__ == "cnn_cli.config.network"]
-    assert len(combinators) == 5
-    assert lines + sum(len(inspect.getsource(kind).splitlines()) for kind in combinators) < 500
