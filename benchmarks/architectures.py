@@ -43,7 +43,7 @@ def train(config: str, seed: int) -> dict[str, Any]:
 
 
 def size(config: str) -> dict[str, int]:
-    """Parameters and multiply-adds of one picture."""
+    """Parameters and multiply-adds of one image."""
     summary = json.loads(measure.cnn("summary", config, "--json").output)
     return {key: summary[key] for key in ("parameters", "multiply_adds")}
 

@@ -1,8 +1,8 @@
-"""How long a folder of many small pictures takes to open, first and again, and how much memory its training.
+"""How long a folder of many small images takes to open, first and again, and how much memory its training.
 
     python benchmarks/folder.py        # 200,000 PNGs of 28x28: ten minutes on 2 cores; needs Linux's /proc
 
-It draws the pictures into a temporary folder, trains on them twice, and writes results/folder.json.
+It draws the images into a temporary folder, trains on them twice, and writes results/folder.json.
 """
 
 import json
@@ -20,7 +20,7 @@ from PIL import Image
 
 from cnn_cli.data import synthetic
 
-PICTURES = 200_000
+IMAGES = 200_000
 BLOCK = 10_000
 EVERY = 0.02
 """Seconds between two looks at the memory."""
@@ -69,7 +69,7 @@ def train(command: list[str], environment: dict[str, str]) -> dict[str, Any]:
         "peak_memory_mb": round(peak / 1e6),
         "processes": processes,
         "test_accuracy": result["accuracy"],
-        "test_pictures": result["n"],
+        "test_images": result["n"],
     }
 
 
@@ -111,7 +111,7 @@ def cpu_seconds(process: int) -> float:
 
 
 def report(place: Path, count: int) -> dict[str, Any]:
-    """Draw so many pictures below `place`, train on them twice, and tell what it took."""
+    """Draw so many images below `place`, train on them twice, and tell what it took."""
     folder = place / "digits"
     draw(folder, count)
     environment = os.environ | {"CNN_DATA": str(place / "cache")}
@@ -120,7 +120,7 @@ def report(place: Path, count: int) -> dict[str, Any]:
     first, second = (train([*command, str(place / f"run{number}")], environment) for number in (1, 2))
     return {
         "command": COMMAND,
-        "pictures": count,
+        "images": count,
         "first": first,
         "second": second,
         "memory": "peak of the sum over all processes of their resident memory, shared pages counted in each",
@@ -131,7 +131,7 @@ def report(place: Path, count: int) -> dict[str, Any]:
 def main() -> None:
     """Measure, write, show."""
     with tempfile.TemporaryDirectory() as place:
-        result = report(Path(place), PICTURES)
+        result = report(Path(place), IMAGES)
     write("folder", result)
     print(json.dumps(result, indent=2))
 

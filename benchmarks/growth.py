@@ -20,9 +20,9 @@ FACTORS = (1, 2, 4, 8)
 EPOCH = ("--config", "lenet.yaml", "train.epochs=1")
 
 
-def drawn(pictures: int, root: Path) -> tuple[str, ...]:
+def drawn(images: int, root: Path) -> tuple[str, ...]:
     """The settings of so many drawn digits, none held out, kept below `root`."""
-    numbers = f"{{train: {pictures}, test: 1000}}"
+    numbers = f"{{train: {images}, test: 1000}}"
     return "data.name=synthetic", f"data.synthetic={numbers}", "data.validation=0", f"data.root={root}"
 
 
@@ -46,17 +46,17 @@ def main() -> None:
     options = parser.parse_args()
     command = f"python benchmarks/growth.py --rounds {options.rounds} --base {options.base}"
     torch_memory = measure.run(sys.executable, "-c", "import torch").peak_memory
-    rows: list[dict[str, Any]] = [{"pictures": options.base * factor, "runs": []} for factor in FACTORS]
-    mnist: dict[str, Any] = {"pictures": 55_000, "runs": []}
+    rows: list[dict[str, Any]] = [{"images": options.base * factor, "runs": []} for factor in FACTORS]
+    mnist: dict[str, Any] = {"images": 55_000, "runs": []}
     results = {"command": command, **measure.setting(), "torch_memory_mb": round(torch_memory / 1e6)}
     results |= {"rows": rows, "mnist": mnist}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for row in rows:  # drawn beforehand: that takes memory of its own
-            measure.cnn("data", "get", *drawn(row["pictures"], folder))
+            measure.cnn("data", "get", *drawn(row["images"], folder))
         for _ in range(options.rounds):
             for row in rows:
-                row["runs"].append(run(drawn(row["pictures"], folder), folder, torch_memory))
+                row["runs"].append(run(drawn(row["images"], folder), folder, torch_memory))
             mnist["runs"].append(run((), folder, torch_memory))
             measure.write("growth", results)
     show(results)
@@ -71,7 +71,7 @@ def show(results: dict[str, Any]) -> None:
             for key in ("epoch_seconds", "memory_beyond_torch_mb")
         )
         first = first or seconds
-        print(f"{row['pictures']:>9,} pictures  {seconds:6.2f} s ({seconds / first:.2f} x)  {memory:,.0f} MB")
+        print(f"{row['images']:>9,} images  {seconds:6.2f} s ({seconds / first:.2f} x)  {memory:,.0f} MB")
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
     python benchmarks/handdrawn.py        # $CNN_TEST_HANDDRAWN, else ../shared/handdrawn; some minutes
 
-No network was trained on these pictures, but the constants of `cnn_cli/image` were chosen with them in view.
-So each constant is moved by a quarter down and up, one at a time, and every picture is read again. Of these
-variants the one that reads most pictures of all sources but one is then judged on that source (a tie goes to
+No network was trained on these images, but the constants of `cnn_cli/image` were chosen with them in view.
+So each constant is moved by a quarter down and up, one at a time, and every image is read again. Of these
+variants the one that reads most images of all sources but one is then judged on that source (a tie goes to
 the constants as they are): leave one source out. Writes results/handdrawn.json.
 """
 
@@ -20,11 +20,11 @@ import measure
 import numpy as np
 import torch
 
-from cnn_cli.engine.checkpoint import Checkpoint, read
-from cnn_cli.image import fit, ink, marks, paper
-from cnn_cli.image import read as reading
-from cnn_cli.image.prepare import Form, Seen, look_all
-from cnn_cli.tools.choose import shipped
+from cnn_cli.checkpoint.file import Checkpoint, read
+from cnn_cli.image import fit, ink, components as marks, background as paper
+from cnn_cli.image import decode as reading
+from cnn_cli.image.preprocess import InputFormat, NetworkInput, preprocess_all
+from cnn_cli.checkpoint.choose import shipped
 
 FOLDER = Path(os.environ.get("CNN_TEST_HANDDRAWN", Path(__file__).parent.parent.parent / "shared/handdrawn"))
 FACTORS = (0.75, 1.25)
@@ -68,13 +68,13 @@ def changed(module: ModuleType, name: str, factor: float):
 
 
 def read_all(checkpoint: Checkpoint, network: torch.nn.Module, rows: list[dict[str, str]]) -> np.ndarray:
-    """Which pictures are read as their label says: bool [N]."""
+    """Which images are read as their label says: bool [N]."""
     # Not by tools/predict: it asks processes for help, in which the constants are as they were.
-    seen = look_all([(row["file"], FOLDER / row["file"]) for row in rows], Form())
-    found = np.array([isinstance(each, Seen) for each in seen])
-    pixels = np.stack([each.pixels for each in seen if isinstance(each, Seen)])
+    seen = preprocess_all([(row["file"], FOLDER / row["file"]) for row in rows], InputFormat())
+    found = np.array([isinstance(each, NetworkInput) for each in seen])
+    pixels = np.stack([each.pixels for each in seen if isinstance(each, NetworkInput)])
     with torch.inference_mode():
-        said = network(checkpoint.preparation.inputs(torch.from_numpy(pixels))).argmax(1).tolist()
+        said = network(checkpoint.preprocessing.inputs(torch.from_numpy(pixels))).argmax(1).tolist()
     labels = np.array([row["label"] for row in rows])
     right = np.zeros(len(rows), bool)
     right[found] = np.array(checkpoint.classes)[said] == labels[found]
@@ -90,7 +90,7 @@ def counts(right: np.ndarray, groups: list[str]) -> dict[str, str]:
     return {group: f"{sum(each)} of {len(each)}" for group, each in ordered}
 
 
-def left_out(right: np.ndarray, variants: np.ndarray, sources: np.ndarray) -> int:
+def ignored(right: np.ndarray, variants: np.ndarray, sources: np.ndarray) -> int:
     """How many are right when each source is read by the variant that is best on all others.
 
     Args:
@@ -128,7 +128,7 @@ def main() -> None:
     sources = [row["source"] for row in rows]
     result = {
         "command": "python benchmarks/handdrawn.py",
-        "pictures": len(rows),
+        "images": len(rows),
         "right": int(right.sum()),
         "by_kind": counts(right, [row["kind"] for row in rows]),
         "by_source": list(counts(right, sources).values()),
@@ -136,7 +136,7 @@ def main() -> None:
         "constants_moved_by_a_quarter": by_constant,
         "least_right": min(every),
         "most_right": max(every),
-        "leave_one_source_out": left_out(right, np.stack(variants), np.array(sources)),
+        "leave_one_source_out": ignored(right, np.stack(variants), np.array(sources)),
         **measure.setting(),
     }
     measure.write("handdrawn", result)

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from cnn_cli.engine.machine import processor
+from cnn_cli.training.machine import processor
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -1,6 +1,6 @@
-"""Pictures that are no digits, of another origin than those that networks are trained with.
+"""Images that are no digits, of another origin than those that networks are trained with.
 
-What training draws comes from `cnn_cli/data/strangers`: strokes, brought to 28x28 as they are drawn. These
+What training draws comes from `cnn_cli/data/outliers`: strokes, brought to 28x28 as they are drawn. These
 are files as people have them: letters of a font, figures and scribbles of Pillow's pen, crops of a photo,
 empty paper, each in hundreds of pixels, with noise. They come twice: a draw for development, on which
 thresholds and settings may be chosen, and the final one, of other seeds, another font and another photograph.
@@ -29,7 +29,7 @@ COUNTS = {"letters": 330, "scribbles": 120, "photo": 100, "figures": 100, "blank
 
 
 def non_digits(final: bool) -> Iterator[tuple[str, bytes]]:
-    """The kind and the PNG of each picture of one draw."""
+    """The kind and the PNG of each image of one draw."""
     kinds: dict[str, Kind] = {
         "letters": letter,
         "scribbles": scribble,
@@ -39,9 +39,9 @@ def non_digits(final: bool) -> Iterator[tuple[str, bytes]]:
     }
     for number, (kind, draw) in enumerate(kinds.items()):
         for index in range(COUNTS[kind]):
-            picture = draw(np.random.default_rng([int(final), number, index]), final)
+            image = draw(np.random.default_rng([int(final), number, index]), final)
             file = io.BytesIO()
-            picture.save(file, "PNG")
+            image.save(file, "PNG")
             yield kind, file.getvalue()
 
 
@@ -141,9 +141,9 @@ def _spread(points: np.ndarray) -> np.ndarray:
     return SIDE / 2 + 0.7 * SIDE * (points - (low + high) / 2) / max(high - low)
 
 
-def _around(centre: float, radius: float, count: int, shift: float = 0.0) -> list[tuple[float, float]]:
+def _around(center: float, radius: float, count: int, shift: float = 0.0) -> list[tuple[float, float]]:
     angles = 2 * np.pi * (np.arange(count) + shift) / count
-    return [(centre + radius * float(np.cos(a)), centre + radius * float(np.sin(a))) for a in angles]
+    return [(center + radius * float(np.cos(a)), center + radius * float(np.sin(a))) for a in angles]
 
 
 def _other_font(rng: np.random.Generator) -> Path:

@@ -1,10 +1,10 @@
-"""How long `cnn predict` takes for very many pictures, beside decoding them with Pillow, and its memory.
+"""How long `cnn predict` takes for very many images, beside decoding them with Pillow, and its memory.
 
     python benchmarks/predict.py [--rounds 3]      # 10,000 PNGs of each size: needs Linux's /proc
 
 Of MNIST's size, of a drawing program's canvas, of a scan: digits on paper, the scan's with a camera's noise.
 Both sides are whole processes, use all cores and take turns: `cnn predict FOLDER`, and a pool of processes
-that opens and decodes every file with Pillow. What each takes for a few pictures, enough for all of its
+that opens and decodes every file with Pillow. What each takes for a few images, enough for all of its
 processes to start, is its start-up. What counts is CPU time, which a busy machine changes least; wall time is
 noted. Writes results/predict.json.
 """
@@ -25,16 +25,16 @@ from PIL import Image
 
 from cnn_cli.data import synthetic
 
-PICTURES = 10_000
+IMAGES = 10_000
 SIDES = {28: "MNIST's size", 280: "a drawing", 1000: "a scan"}
 DRAWN = 200
-"""Different pictures; the others are the same files under other names."""
+"""Different images; the others are the same files under other names."""
 NOISE = 3.0
-"""Standard deviation of a scan's grey, in levels."""
+"""Standard deviation of a scan's gray, in levels."""
 CHUNK = 64
-"""Pictures of a job, as `cnn predict` has them in a batch."""
+"""Images of a job, as `cnn predict` has them in a batch."""
 FEW = 4 * CHUNK
-"""Pictures whose time is start-up."""
+"""Images whose time is start-up."""
 
 
 def draw(folder: Path, count: int, side: int) -> None:
@@ -47,26 +47,26 @@ def draw(folder: Path, count: int, side: int) -> None:
         if number >= DRAWN:
             path.hardlink_to(folder / f"{number % DRAWN:05}.png")
             continue
-        picture = Image.fromarray(images[number])
+        image = Image.fromarray(images[number])
         if side > images.shape[1]:
-            ink = np.asarray(picture.resize((side, side), Image.Resampling.BICUBIC), np.float32)
+            ink = np.asarray(image.resize((side, side), Image.Resampling.BICUBIC), np.float32)
             noise = random.normal(0, NOISE if SIDES[side] == "a scan" else 0, ink.shape)
-            picture = Image.fromarray(np.clip(240 - 200 / 255 * ink + noise, 0, 255).astype(np.uint8))
-        picture.save(path)
+            image = Image.fromarray(np.clip(240 - 200 / 255 * ink + noise, 0, 255).astype(np.uint8))
+        image.save(path)
 
 
 def decode(paths: list[Path]) -> int:
-    """Open and decode pictures with Pillow; returns their pixels."""
+    """Open and decode images with Pillow; returns their pixels."""
     total = 0
     for path in paths:
-        with Image.open(path) as picture:
-            picture.load()
-            total += picture.width * picture.height
+        with Image.open(path) as image:
+            image.load()
+            total += image.width * image.height
     return total
 
 
 def reference(folder: Path) -> None:
-    """Decode all pictures of a folder on all cores: what `--reference` runs."""
+    """Decode all images of a folder on all cores: what `--reference` runs."""
     paths = sorted(folder.glob("*.png"))
     jobs = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
     with get_context("spawn").Pool() as pool:
@@ -131,10 +131,10 @@ def report(medians: dict[str, Any], count: int, rounds: int) -> dict[str, Any]:
             "peak_memory_mb": ours["peak_memory_mb"],
         }
     return {
-        "command": f"python benchmarks/predict.py --rounds {rounds} --pictures {count}",
-        "pictures": count,
+        "command": f"python benchmarks/predict.py --rounds {rounds} --images {count}",
+        "images": count,
         "sizes": sizes,
-        "ratio": f"CPU time beyond that of {FEW} pictures, in that of decoding beyond its own",
+        "ratio": f"CPU time beyond that of {FEW} images, in that of decoding beyond its own",
         "memory": "peak of the sum over all processes of their resident memory, shared pages counted in each",
         **measure.setting(),
     }
@@ -143,15 +143,15 @@ def report(medians: dict[str, Any], count: int, rounds: int) -> dict[str, Any]:
 def main() -> None:
     """Measure, write, show."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--reference", type=Path, help="decode this folder's pictures with Pillow, no more")
+    parser.add_argument("--reference", type=Path, help="decode this folder's images with Pillow, no more")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--pictures", type=int, default=PICTURES)
+    parser.add_argument("--images", type=int, default=IMAGES)
     options = parser.parse_args()
     if options.reference:
         return reference(options.reference)
     with tempfile.TemporaryDirectory() as place:
-        medians = compared(Path(place), options.pictures, options.rounds)
-    result = report(medians, options.pictures, options.rounds)
+        medians = compared(Path(place), options.images, options.rounds)
+    result = report(medians, options.images, options.rounds)
     measure.write("predict", result)
     for name, figures in result["sizes"].items():
         print(f"{name:<22}", figures)

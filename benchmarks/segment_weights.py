@@ -4,7 +4,7 @@
 
 A semi-Markov conditional random field (Sarawagi & Cohen 2004): what counts is the probability of the right
 text by all of its segmentations together, among all texts. The digits are those that the network that ships
-was validated with, so it has not learnt them; half of the strings touch. Prints how many strings are read
+was validated with, so it has not learned them; half of the strings touch. Prints how many strings are read
 exactly right with the weights in use, and with weights fitted to the other half of the strings; then those
 that are fitted to all, which are copied by hand.
 """
@@ -21,56 +21,56 @@ from scipy.optimize import minimize
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))  # where the strings are composed
 
-import rows  # noqa: E402
+from helpers import rows  # noqa: E402
 
-from cnn_cli.engine import build  # noqa: E402
-from cnn_cli.engine import checkpoint as checkpoints  # noqa: E402
-from cnn_cli.image.read import view  # noqa: E402
+from cnn_cli.training import build  # noqa: E402
+from cnn_cli.checkpoint import file as checkpoints  # noqa: E402
+from cnn_cli.image.decode import view  # noqa: E402
 from cnn_cli.image.rows import find_rows  # noqa: E402
-from cnn_cli.image.writing import find_writing  # noqa: E402
-from cnn_cli.tools.choose import shipped  # noqa: E402
-from cnn_cli.tools.many import MAX_SIDE, candidates  # noqa: E402
-from cnn_cli.tools.segments import WEIGHTS, Segment, best_path, features  # noqa: E402
+from cnn_cli.image.text_components import find_components  # noqa: E402
+from cnn_cli.checkpoint.choose import shipped  # noqa: E402
+from cnn_cli.reading.text import MAX_SIDE, candidates  # noqa: E402
+from cnn_cli.reading.segments import WEIGHTS, Segment, best_path, features  # noqa: E402
 
 SEED = 7
 PULL = 1e-3
-"""Of each weight towards nought, so that one which decides nothing stays small."""
+"""Of each weight towards zero, so that one which decides nothing stays small."""
 
 
 @dataclass(frozen=True)
 class Chain:
-    """A page's segments, from cut to cut, its marks in a row."""
+    """A page's segments, from cut to cut, its components in a row."""
 
     text: list[int]
     labels: np.ndarray
     """int [N]."""
     starts: np.ndarray
     ends: np.ndarray
-    """int [N], the cuts, which go on counting from mark to mark."""
+    """int [N], the cuts, which go on counting from component to component."""
     features: np.ndarray
     """float64 [N, F]."""
-    marks: list[tuple[list[Segment], list[str], slice]]
-    """For each mark its segments, their labels and their rows in `features`."""
+    components: list[tuple[list[Segment], list[str], slice]]
+    """For each component its segments, their labels and their rows in `features`."""
 
 
 def chain(network: checkpoints.Checkpoint, module: torch.nn.Module, page: rows.Written) -> Chain | None:
-    """Read a page; None where its marks are not found in one row."""
-    found = find_rows(find_writing(view(page.png, name="string", side=MAX_SIDE).grey))
+    """Read a page; None where its components are not found in one row."""
+    found = find_rows(find_components(view(page.png, name="string", side=MAX_SIDE).gray))
     if len(found) != 1:
         return None
     read, usual = candidates(network, module, found)
-    starts, ends, labels, columns, marks = [], [], [], [], []
+    starts, ends, labels, columns, components = [], [], [], [], []
     offset = 0
-    for mark in read:
-        here = slice(len(starts), len(starts) + len(mark.segments))
-        marks.append((mark.segments, mark.labels, here))
-        columns.append(features(mark.segments, mark.logits, mark.labels, usual))
-        starts += [offset + segment.start for segment in mark.segments]
-        ends += [offset + segment.end for segment in mark.segments]
-        labels += [int(label) for label in mark.labels]
+    for component in read:
+        here = slice(len(starts), len(starts) + len(component.segments))
+        components.append((component.segments, component.labels, here))
+        columns.append(features(component.segments, component.logits, component.labels, usual))
+        starts += [offset + segment.start for segment in component.segments]
+        ends += [offset + segment.end for segment in component.segments]
+        labels += [int(label) for label in component.labels]
         offset = max(ends)
     numbers = map(np.array, (labels, starts, ends))
-    return Chain([int(digit) for digit in page.text], *numbers, np.concatenate(columns), marks)
+    return Chain([int(digit) for digit in page.text], *numbers, np.concatenate(columns), components)
 
 
 class Lattice:
@@ -126,7 +126,7 @@ def _read(each: Chain, weights: np.ndarray) -> list[int]:
     scores = each.features @ weights
     return [
         int(labels[index])
-        for segments, labels, here in each.marks
+        for segments, labels, here in each.components
         for index in best_path(segments, scores[here].tolist(), labels)
     ]
 
@@ -136,7 +136,7 @@ def read_strings(count: int) -> dict[str, list[Chain]]:
     network = checkpoints.read(shipped())
     module, config = network.network(), network.config
     data = config.data.model_copy(update={"fallback": "none"})
-    _, kept = build.training_pictures(config, build.source(data))
+    _, kept = build.training_images(config, build.source(data))
     images, labels = kept.take(slice(None)).numpy()[:, 0], kept.labels.numpy()
     found = {}
     for seed, name in enumerate(("natural spacing", "boxes touch or overlap"), SEED):

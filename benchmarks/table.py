@@ -122,7 +122,7 @@ SECTIONS = (
         "Lines of digits",
         "Lines of 3 to 8 of MNIST's test digits on a background, read by the included network with "
         "`cnn read`.",
-        "many.json",
+        "lines.json",
         alone(views.lines),
     ),
     Section(

@@ -1,6 +1,6 @@
-"""Pictures a second of lenet.yaml, beside an ordinary loop over the same network, and beside the arithmetic.
+"""Images a second of lenet.yaml, beside an ordinary loop over the same network, and beside the arithmetic.
 
-    python benchmarks/throughput.py [--rounds 5] [--pictures 55000] [--threads 2]
+    python benchmarks/throughput.py [--rounds 5] [--images 55000] [--threads 2]
 
 `cnn train` takes turns with references/plain_lenet.py, each a process of its own with as many threads, for an
 epoch: the loop as most scripts have it, and with two worker processes. What counts are medians. The limit is
@@ -26,9 +26,9 @@ SIDE = 2048
 """Of the matrices whose product gives the processor's rate: far more arithmetic than memory traffic."""
 
 
-def program(threads: int, pictures: int, seed: int, folder: Path) -> dict[str, float]:
+def program(threads: int, images: int, seed: int, folder: Path) -> dict[str, float]:
     """An epoch of `cnn train`, and its evaluation."""
-    kept = 60_000 - pictures
+    kept = 60_000 - images
     words = ("--config", "lenet.yaml", "train.epochs=1", f"train.threads={threads}", f"seed={seed}")
     done = measure.train(*words, f"data.validation={kept}", "train.device=cpu", folder=folder)
     return {
@@ -40,22 +40,22 @@ def program(threads: int, pictures: int, seed: int, folder: Path) -> dict[str, f
 
 
 def evaluation_rate(checkpoint: Path, threads: int) -> float:
-    """Pictures a second through the trained network, from their bytes to their logits."""
-    from cnn_cli.engine import build, device
-    from cnn_cli.engine.checkpoint import read
-    from cnn_cli.engine.evaluate import logits_of
+    """Images a second through the trained network, from their bytes to their logits."""
+    from cnn_cli.training import build, device
+    from cnn_cli.checkpoint.file import read
+    from cnn_cli.training.logits import logits_of
 
     compute = device.choose("cpu", threads=threads)
     trained = read(checkpoint)
-    pictures, network = build.source(trained.config.data).test(), trained.network()
+    images, network = build.source(trained.config.data).test(), trained.network()
     started = time.perf_counter()
-    logits_of(network, pictures, trained.preparation, compute)
-    return len(pictures) / (time.perf_counter() - started)
+    logits_of(network, images, trained.preprocessing, compute)
+    return len(images) / (time.perf_counter() - started)
 
 
-def plain(threads: int, pictures: int, seed: int, root: Path, workers: int) -> dict[str, float]:
+def plain(threads: int, images: int, seed: int, root: Path, workers: int) -> dict[str, float]:
     """An epoch of the ordinary script, and its evaluation."""
-    numbers = {"--threads": threads, "--workers": workers, "--pictures": pictures, "--seed": seed}
+    numbers = {"--threads": threads, "--workers": workers, "--images": images, "--seed": seed}
     words = [word for name, number in numbers.items() for word in (name, str(number))]
     done = measure.run(sys.executable, SCRIPT, root, *words)
     figures: dict[str, float] = json.loads(done.output)
@@ -80,15 +80,15 @@ def main() -> None:
     """Measure, and write results/throughput.json."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--pictures", type=int, default=55_000)
+    parser.add_argument("--images", type=int, default=55_000)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
-    threads, pictures = options.threads, options.pictures
+    threads, images = options.threads, options.images
     command = (
-        f"python benchmarks/throughput.py --rounds {options.rounds} --pictures {pictures} --threads {threads}"
+        f"python benchmarks/throughput.py --rounds {options.rounds} --images {images} --threads {threads}"
     )
     results: dict[str, Any] = {"command": command} | measure.setting()
-    results |= {"threads": threads, "pictures": pictures, "device": f"cpu, float32, threads: {threads}"}
+    results |= {"threads": threads, "images": images, "device": f"cpu, float32, threads: {threads}"}
     results["multiply_adds"] = json.loads(measure.cnn("summary", "lenet", "--json").output)["multiply_adds"]
     runs: dict[str, list[dict[str, float]]] = {"cnn": [], "plain": [], "plain, 2 workers": []}
     rates = []
@@ -96,9 +96,9 @@ def main() -> None:
         root = measure.torchvision_root(Path(name) / "data")
         for seed in range(1, options.rounds + 1):
             rates.append(matrix_product_rate(threads))
-            runs["cnn"].append({"seed": seed} | program(threads, pictures, seed, Path(name)))
-            runs["plain"].append({"seed": seed} | plain(threads, pictures, seed, root, 0))
-            runs["plain, 2 workers"].append({"seed": seed} | plain(threads, pictures, seed, root, 2))
+            runs["cnn"].append({"seed": seed} | program(threads, images, seed, Path(name)))
+            runs["plain"].append({"seed": seed} | plain(threads, images, seed, root, 0))
+            runs["plain, 2 workers"].append({"seed": seed} | plain(threads, images, seed, root, 2))
             results |= {"matrix_product_flops": statistics.median(rates), "runs": runs}
             measure.write("throughput", results)
     show(results)

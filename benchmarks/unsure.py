@@ -5,7 +5,7 @@
 
 At least 90 % of the non-digits must be unsure, and at most 2 % of the test digits. Empty paper in which no
 ink is found is an error, and counts as rejected. With `--development` the non-digits are other ones and the
-digits are the validation pictures, for several bars: all choices are made on these, none on the final ones.
+digits are the validation images, for several bars: all choices are made on these, none on the final ones.
 """
 
 import argparse
@@ -17,23 +17,23 @@ import torch
 from nondigits import non_digits
 
 from cnn_cli.cli.predict import MIN_CONFIDENCE
-from cnn_cli.engine import build
-from cnn_cli.engine.checkpoint import Checkpoint, read
+from cnn_cli.training import build
+from cnn_cli.checkpoint.file import Checkpoint, read
 from cnn_cli.errors import CnnError
-from cnn_cli.tools.choose import choose_checkpoint, shipped
-from cnn_cli.tools.evaluate import evaluate
-from cnn_cli.tools.predict import Picture, predict
+from cnn_cli.checkpoint.choose import choose_checkpoint, shipped
+from cnn_cli.training.evaluation import evaluate
+from cnn_cli.reading.predict import ImageSource, predict
 
 BARS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 def confidences(checkpoint: Checkpoint, final: bool) -> dict[str, list[float]]:
     """By kind, how sure the answer to each non-digit is; 0 where there is an error instead."""
-    pictures = [Picture(kind, content) for kind, content in non_digits(final)]
+    images = [ImageSource(kind, content) for kind, content in non_digits(final)]
     found: dict[str, list[float]] = {}
-    for picture, result in zip(pictures, predict(checkpoint, pictures), strict=True):
+    for image, result in zip(images, predict(checkpoint, images), strict=True):
         confidence = 0.0 if isinstance(result, CnnError) else result.confidence
-        found.setdefault(picture.name, []).append(confidence)
+        found.setdefault(image.name, []).append(confidence)
     return found
 
 
@@ -72,7 +72,7 @@ def main() -> None:
     digits, answered = evaluation.probabilities.max(1)
     others = confidences(checkpoint, final=not options.development)
     bars = BARS if options.development else (MIN_CONFIDENCE,)
-    rows = [figures(others, digits, answered == evaluation.pictures.labels, bar) for bar in bars]
+    rows = [figures(others, digits, answered == evaluation.images.labels, bar) for bar in bars]
     for row in rows:
         print(row)
     if not options.development and options.checkpoint is None:

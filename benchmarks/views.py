@@ -147,7 +147,7 @@ def growth(measured: Results) -> str:
     for row, what in named:
         seconds, memory = (median(row["runs"], key) for key in ("epoch_seconds", "memory_beyond_torch_mb"))
         ratio = "" if what == "MNIST" else f"{seconds / first:.2f} x"
-        rows.append((f"{row['pictures']:,} {what}", f"{seconds:.1f} s", ratio, f"{memory:,.0f} MB"))
+        rows.append((f"{row['images']:,} {what}", f"{seconds:.1f} s", ratio, f"{memory:,.0f} MB"))
     return markdown("images | epoch | ratio | memory beyond `import torch`", rows)
 
 
@@ -301,7 +301,7 @@ def images(measured: Results) -> str:
 
 def handdrawn(measured: Results) -> str:
     """Return the accuracy on people's digits, and its sensitivity to the constants."""
-    count = measured["pictures"]
+    count = measured["images"]
     moved = measured["constants_moved_by_a_quarter"]
     rows = [
         ("all", f"{measured['right']} of {count}"),

@@ -4,7 +4,7 @@ import io
 import os
 import sys
 
-from cnn_cli import ranks
+from cnn_cli import distributed as distributed
 from cnn_cli.cli.app import run
 
 
@@ -17,7 +17,7 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):  # None where a shell closed it
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what no encoding has
     code = run(sys.argv[1:])
-    if ranks.count() > 1:
+    if distributed.world_size() > 1:
         # Everything is written. In about one run in fifty gloo's threads abort the process while Python takes
         # itself down ("terminate called without an active exception"), and torchrun reports a failure.
         for stream in filter(None, (sys.stdout, sys.stderr)):

@@ -1,6 +1,6 @@
 """All that people and scripts see: data on stdout, everything else on stderr.
 
-Bars and colours appear on a terminal alone; in a pipe there are plain lines. NO_COLOR is respected (by rich).
+Bars and colors appear on a terminal alone; in a pipe there are plain lines. NO_COLOR is respected (by rich).
 """
 
 import json
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from cnn_cli import ranks
+from cnn_cli import distributed as distributed
 from cnn_cli.errors import CnnError, StoppedError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from cnn_cli.data.download import Progress
-    from cnn_cli.engine.metrics import Metrics
+    from cnn_cli.training.metrics import Metrics
 
 PLAIN_WIDTH = 120
 """Columns of a table that is written to a file or a pipe; a wider table has as many as it needs."""
@@ -38,13 +38,13 @@ def _stderr() -> "Console":
 
 def message(text: str) -> None:
     """A line for people, on stderr."""
-    if ranks.rank() == 0:
+    if distributed.rank() == 0:
         print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def error(error: CnnError) -> None:
     """`error: ...`, a line for each problem, and below it `hint: ...`, on stderr."""
-    if ranks.rank() and isinstance(error, StoppedError):
+    if distributed.rank() and isinstance(error, StoppedError):
         return  # all processes stop together: once is enough
     for problem in error.message.splitlines():
         _marked("error", "bold red", problem)
@@ -54,7 +54,7 @@ def error(error: CnnError) -> None:
 
 def warning(text: str) -> None:
     """`warning: ...` on stderr."""
-    if ranks.rank() == 0:
+    if distributed.rank() == 0:
         _marked("warning", "bold yellow", text)
 
 
@@ -66,7 +66,7 @@ def _marked(word: str, style: str, text: str) -> None:
 
 def line(text: str) -> None:
     """A line of data, on stdout."""
-    if ranks.rank() == 0:
+    if distributed.rank() == 0:
         print(text, flush=True)  # noqa: T201
 
 
@@ -138,7 +138,7 @@ class StepBar:
 
     def update(self, text: str, done: int, total: int) -> None:
         """Show that `done` of `total` are done."""
-        if not _stderr().is_terminal or ranks.rank():
+        if not _stderr().is_terminal or distributed.rank():
             return
         if self._progress is None:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

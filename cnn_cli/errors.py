@@ -40,7 +40,7 @@ class ConfigError(CnnError):
 
 
 class DataError(CnnError):
-    """Input that cannot be read: pictures, data sets, checkpoints."""
+    """Input that cannot be read: images, data sets, checkpoints."""
 
     code = ExitCode.DATA
 

@@ -1,11 +1,14 @@
 """Writing files so that a reader sees the old content or the new one, never a part of it."""
 
+import io
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+
+from cnn_cli.errors import unwritable
 
 TEMPORARY = ".tmp"
 """Suffix of what is not yet whole; only a process that was killed leaves such a file behind."""
@@ -38,7 +41,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """The same as an open file, for who writes it all at once."""
+    """The same as an open file, for code that writes it all at once."""
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         yield file
 
@@ -47,6 +50,25 @@ def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8, atomically."""
     with atomic_write(path) as file:
         file.write(text.encode())
+
+
+def write_png(path: Path, save: Callable[[BinaryIO], object]) -> None:
+    """Write a PNG atomically.
+
+    Args:
+        path: the file.
+        save: writes the PNG's content to a binary file.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    content = io.BytesIO()
+    save(content)
+    try:
+        with atomic_write(path) as file:
+            file.write(content.getvalue())
+    except OSError as error:
+        raise unwritable(path, error) from None
 
 
 def _umask() -> int:

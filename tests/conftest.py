@@ -55,7 +55,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def workplace(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with tiny.yaml and one.png, out of sight of the user's data and checkpoints."""
-    from cli import TINY, digit
+    from helpers.cli import TINY, digit
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CNN_CHECKPOINT", raising=False)
@@ -67,7 +67,7 @@ def workplace(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> P
 @pytest.fixture(scope="session")
 def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run of tiny.yaml; tests only read it."""
-    from cli import TINY, cnn
+    from helpers.cli import TINY, cnn
 
     folder = tmp_path_factory.mktemp("trained")
     (folder / "tiny.yaml").write_text(TINY)

@@ -7,9 +7,9 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from cli import cnn
+from helpers.cli import cnn
 
-from cnn_cli.tools.choose import shipped
+from cnn_cli.checkpoint.choose import shipped
 
 SHIPPED = shipped()
 
@@ -38,7 +38,7 @@ def test_the_network_that_ships_was_trained_on_mnist_and_holds_no_path() -> None
 
 
 def test_the_network_that_ships_reads_what_people_draw(handdrawn_folder: Path) -> None:
-    """No picture is left out: at least 97.5 % in all and 95 % of the photos."""
+    """No image is left out: at least 97.5 % in all and 95 % of the photos."""
     with (handdrawn_folder / "labels.csv").open() as file:
         rows = list(csv.DictReader(file))
     paths = [handdrawn_folder / row["file"] for row in rows]

@@ -1,4 +1,4 @@
-"""Changes of shape against torch's own sampling, PIL and SciPy."""
+"""Augmentation of shape against torch's own sampling, PIL and SciPy."""
 
 import math
 
@@ -10,7 +10,7 @@ from PIL import Image
 from scipy import ndimage
 
 from cnn_cli.data.augment.affine import affine_matrices
-from cnn_cli.data.augment.batch import Changes, augment
+from cnn_cli.data.augment.batch import Augmentation, augment
 from cnn_cli.data.augment.elastic import draw_displacements
 from cnn_cli.data.augment.warp import warp
 
@@ -22,21 +22,21 @@ def draws(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def random_affine(pictures: torch.Tensor, generator: torch.Generator, **changes: float) -> torch.Tensor:
-    changed, mix = augment(pictures, generator, Changes(**changes))
+def random_affine(images: torch.Tensor, generator: torch.Generator, **changes: float) -> torch.Tensor:
+    changed, mix = augment(images, generator, Augmentation(**changes))
     assert mix is None
     return changed
 
 
 def smooth(count: int = 1, size: int = SIZE) -> torch.Tensor:
-    """Pictures without edges, so that different ways of interpolation agree: blobs amid paper."""
+    """Images without edges, so that different ways of interpolation agree: blobs amid paper."""
     noise = torch.rand(count, 1, size, size, generator=draws(1)).numpy()
     noise[:, :, :9], noise[:, :, -9:], noise[..., :9], noise[..., -9:] = 0, 0, 0, 0
     return torch.from_numpy(ndimage.gaussian_filter(noise, (0, 0, 1.5, 1.5)))
 
 
 def matrix(angle=0.0, width=1.0, height=1.0, slant=0.0, right=0.0, down=0.0) -> torch.Tensor:
-    """One picture's matrix; shifts in pixels."""
+    """One image's matrix; shifts in pixels."""
     values = (math.radians(angle), width, height, slant, right * 2 / SIZE, down * 2 / SIZE)
     return affine_matrices(*(torch.tensor([value]) for value in values))
 
@@ -46,18 +46,18 @@ def matrix(angle=0.0, width=1.0, height=1.0, slant=0.0, right=0.0, down=0.0) -> 
 
 @pytest.mark.parametrize(("height", "width"), [(28, 28), (9, 14), (1, 5)])
 def test_warp_is_torchs_own_sampling(height, width):
-    pictures = torch.rand(5, 3, height, width, generator=draws())
+    images = torch.rand(5, 3, height, width, generator=draws())
     matrices = torch.randn(5, 2, 3, generator=draws(2))
     grid = F.affine_grid(matrices, [5, 3, height, width], align_corners=False)
-    expected = F.grid_sample(pictures, grid, align_corners=False)
-    torch.testing.assert_close(warp(pictures, matrices), expected, atol=1e-4, rtol=1e-4)
+    expected = F.grid_sample(images, grid, align_corners=False)
+    torch.testing.assert_close(warp(images, matrices), expected, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_warp_by_the_identity(dtype):
-    pictures = torch.rand(2, 1, 9, 9, generator=draws()).to(dtype)
+    images = torch.rand(2, 1, 9, 9, generator=draws()).to(dtype)
     identity = torch.eye(2, 3, dtype=dtype).repeat(2, 1, 1)
-    torch.testing.assert_close(warp(pictures, identity), pictures, atol=1e-5, rtol=0)
+    torch.testing.assert_close(warp(images, identity), images, atol=1e-5, rtol=0)
 
 
 # --- single changes -----------------------------------------------------------------------------------------
@@ -65,10 +65,10 @@ def test_warp_by_the_identity(dtype):
 
 @pytest.mark.parametrize(("right", "down"), [(3, 0), (0, 2), (-4, 5)])
 def test_whole_shifts_move_pixels(right, down):
-    picture = torch.zeros(1, 1, SIZE, SIZE)
-    picture[0, 0, 10:14, 12:15] = torch.rand(4, 3, generator=draws())
-    expected = picture.roll((down, right), (2, 3))
-    torch.testing.assert_close(warp(picture, matrix(right=right, down=down)), expected, atol=1e-4, rtol=0)
+    image = torch.zeros(1, 1, SIZE, SIZE)
+    image[0, 0, 10:14, 12:15] = torch.rand(4, 3, generator=draws())
+    expected = image.roll((down, right), (2, 3))
+    torch.testing.assert_close(warp(image, matrix(right=right, down=down)), expected, atol=1e-4, rtol=0)
 
 
 def test_what_comes_in_from_outside_is_paper():
@@ -78,15 +78,15 @@ def test_what_comes_in_from_outside_is_paper():
 
 
 def test_a_quarter_turn():
-    picture = torch.rand(1, 1, SIZE, SIZE, generator=draws())
-    torch.testing.assert_close(warp(picture, matrix(angle=90)), picture.rot90(1, (2, 3)), atol=1e-4, rtol=0)
+    image = torch.rand(1, 1, SIZE, SIZE, generator=draws())
+    torch.testing.assert_close(warp(image, matrix(angle=90)), image.rot90(1, (2, 3)), atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("angle", [-37, 10, 25])
 def test_rotation_is_pils(angle):
-    picture = smooth()
-    turned = Image.fromarray(picture[0, 0].numpy()).rotate(angle, Image.Resampling.BILINEAR)
-    ours = warp(picture, matrix(angle=angle))[0, 0].numpy()
+    image = smooth()
+    turned = Image.fromarray(image[0, 0].numpy()).rotate(angle, Image.Resampling.BILINEAR)
+    ours = warp(image, matrix(angle=angle))[0, 0].numpy()
     np.testing.assert_allclose(ours, np.asarray(turned), atol=2e-3)
 
 
@@ -102,19 +102,19 @@ def test_rotation_is_pils(angle):
     ],
 )
 def test_changes_are_scipys(changes):
-    """In pixels about the centre: scale, slant and turn the shape, then shift it; SciPy takes the inverse."""
+    """In pixels about the center: scale, slant and turn the shape, then shift it; SciPy takes the inverse."""
     given = {"angle": 0, "width": 1, "height": 1, "slant": 0, "right": 0, "down": 0} | changes
     cos, sin = math.cos(math.radians(given["angle"])), math.sin(math.radians(given["angle"]))
-    # Rows before columns, as SciPy counts. Down the picture is up the rows: a turn to the left in (x, y).
+    # Rows before columns, as SciPy counts. Down the image is up the rows: a turn to the left in (x, y).
     turn = np.array([[cos, -sin], [sin, cos]])
     slant = np.array([[1, 0], [-given["slant"], 1]])
     scale = np.diag([given["height"], given["width"]])
     inverse = np.linalg.inv(turn @ slant @ scale)
-    centre = np.array([(SIZE - 1) / 2] * 2)
-    offset = centre - inverse @ (centre + np.array([given["down"], given["right"]]))
-    picture = smooth()
-    expected = ndimage.affine_transform(picture[0, 0].numpy(), inverse, offset, order=1, mode="grid-constant")
-    ours = warp(picture, matrix(**changes))[0, 0].numpy()
+    center = np.array([(SIZE - 1) / 2] * 2)
+    offset = center - inverse @ (center + np.array([given["down"], given["right"]]))
+    image = smooth()
+    expected = ndimage.affine_transform(image[0, 0].numpy(), inverse, offset, order=1, mode="grid-constant")
+    ours = warp(image, matrix(**changes))[0, 0].numpy()
     np.testing.assert_allclose(ours, expected, atol=1e-5)
 
 
@@ -122,20 +122,20 @@ def test_changes_are_scipys(changes):
 
 
 def test_displaced_pixels_are_scipys():
-    picture = smooth()
+    image = smooth()
     field = torch.randn(1, 2, SIZE, SIZE, generator=draws(3))  # to the right, down
     rows, columns = np.mgrid[:SIZE, :SIZE]
     places = [rows + field[0, 1].numpy(), columns + field[0, 0].numpy()]
-    expected = ndimage.map_coordinates(picture[0, 0].numpy(), places, order=1, mode="grid-constant")
-    np.testing.assert_allclose(warp(picture, matrix(), field)[0, 0].numpy(), expected, atol=1e-5)
+    expected = ndimage.map_coordinates(image[0, 0].numpy(), places, order=1, mode="grid-constant")
+    np.testing.assert_allclose(warp(image, matrix(), field)[0, 0].numpy(), expected, atol=1e-5)
 
 
 def test_displacements_are_added_where_the_matrix_leads():
     """The field is in pixels of the source, turned or not."""
-    picture, turned = smooth(), matrix(angle=30, width=1.2)
+    image, turned = smooth(), matrix(angle=30, width=1.2)
     field = torch.tensor([2.0, -1.0])[None, :, None, None].expand(1, 2, SIZE, SIZE)
-    expected = warp(picture.roll((1, -2), (2, 3)), turned)  # looked up 2 further right and 1 further up
-    torch.testing.assert_close(warp(picture, turned, field), expected, atol=1e-5, rtol=0)
+    expected = warp(image.roll((1, -2), (2, 3)), turned)  # looked up 2 further right and 1 further up
+    torch.testing.assert_close(warp(image, turned, field), expected, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize(
@@ -158,22 +158,22 @@ def test_simards_numbers_move_pixels_by_one_to_two():
 
 
 def test_elastic_and_affine_changes_are_one_resampling():
-    pictures = smooth(3)
+    images = smooth(3)
     settings = {"rotate": 10, "scale": 0.1, "shear": 0.2, "translate": 2}
     matrices = affine_of(3, draws(7), **settings)
     generator = draws(7)
     torch.rand(6, 3, generator=generator)  # the affine draws come first
     field = draw_displacements(3, generator, size=(SIZE, SIZE), strength=20, sigma=4)
-    changed = random_affine(pictures, draws(7), elastic=20, **settings)
-    torch.testing.assert_close(changed, warp(pictures, matrices, field), atol=0, rtol=0)
+    changed = random_affine(images, draws(7), elastic=20, **settings)
+    torch.testing.assert_close(changed, warp(images, matrices, field), atol=0, rtol=0)
 
 
 # --- random draws -------------------------------------------------------------------------------------------
 
 
-def test_everything_off_gives_the_same_pictures_and_draws_nothing():
-    pictures, generator = smooth(3), draws()
-    assert random_affine(pictures, generator, **OFF) is pictures
+def test_everything_off_gives_the_same_images_and_draws_nothing():
+    images, generator = smooth(3), draws()
+    assert random_affine(images, generator, **OFF) is images
     assert torch.equal(generator.get_state(), draws().get_state())
 
 
@@ -193,34 +193,34 @@ def affine_of(count, generator, *, rotate, scale, shear, translate):
 def test_affine_changes_alone_draw_what_they_always_drew():
     """The published figures of lenet.yaml rest on these bits."""
     lenet = {"rotate": 10, "scale": 0.1, "shear": 0.15, "translate": 1.5}
-    pictures, generator, expected = smooth(5), draws(11), draws(11)
+    images, generator, expected = smooth(5), draws(11), draws(11)
     matrices = affine_of(5, expected, **lenet)
-    assert torch.equal(random_affine(pictures, generator, **lenet), warp(pictures, matrices))
+    assert torch.equal(random_affine(images, generator, **lenet), warp(images, matrices))
     assert torch.equal(generator.get_state(), expected.get_state())
 
 
 @pytest.mark.parametrize("change", OFF)
-def test_each_setting_changes_the_pictures(change):
-    pictures = smooth(4)
-    changed = random_affine(pictures, draws(), **(OFF | {change: 0.5 if change in ("scale", "shear") else 5}))
-    assert changed.shape == pictures.shape
-    assert ((changed - pictures).abs().amax((1, 2, 3)) > 1e-4).all()
+def test_each_setting_changes_the_images(change):
+    images = smooth(4)
+    changed = random_affine(images, draws(), **(OFF | {change: 0.5 if change in ("scale", "shear") else 5}))
+    assert changed.shape == images.shape
+    assert ((changed - images).abs().amax((1, 2, 3)) > 1e-4).all()
 
 
-def test_the_pictures_that_came_in_stay_as_they_are():
-    pictures = smooth(4)
-    before = pictures.clone()
-    random_affine(pictures, draws(), **(OFF | {"rotate": 30}))
-    assert torch.equal(pictures, before)
+def test_the_images_that_came_in_stay_as_they_are():
+    images = smooth(4)
+    before = images.clone()
+    random_affine(images, draws(), **(OFF | {"rotate": 30}))
+    assert torch.equal(images, before)
 
 
-def test_every_picture_gets_draws_of_its_own():
+def test_every_image_gets_draws_of_its_own():
     same = smooth().repeat(6, 1, 1, 1)
     changed = random_affine(same, draws(), **(OFF | {"rotate": 30})).flatten(1)
     assert (torch.cdist(changed, changed) + torch.eye(6) > 1e-2).all()
 
 
-def test_the_same_generator_gives_the_same_pictures():
+def test_the_same_generator_gives_the_same_images():
     settings = {"rotate": 10, "scale": 0.1, "shear": 0.2, "translate": 2}
     first, again = (random_affine(smooth(5), draws(3), **settings) for _ in range(2))
     other = random_affine(smooth(5), draws(4), **settings)
@@ -228,9 +228,9 @@ def test_the_same_generator_gives_the_same_pictures():
     assert not torch.equal(first, other)
 
 
-def moments(pictures: torch.Tensor) -> np.ndarray:
-    """Centre and spread of the ink of each picture: [N, 5] of mean x, mean y, var x, var y, cov xy."""
-    mass = pictures[:, 0].double().numpy()
+def moments(images: torch.Tensor) -> np.ndarray:
+    """Center and spread of the ink of each image: [N, 5] of mean x, mean y, var x, var y, cov xy."""
+    mass = images[:, 0].double().numpy()
     mass = mass / mass.sum((1, 2), keepdims=True)
     y, x = np.mgrid[: mass.shape[1], : mass.shape[2]] - (mass.shape[1] - 1) / 2
     mx, my = ((mass * axis).sum((1, 2)) for axis in (x, y))

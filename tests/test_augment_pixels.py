@@ -1,4 +1,4 @@
-"""Changes of ink rather than shape, against SciPy, PIL and hand-made numbers."""
+"""Augmentation of ink rather than shape, against SciPy, PIL and hand-made numbers."""
 
 import dataclasses
 from functools import partial
@@ -11,7 +11,7 @@ from PIL import Image, ImageFilter
 from scipy import ndimage, stats
 
 from cnn_cli.config import schema
-from cnn_cli.data.augment.batch import Changes, augment
+from cnn_cli.data.augment.batch import Augmentation, augment
 from cnn_cli.data.augment.cutout import cut_out
 from cnn_cli.data.augment.gaussian import gaussian_matrices, smooth
 from cnn_cli.data.augment.mixup import Mix, draw_mix
@@ -26,26 +26,28 @@ def draws(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def pictures(count: int = 4, channels: int = 1) -> torch.Tensor:
+def images(count: int = 4, channels: int = 1) -> torch.Tensor:
     """Noise, so that every place matters."""
     return torch.rand(count, channels, SIZE, SIZE, generator=draws(1))
 
 
 def changed(images: torch.Tensor, seed: int = 0, **changes: float) -> torch.Tensor:
-    return augment(images, draws(seed), Changes(**changes))[0]
+    return augment(images, draws(seed), Augmentation(**changes))[0]
 
 
 # --- all together -------------------------------------------------------------------------------------------
 
 
 def test_the_settings_are_those_of_the_config():
-    assert Changes() == Changes(**schema.Augment().model_dump())
-    assert [field.name for field in dataclasses.fields(Changes)] == list(schema.Augment.model_fields)
+    assert Augmentation() == Augmentation(**schema.Augmentation().model_dump())
+    assert [field.name for field in dataclasses.fields(Augmentation)] == list(
+        schema.Augmentation.model_fields
+    )
 
 
-def test_everything_off_gives_the_same_pictures_and_draws_nothing():
-    images, generator = pictures(), draws()
-    same, mix = augment(images, generator, Changes())
+def test_everything_off_gives_the_same_images_and_draws_nothing():
+    images, generator = images(), draws()
+    same, mix = augment(images, generator, Augmentation())
     assert same is images
     assert mix is None
     assert torch.equal(generator.get_state(), draws().get_state())
@@ -53,8 +55,8 @@ def test_everything_off_gives_the_same_pictures_and_draws_nothing():
 
 @pytest.mark.parametrize(("change", "value"), ON.items())
 def test_each_change_by_itself(change, value):
-    """Draws of its own for each picture, the same for the same seed; what came in stays as it was."""
-    images = pictures(1).repeat(8, 3, 1, 1)
+    """Draws of its own for each image, the same for the same seed; what came in stays as it was."""
+    images = images(1).repeat(8, 3, 1, 1)
     before = images.clone()
     first, again, other = (changed(images, seed, **{change: value}) for seed in (3, 3, 4))
     assert first.shape == images.shape
@@ -62,14 +64,14 @@ def test_each_change_by_itself(change, value):
     assert torch.equal(first, again)
     if change != "noise":  # the channels of a pixel stay together
         assert torch.equal(first[:, 0], first[:, 2])
-    if change != "mixup":  # these pictures are all the same: mixed with each other they do not change
+    if change != "mixup":  # these images are all the same: mixed with each other they do not change
         assert not torch.equal(first, other)
-        assert len({picture.numpy().tobytes() for picture in first}) > 5  # a blur may be too small to see
+        assert len({image.numpy().tobytes() for image in first}) > 5  # a blur may be too small to see
 
 
 @pytest.mark.parametrize(("change", "value"), ON.items())
 def test_what_is_switched_on_stays_between_paper_and_ink(change, value):
-    result = changed(pictures(16), **{change: value})
+    result = changed(images(16), **{change: value})
     assert result.min() >= 0
     assert result.max() <= 1 + 1e-6
 
@@ -77,25 +79,25 @@ def test_what_is_switched_on_stays_between_paper_and_ink(change, value):
 # --- strokes ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("share", "filtered"), [(1.0, "grey_dilation"), (-1.0, "grey_erosion")])
+@pytest.mark.parametrize(("share", "filtered"), [(1.0, "gray_dilation"), (-1.0, "gray_erosion")])
 def test_whole_shares_are_scipys_dilation_and_erosion(share, filtered):
-    (picture,) = pictures(1, channels=1)
-    expected = getattr(ndimage, filtered)(picture[0].numpy(), size=(3, 3))
-    np.testing.assert_array_equal(thicken(picture[None], torch.tensor([share]))[0, 0].numpy(), expected)
+    (image,) = images(1, channels=1)
+    expected = getattr(ndimage, filtered)(image[0].numpy(), size=(3, 3))
+    np.testing.assert_array_equal(thicken(image[None], torch.tensor([share]))[0, 0].numpy(), expected)
 
 
 @pytest.mark.parametrize(
     ("share", "rank_filter"), [(1.0, ImageFilter.MaxFilter(3)), (-1.0, ImageFilter.MinFilter(3))]
 )
 def test_whole_shares_are_pils_rank_filters(share, rank_filter):
-    picture = torch.randint(0, 256, (SIZE, SIZE), generator=draws(2), dtype=torch.uint8)
-    expected = np.asarray(Image.fromarray(picture.numpy()).filter(rank_filter), dtype=np.float32)
-    ours = thicken(picture[None, None].float(), torch.tensor([share]))[0, 0].numpy()
+    image = torch.randint(0, 256, (SIZE, SIZE), generator=draws(2), dtype=torch.uint8)
+    expected = np.asarray(Image.fromarray(image.numpy()).filter(rank_filter), dtype=np.float32)
+    ours = thicken(image[None, None].float(), torch.tensor([share]))[0, 0].numpy()
     np.testing.assert_array_equal(ours[1:-1, 1:-1], expected[1:-1, 1:-1])  # PIL leaves the border alone
 
 
-def test_a_part_of_the_way_and_each_picture_its_own():
-    images = pictures(3)
+def test_a_part_of_the_way_and_each_image_its_own():
+    images = images(3)
     whole = thicken(images, torch.tensor([1.0, -1.0, 1.0]))
     part = thicken(images, torch.tensor([0.25, -0.5, 0.0]))
     expected = torch.stack([0.75 * images[0] + 0.25 * whole[0], 0.5 * images[1] + 0.5 * whole[1], images[2]])
@@ -103,7 +105,7 @@ def test_a_part_of_the_way_and_each_picture_its_own():
 
 
 def test_strokes_become_thicker_as_often_as_thinner():
-    ink = changed(pictures(1).repeat(400, 1, 1, 1), thickness=0.6).mean((1, 2, 3)) - pictures(1).mean()
+    ink = changed(images(1).repeat(400, 1, 1, 1), thickness=0.6).mean((1, 2, 3)) - images(1).mean()
     assert 0.4 < (ink > 0).double().mean() < 0.6
 
 
@@ -119,14 +121,14 @@ def test_smoothing_is_scipys(sigma, height, width):
     np.testing.assert_allclose(ours.numpy(), expected, atol=2e-5)
 
 
-def test_each_picture_is_smoothed_by_its_own_deviation():
-    images = pictures(3)
+def test_each_image_is_smoothed_by_its_own_deviation():
+    images = images(3)
     sigmas = torch.tensor([[0.0], [0.7], [2.0]])
     matrices = gaussian_matrices(SIZE, sigmas)
     ours = smooth(images, matrices, matrices)
     assert torch.equal(ours[0], images[0])
-    for picture, result, sigma in zip(images[1:], ours[1:], (0.7, 2.0), strict=True):
-        expected = ndimage.gaussian_filter(picture[0].numpy(), sigma, mode="constant", truncate=8 / sigma)
+    for image, result, sigma in zip(images[1:], ours[1:], (0.7, 2.0), strict=True):
+        expected = ndimage.gaussian_filter(image[0].numpy(), sigma, mode="constant", truncate=8 / sigma)
         np.testing.assert_allclose(result[0].numpy(), expected, atol=1e-3)
 
 
@@ -140,11 +142,11 @@ def test_blur_keeps_to_its_bound():
     assert spread.max() <= 2
 
 
-def test_noise_is_normal_with_a_deviation_of_its_own_for_each_picture():
-    grey = torch.full((300, 1, SIZE, SIZE), 0.5)
-    deviations = (changed(grey, noise=0.1) - 0.5).std((1, 2, 3))
+def test_noise_is_normal_with_a_deviation_of_its_own_for_each_image():
+    gray = torch.full((300, 1, SIZE, SIZE), 0.5)
+    deviations = (changed(gray, noise=0.1) - 0.5).std((1, 2, 3))
     assert stats.kstest(deviations / 0.1, stats.uniform.cdf).pvalue > 0.01
-    one = (changed(grey[:1], noise=0.1) - 0.5).flatten().numpy()
+    one = (changed(gray[:1], noise=0.1) - 0.5).flatten().numpy()
     assert stats.normaltest(one).pvalue > 0.01
 
 
@@ -188,7 +190,7 @@ def test_the_partners_are_the_batch_in_another_order():
     assert mix.partners.tolist() != list(range(64))
 
 
-def test_mixed_pictures_by_hand():
+def test_mixed_images_by_hand():
     images = torch.tensor([[0.0, 1.0], [1.0, 0.5]])[:, None, None, :]
     mixed = Mix(torch.tensor([1, 0]), 0.75).blend(images)
     torch.testing.assert_close(mixed[:, 0, 0], torch.tensor([[0.25, 0.875], [0.75, 0.625]]))

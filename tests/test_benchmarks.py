@@ -12,11 +12,11 @@ from scipy.special import logsumexp
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 
-from handdrawn import left_out, moved
+from handdrawn import ignored, moved
 from predict import draw
 from segment_weights import PULL, Chain, Lattice
 
-from cnn_cli.tools.segments import WEIGHTS, Segment, features
+from cnn_cli.reading.segments import WEIGHTS, Segment, features
 
 
 def segment(start: int, end: int, *, whole: bool = False) -> Segment:
@@ -64,12 +64,12 @@ def test_what_speaks_for_a_segment() -> None:
     logits = np.log([[0.7, 0.2, 0.1], [0.7, 0.2, 0.1]])
     row, other = features([segment(0, 2, whole=True), segment(0, 1)], logits, ["7", "x"], 2.0)
     named = dict(zip(WEIGHTS, row, strict=True))
-    centred = logits[0] - logits[0].mean()
+    centered = logits[0] - logits[0].mean()
     assert named == pytest.approx(
         {
             "each": 1.0,
             "log_probability": log(0.7),
-            "evidence": logsumexp(centred) / 2,
+            "evidence": logsumexp(centered) / 2,
             "wider": 0.2,
             "lower": 0.35,
             "cut_ink": 0.1,
@@ -84,9 +84,9 @@ def test_a_source_is_judged_by_what_is_best_on_the_others() -> None:
     sources = np.array(["a", "a", "b", "b", "c"])
     as_they_are = np.array([True, False, True, False, True])
     better_on_b = np.array([False, False, True, True, True])
-    assert left_out(as_they_are, better_on_b[None] & False, sources) == 3
+    assert ignored(as_they_are, better_on_b[None] & False, sources) == 3
     # Without a the variant reads 3 for 2, so that a is read by it; without b or c it is no better.
-    assert left_out(as_they_are, better_on_b[None], sources) == 2
+    assert ignored(as_they_are, better_on_b[None], sources) == 2
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_constant_that_is_moved(value, expected) -> None:
     assert moved(value, 1.25) == pytest.approx(expected)
 
 
-def test_the_pictures_to_predict(tmp_path: Path) -> None:
+def test_the_images_to_predict(tmp_path: Path) -> None:
     draw(tmp_path / "many", 203, 280)
     files = sorted((tmp_path / "many").iterdir())
     assert len(files) == 203

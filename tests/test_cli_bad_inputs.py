@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from cli import TINY, Outcome, cnn, digit
+from helpers.cli import TINY, Outcome, cnn, digit
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
@@ -51,14 +51,14 @@ def zoo(tmp_path_factory: pytest.TempPathFactory, trained_run: Path) -> Path:
     for name, text in CONFIGS.items():
         (folder / name).write_text(text)
     (folder / "latin1.yaml").write_bytes("# café\n".encode("latin-1"))
-    _bad_pictures(folder)
+    _bad_images(folder)
     _bad_checkpoints(folder, trained_run)
     _bad_data(folder)
     (folder / "a folder").mkdir()
     return folder
 
 
-def _bad_pictures(folder: Path) -> None:
+def _bad_images(folder: Path) -> None:
     (folder / "zero.png").touch()
     (folder / "page.png").write_text("<!DOCTYPE html><html><body>404</body></html>")
     for name in ("cut.png", "cut.jpg"):
@@ -66,7 +66,7 @@ def _bad_pictures(folder: Path) -> None:
         (folder / name).write_bytes(whole[: len(whole) // 2])
     (folder / "bomb.png").write_bytes(_png(20_000, 10_000))
     (folder / "loop.png").symlink_to("loop.png")
-    (folder / "text.png").write_text("this is no picture")
+    (folder / "text.png").write_text("this is no image")
     for name, size, value in (("white.png", 64, 255), ("black.png", 64, 0), ("pixel.png", 1, 0)):
         Image.new("L", (size, size), value).save(folder / name)
 
@@ -131,7 +131,7 @@ NO_DOWNLOAD = ("data.name=mnist", "data.mirrors=[]")
 
 COMMAND_LINES: list[Case] = [
     ("unknown command", ["tarin"], USAGE, ["tarin"]),
-    ("no picture", ["predict"], USAGE, ["PICTURE"]),
+    ("no image", ["predict"], USAGE, ["IMAGE"]),
     ("config without option", ["train", "my.yaml"], USAGE, ["hint: cnn train --config my.yaml"]),
     ("no config", ["train"], USAGE, ["needs a config", "hint: cnn train --config lenet.yaml"]),
     ("unknown option", _train("--nonsense"), USAGE, ["--nonsense", "hint: see: cnn train --help"]),
@@ -148,7 +148,7 @@ COMMAND_LINES: list[Case] = [
     ("results that are no JSON", ["bench", "--config", "tiny.yaml", "--out", "a.txt"], USAGE, ["a.json"]),
     ("eval retrains", ["eval", "run", "train.epochs=3"], USAGE, ["train.epochs=3", "hint: "]),
     ("copy over a file", ["config", "copy", "lenet", "tiny.yaml"], USAGE, ["tiny.yaml exists already"]),
-    ("no pictures wanted", ["data", "show", "--count", "0"], USAGE, ["--count"]),
+    ("no images wanted", ["data", "show", "--count", "0"], USAGE, ["--count"]),
     ("out is a file", _train("--out", "one.png"), USAGE, ["one.png: is a file", "--out"]),
     ("out below a file", _train("--out", "one.png/run"), USAGE, ["one.png/run", "--out"]),
     ("resume with config", _train("--resume", "run"), USAGE, ["--resume", "takes no --config"]),
@@ -166,7 +166,7 @@ BAD_CONFIGS: list[Case] = [
     ("folder", _train(config="a folder"), USAGE, ["'a folder' is a folder"]),
     ("empty", _train(config="empty.yaml"), USAGE, ["empty.yaml:1:1: there is nothing"]),
     ("not UTF-8", _train(config="latin1.yaml"), USAGE, ["latin1.yaml:1:6", "not UTF-8"]),
-    ("picture", _train(config="one.png"), USAGE, ["one.png:1:1"]),
+    ("image", _train(config="one.png"), USAGE, ["one.png:1:1"]),
     ("list", _train(config="list.yaml"), USAGE, ["list.yaml:1:1", "a list"]),
     ("unknown section", _train(config="typo.yaml"), USAGE, [":9:1 train_: unknown key (did you mean"]),
     ("unknown key", _train(config="typo_below.yaml"), USAGE, [":7:9 train.epoch:", "did you mean 'epochs'?"]),
@@ -200,17 +200,17 @@ BAD_OVERRIDES: list[Case] = [
     ("data of a folder", ["data", "check", "root=x"], USAGE, ["'root=x'"]),
 ]
 
-BAD_PICTURES: list[Case] = [
+BAD_IMAGES: list[Case] = [
     ("missing", ["nowhere.png"], DATA, ["nowhere.png: no such file"]),
     ("0 bytes", ["zero.png"], DATA, ["zero.png: is empty"]),
     ("web page", ["page.png"], DATA, ["page.png: is a web page"]),
     ("truncated PNG", ["cut.png"], DATA, ["cut.png: is damaged or cut short"]),
     ("truncated JPEG", ["cut.jpg"], DATA, ["cut.jpg: is damaged or cut short"]),
     ("200 megapixels", ["bomb.png"], DATA, ["bomb.png: is too large"]),
-    ("folder without pictures", ["a folder"], DATA, ["a folder: a folder without pictures"]),
+    ("folder without images", ["a folder"], DATA, ["a folder: a folder without images"]),
     ("loop of links", ["loop.png"], DATA, ["loop.png: cannot be read"]),
     ("long name", [300 * "x" + ".png"], DATA, ["too long"]),
-    ("text", ["text.png"], DATA, ["text.png: is not a picture"]),
+    ("text", ["text.png"], DATA, ["text.png: is not an image"]),
     ("white", ["white.png"], DATA, ["white.png: no ink found"]),
     ("black", ["black.png"], DATA, ["black.png: no ink found"]),
     ("one pixel", ["pixel.png"], DATA, ["pixel.png: no ink found"]),
@@ -230,7 +230,7 @@ BAD_CHECKPOINTS: list[Case] = [
     ("weights missing", ["names.safetensors"], DATA, ["linear1.bias"]),
     ("training state", ["run/state.safetensors"], DATA, ["is a training state, not a checkpoint"]),
     ("folder without checkpoint", ["a folder"], DATA, ["a folder: has no model.safetensors"]),
-    ("picture", ["one.png"], DATA, ["one.png: "]),
+    ("image", ["one.png"], DATA, ["one.png: "]),
     ("below a file", ["one.png/x"], DATA, ["one.png/x"]),
     ("long name", [300 * "x"], DATA, ["xxx: there is no such file"]),
 ]
@@ -249,7 +249,7 @@ CASES = [
     *COMMAND_LINES,
     *BAD_CONFIGS,
     *BAD_OVERRIDES,
-    *[(name, ["predict", "--json", "-k", "run", *rest], *end) for name, rest, *end in BAD_PICTURES],
+    *[(name, ["predict", "--json", "-k", "run", *rest], *end) for name, rest, *end in BAD_IMAGES],
     *[(name, ["predict", "one.png", "-k", *rest], *end) for name, rest, *end in BAD_CHECKPOINTS],
     *[(name, ["eval", *rest], *end) for name, rest, *end in BAD_CHECKPOINTS],
     *BAD_DATA,
@@ -331,7 +331,7 @@ def test_a_gpu_that_is_not_there(workplace: Path) -> None:
 
 @pytest.fixture
 def forbidden(workplace: Path) -> Iterator[Path]:
-    """A folder that may be read, but not written, with a picture that may not be read."""
+    """A folder that may be read, but not written, with an image that may not be read."""
     if os.name != "posix" or os.geteuid() == 0:
         pytest.skip("permissions do not bind this user")
     folder = workplace / "forbidden"
@@ -349,7 +349,7 @@ def test_a_folder_that_may_not_be_written(forbidden: Path) -> None:
     assert "Permission denied" in outcome.err
 
 
-def test_a_picture_that_may_not_be_read(forbidden: Path, trained_run: Path) -> None:
+def test_a_image_that_may_not_be_read(forbidden: Path, trained_run: Path) -> None:
     outcome = cnn("predict", forbidden / "secret.png", "-k", trained_run)
     assert outcome.code == DATA
     assert "secret.png: may not be read" in outcome.err

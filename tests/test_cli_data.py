@@ -3,18 +3,18 @@
 import json
 from pathlib import Path
 
-import mirror
+from helpers import mirror
 import numpy as np
 import pytest
-import sets
+from helpers import sets
 import torch
-from cli import Outcome, cnn, cnn_process
+from helpers.cli import Outcome, cnn, cnn_process
 from PIL import Image
 
 from cnn_cli.config import schema
 from cnn_cli.config.adjust import data_settings
 from cnn_cli.data import mnist
-from cnn_cli.engine import build
+from cnn_cli.training import build
 from cnn_cli.errors import ExitCode
 
 SYNTHETIC = ("data.name=synthetic", "data.synthetic.train=20", "data.synthetic.test=10")
@@ -49,19 +49,19 @@ def test_get_says_where_a_published_set_lies_and_how_much_there_is(name: str, wo
         str(workplace / "data" / path) for path in sets.files(name)
     )
     classes = 26 if name == "emnist-letters" else 10
-    assert outcome.err == f"{name}: 60 train, 40 test pictures; {classes} classes\n"
+    assert outcome.err == f"{name}: 60 train, 40 test images; {classes} classes\n"
 
 
 def test_get_says_where_mnist_lies(mnist_folder: Path) -> None:
     outcome = cnn("data", "get", OFFLINE, f"data.root={mnist_folder}")
     assert sorted(outcome.out.split()) == sorted(str(path) for path in mnist_folder.glob("*.gz"))
-    assert outcome.err == "mnist: 60,000 train, 10,000 test pictures; 10 classes\n"
+    assert outcome.err == "mnist: 60,000 train, 10,000 test images; 10 classes\n"
 
 
 def test_get_draws_synthetic_digits(workplace: Path) -> None:
     outcome = cnn("data", "get", *SYNTHETIC)
     assert (outcome.code, outcome.out) == (0, f"{workplace / 'data'}\n")
-    assert outcome.err == "synthetic: 20 train, 10 test pictures; 10 classes\n"
+    assert outcome.err == "synthetic: 20 train, 10 test images; 10 classes\n"
     assert len(list((workplace / "data" / "synthetic").iterdir())) == 2
 
 
@@ -82,7 +82,7 @@ def test_a_download_writes_its_paths_and_nothing_else(
         outcome = cnn("data", "get", "data.name=kmnist")
     assert outcome.code == 0
     assert [Path(line).is_file() for line in outcome.out.splitlines()] == 4 * [True]
-    assert outcome.err == "kmnist: 60 train, 40 test pictures; 10 classes\n"
+    assert outcome.err == "kmnist: 60 train, 40 test images; 10 classes\n"
     assert capfd.readouterr() == ("", "")
 
 
@@ -95,9 +95,9 @@ def test_check_proves_every_file_and_reads_both_splits(name: str) -> None:
     parts = [json.loads(line) for line in outcome.out.splitlines()]
     assert {part["state"] for part in parts} == {"ok"}
     assert {part["part"] for part in parts} == {*sets.files(name), "train", "test"}
-    side = 32 if name in sets.COLOUR else 28
-    assert [part["detail"] for part in parts[-2:]] == [f"{n} pictures of {side}x{side}" for n in (60, 40)]
-    proof = "as its header announces" if name in sets.GREY else "MD5 as published"
+    side = 32 if name in sets.COLOR else 28
+    assert [part["detail"] for part in parts[-2:]] == [f"{n} images of {side}x{side}" for n in (60, 40)]
+    proof = "as its header announces" if name in sets.GRAY else "MD5 as published"
     for part in parts[:-2]:
         assert part["detail"] == f"{len(sets.files(name)[part['part']]):,} bytes, {proof}"
         assert Path(part["path"]).is_file()
@@ -137,9 +137,7 @@ def test_check_names_the_damaged_file(workplace: Path, monkeypatch: pytest.Monke
 def test_check_reads_data_that_nobody_published(workplace: Path) -> None:
     outcome = cnn("data", "check", *SYNTHETIC)
     assert outcome.code == 0
-    assert (
-        outcome.out == "ok        train  20 pictures, 10 classes\nok        test  10 pictures, 10 classes\n"
-    )
+    assert outcome.out == "ok        train  20 images, 10 classes\nok        test  10 images, 10 classes\n"
 
 
 # ---- show
@@ -148,16 +146,16 @@ def test_check_reads_data_that_nobody_published(workplace: Path) -> None:
 def test_show_draws_any_set(name: str) -> None:
     outcome = cnn("data", "show", f"data.name={name}", "--count", "12", "--test")
     assert (outcome.code, outcome.out) == (0, "digits.png\n")
-    assert outcome.err == f"12 of 40 pictures of {name}\n"
+    assert outcome.err == f"12 of 40 images of {name}\n"
     with Image.open("digits.png") as sheet:
-        colourful = np.ptp(np.asarray(sheet.convert("RGB")).astype(int), axis=2).max() > 0
-    assert colourful == (name in sets.COLOUR)
+        colorful = np.ptp(np.asarray(sheet.convert("RGB")).astype(int), axis=2).max() > 0
+    assert colorful == (name in sets.COLOR)
 
 
 # ---- training
 
 
-COLOUR = ("data.channels=3", "data.size=32")
+COLOR = ("data.channels=3", "data.size=32")
 QUICK = ("train.epochs=1", "train.batch_size=10", "train.threads=1", "output.plot=false", "--out", "run")
 
 
@@ -168,8 +166,8 @@ QUICK = ("train.epochs=1", "train.batch_size=10", "train.threads=1", "output.plo
         ("emnist-letters", (), 26),
         ("usps", (), 10),
         ("svhn", (), 10),
-        ("svhn", COLOUR, 10),
-        ("cifar10", COLOUR, 10),
+        ("svhn", COLOR, 10),
+        ("cifar10", COLOR, 10),
     ],
 )
 def test_the_shipped_network_learns_any_set(
@@ -218,7 +216,7 @@ def test_an_error_of_a_process_is_text_without_a_traceback(workplace: Path) -> N
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", ["kmnist", "cifar10"])
-def test_mean_and_deviation_are_those_of_the_training_pictures(
+def test_mean_and_deviation_are_those_of_the_training_images(
     name: str, channels: int, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _at_hand(name, workplace, monkeypatch)
@@ -226,17 +224,17 @@ def test_mean_and_deviation_are_those_of_the_training_pictures(
     layers = ({"flatten": None}, {"linear": "classes"})
     config = schema.Config.model_validate({"data": data.model_dump(), "model": {"layers": layers}})
     source = build.source(data)
-    preparation = build.preparation(config, source, source.train())
-    assert preparation.reading == source.reading == ("ink" if name == "kmnist" else "whole")
+    preprocessing = build.preprocessing(config, source, source.train())
+    assert preprocessing.reading == source.reading == ("ink" if name == "kmnist" else "whole")
     pixels = sets.pixels(name, "train").astype(np.float64)
     if pixels.ndim == 3:
         pixels = np.repeat(pixels[..., None], channels, 3)
     elif channels == 1:
-        grey = [np.asarray(Image.fromarray(picture).convert("L")) for picture in pixels.astype(np.uint8)]
-        pixels = np.stack(grey)[..., None].astype(np.float64)
-    assert preparation.mean == pytest.approx(tuple(pixels.mean((0, 1, 2)) / 255), abs=1e-3)
-    assert preparation.std == pytest.approx(tuple(pixels.std((0, 1, 2)) / 255), abs=1e-3)
-    inputs = preparation.inputs(source.train().store)
+        gray = [np.asarray(Image.fromarray(image).convert("L")) for image in pixels.astype(np.uint8)]
+        pixels = np.stack(gray)[..., None].astype(np.float64)
+    assert preprocessing.mean == pytest.approx(tuple(pixels.mean((0, 1, 2)) / 255), abs=1e-3)
+    assert preprocessing.std == pytest.approx(tuple(pixels.std((0, 1, 2)) / 255), abs=1e-3)
+    inputs = preprocessing.inputs(source.train().store)
     assert inputs.shape == (60, channels, 28, 28)
     if name == "kmnist":
         assert torch.allclose(inputs.std(correction=0), torch.tensor(1.0), atol=1e-3)

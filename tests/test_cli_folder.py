@@ -1,4 +1,4 @@
-"""A folder of one's own from the command line: learnt, measured, predicted; what is said when it fails."""
+"""A folder of one's own from the command line: learned, measured, predicted; what is said when it fails."""
 
 import importlib.util
 import json
@@ -9,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from albums import album, cached, picture
-from cli import cnn, spawn, wait_for
+from helpers.albums import album, cached, image
+from helpers.cli import cnn, spawn, wait_for
 from PIL import Image
 
-COLOURS = {"blue": (0, 45, 255), "green": (0, 97, 0), "red": (190, 0, 0)}
-"""Equally bright: who sees grey alone cannot tell them apart."""
+COLORS = {"blue": (0, 45, 255), "green": (0, 97, 0), "red": (190, 0, 0)}
+"""Equally bright: who sees gray alone cannot tell them apart."""
 
 CONFIG = """\
 data:
   name: folder
-  root: pictures
+  root: images
   channels: 3
   size: 16
 model:
@@ -29,11 +29,11 @@ output: {plot: false}
 """
 
 
-def coloured(path: Path, colour: str, seed: int) -> Path:
-    """A noisy picture in one colour, of some size."""
+def colored(path: Path, color: str, seed: int) -> Path:
+    """A noisy image in one color, of some size."""
     draws = np.random.default_rng(seed)
     height, width = draws.integers(20, 60, 2)
-    pixels = np.array(COLOURS[colour]) + draws.normal(0, 20, (height, width, 3))
+    pixels = np.array(COLORS[color]) + draws.normal(0, 20, (height, width, 3))
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path)
     return path
@@ -41,42 +41,42 @@ def coloured(path: Path, colour: str, seed: int) -> Path:
 
 @pytest.fixture
 def place(workplace: Path) -> Path:
-    """A working folder with `colours.yaml` and 90 pictures in three colours."""
-    (workplace / "colours.yaml").write_text(CONFIG)
+    """A working folder with `colors.yaml` and 90 images in three colors."""
+    (workplace / "colors.yaml").write_text(CONFIG)
     for seed in range(90):
-        colour = list(COLOURS)[seed % 3]
-        coloured(workplace / "pictures" / colour / f"{seed}.png", colour, seed)
+        color = list(COLORS)[seed % 3]
+        colored(workplace / "images" / color / f"{seed}.png", color, seed)
     return workplace
 
 
-def test_colours_are_learnt_evaluated_and_predicted(place):
-    trained = cnn("train", "--config", "colours.yaml", "--out", "run", "--json")
+def test_colors_are_learnt_evaluated_and_predicted(place):
+    trained = cnn("train", "--config", "colors.yaml", "--out", "run", "--json")
     assert trained.code == 0, trained.err
-    assert "training colours on folder pictures: 65 pictures, 7 for validation" in trained.err
+    assert "training colors on folder images: 65 images, 7 for validation" in trained.err
     result = json.loads(trained.out.splitlines()[-1])
-    assert (result["data"], result["n"], result["fallback"]) == ("folder pictures", 18, False)
+    assert (result["data"], result["n"], result["fallback"]) == ("folder images", 18, False)
     assert result["accuracy"] == 1
 
     evaluated = cnn("eval", "run", "--json")
     assert evaluated.code == 0, evaluated.err
     figures = json.loads(evaluated.out)
-    assert (figures["accuracy"], figures["n"], figures["data"]) == (1, 18, "folder pictures")
+    assert (figures["accuracy"], figures["n"], figures["data"]) == (1, 18, "folder images")
     assert json.loads(cnn("eval", "run", "--json", "--split", "train").out)["n"] == 65
 
-    paths = [coloured(place / f"{colour} one.png", colour, 500) for colour in COLOURS]
+    paths = [colored(place / f"{color} one.png", color, 500) for color in COLORS]
     predicted = cnn("predict", "--json", "--checkpoint", "run", *paths)
     assert predicted.code == 0, predicted.err
     answers = [json.loads(line) for line in predicted.out.splitlines()]
-    assert [answer["label"] for answer in answers] == list(COLOURS)
-    assert list(answers[0]["probabilities"]) == list(COLOURS)
+    assert [answer["label"] for answer in answers] == list(COLORS)
+    assert list(answers[0]["probabilities"]) == list(COLORS)
 
 
 def test_another_folder_can_be_evaluated(place):
-    assert cnn("train", "--config", "colours.yaml", "--out", "run").code == 0
+    assert cnn("train", "--config", "colors.yaml", "--out", "run").code == 0
     for seed in range(12):
         for split in ("train", "test"):
-            colour = list(COLOURS)[seed % 3]
-            coloured(place / "others" / split / colour / f"{seed}.png", colour, 1000 + seed)
+            color = list(COLORS)[seed % 3]
+            colored(place / "others" / split / color / f"{seed}.png", color, 1000 + seed)
     evaluated = cnn("eval", "run", "data.root=others", "--json")
     assert json.loads(evaluated.out)["n"] == 12
     album(place / "animals", 3)
@@ -85,72 +85,72 @@ def test_another_folder_can_be_evaluated(place):
     assert "folder animals has the classes cat, dog, eel" in refused.err
 
 
-def test_validation_pictures_of_its_own(place):
+def test_validation_images_of_its_own(place):
     for name, first in (("train", 0), ("val", 100), ("test", 200)):
         for seed in range(first, first + 9):
-            colour = list(COLOURS)[seed % 3]
-            coloured(place / "split" / name / colour / f"{seed}.png", colour, seed)
-    trained = cnn("train", "--config", "colours.yaml", "data.root=split")
-    assert "on folder split: 9 pictures, 9 for validation" in trained.err, trained.err
-    refused = cnn("train", "--config", "colours.yaml", "data.root=split", "data.validation=3")
+            color = list(COLORS)[seed % 3]
+            colored(place / "split" / name / color / f"{seed}.png", color, seed)
+    trained = cnn("train", "--config", "colors.yaml", "data.root=split")
+    assert "on folder split: 9 images, 9 for validation" in trained.err, trained.err
+    refused = cnn("train", "--config", "colors.yaml", "data.root=split", "data.validation=3")
     assert refused.code == 2
-    assert "folder split has validation pictures of its own" in refused.err
+    assert "folder split has validation images of its own" in refused.err
 
 
-def test_data_get_and_check_count_the_pictures(place):
-    settings = ("data.name=folder", "data.root=pictures", "data.channels=3")
+def test_data_get_and_check_count_the_images(place):
+    settings = ("data.name=folder", "data.root=images", "data.channels=3")
     got = cnn("data", "get", *settings)
-    assert (got.code, got.out) == (0, "pictures\n")
-    assert "folder pictures: 72 train, 18 test pictures; 3 classes" in got.err
+    assert (got.code, got.out) == (0, "images\n")
+    assert "folder images: 72 train, 18 test images; 3 classes" in got.err
     checked = cnn("data", "check", "--json", *settings)
     assert checked.code == 0, checked.err
     results = [json.loads(line) for line in checked.out.splitlines()]
     assert [(result["part"], result["state"]) for result in results] == [("train", "ok"), ("test", "ok")]
-    (place / "pictures" / "red" / "broken.png").write_text("no picture")
+    (place / "images" / "red" / "broken.png").write_text("no image")
     assert cnn("data", "check", *settings).code == 3
 
 
-def test_a_picture_sheet_of_a_folder(place):
+def test_a_image_sheet_of_a_folder(place):
     shown = cnn(
-        "data", "show", "--out", "sheet.png", "data.name=folder", "data.root=pictures", "data.channels=3"
+        "data", "show", "--out", "sheet.png", "data.name=folder", "data.root=images", "data.channels=3"
     )
     assert shown.code == 0, shown.err
-    assert "pictures of folder pictures" in shown.err
+    assert "images of folder images" in shown.err
     assert (place / "sheet.png").is_file()
 
 
 @pytest.mark.parametrize(
     ("settings", "code", "message"),
     [
-        (["data.root=null"], 2, "root must name the folder of the pictures"),
+        (["data.root=null"], 2, "root must name the folder of the images"),
         (["data.root=nowhere"], 3, "nowhere: no such folder"),
-        (["data.root=colours.yaml"], 3, "colours.yaml: is not a folder"),
+        (["data.root=colors.yaml"], 3, "colors.yaml: is not a folder"),
         (["model.layers=[flatten, {linear: 4}]"], 2, "4"),
     ],
 )
 def test_what_is_wrong_is_said_before_training(place, settings, code, message):
-    outcome = cnn("train", "--config", "colours.yaml", *settings)
+    outcome = cnn("train", "--config", "colors.yaml", *settings)
     assert (outcome.code, outcome.out) == (code, "")
     assert message in outcome.err
     assert outcome.err.startswith("error: ")
 
 
-def test_a_broken_picture_stops_or_is_skipped(place):
-    broken = place / "pictures" / "red" / "broken.jpg"
+def test_a_broken_image_stops_or_is_skipped(place):
+    broken = place / "images" / "red" / "broken.jpg"
     broken.write_bytes(b"\xff\xd8\xff half")
-    stopped = cnn("train", "--config", "colours.yaml")
+    stopped = cnn("train", "--config", "colors.yaml")
     assert stopped.code == 3
-    assert stopped.err.startswith(f"error: {Path('pictures/red/broken.jpg')}: is ")
+    assert stopped.err.startswith(f"error: {Path('images/red/broken.jpg')}: is ")
     assert "hint: " in stopped.err
     assert "data.folder.broken=skip" in stopped.err
-    skipped = cnn("train", "--config", "colours.yaml", "data.folder.broken=skip")
+    skipped = cnn("train", "--config", "colors.yaml", "data.folder.broken=skip")
     assert skipped.code == 0
-    assert f"warning: {Path('pictures/red/broken.jpg')}: is " in skipped.err
-    assert "65 pictures" in skipped.err
+    assert f"warning: {Path('images/red/broken.jpg')}: is " in skipped.err
+    assert "65 images" in skipped.err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C in another way")
-def test_ctrl_c_while_pictures_are_decoded(place):
+def test_ctrl_c_while_images_are_decoded(place):
     """All processes of the terminal get it. None complains, and nothing half is left."""
     for number in range(300):  # seconds of decoding, also on a quick machine
         path = place / "large" / f"class{number % 3}" / f"{number}.pgm"
@@ -159,7 +159,7 @@ def test_ctrl_c_while_pictures_are_decoded(place):
             file.write(b"P5 6000 6000 255\n" + number.to_bytes(2))
             file.truncate(36_000_017)
     process = spawn(
-        "train", "--config", "colours.yaml", "data.root=large", "data.size=256", start_new_session=True
+        "train", "--config", "colors.yaml", "data.root=large", "data.size=256", start_new_session=True
     )
     folder = place / "data" / "folders"
     wait_for(lambda: process.poll() is not None or any(folder.glob(".*.tmp")))
@@ -172,17 +172,17 @@ def test_ctrl_c_while_pictures_are_decoded(place):
 
 def test_the_cache_is_used_across_processes_and_grows_no_copies(place):
     for _ in range(2):
-        assert cnn("train", "--config", "colours.yaml", "train.epochs=1").code == 0
+        assert cnn("train", "--config", "colors.yaml", "train.epochs=1").code == 0
     first = cached(place / "data")
-    picture(place / "pictures" / "red" / "one more.png", 1)
-    assert cnn("train", "--config", "colours.yaml", "train.epochs=1").code == 0
+    image(place / "images" / "red" / "one more.png", 1)
+    assert cnn("train", "--config", "colors.yaml", "train.epochs=1").code == 0
     assert len(first) == len(cached(place / "data")) == 2
     assert first != cached(place / "data")
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
-def test_the_benchmark_of_many_pictures_on_a_few(place, monkeypatch):
-    """The same as 200,000 pictures on 300: little memory, the same result from the cache, Pillow's pixels."""
+def test_the_benchmark_of_many_images_on_a_few(place, monkeypatch):
+    """The same as 200,000 images on 300: little memory, the same result from the cache, Pillow's pixels."""
     path = Path(__file__).parents[1] / "benchmarks" / "folder.py"
     monkeypatch.syspath_prepend(path.parent)
     spec = importlib.util.spec_from_file_location("folder_benchmark", path)
@@ -192,7 +192,7 @@ def test_the_benchmark_of_many_pictures_on_a_few(place, monkeypatch):
     report = benchmark.report(place / "bench", 300)
     first, second = report["first"], report["second"]
     assert first["test_accuracy"] == second["test_accuracy"]
-    assert first["test_pictures"] == 60
+    assert first["test_images"] == 60
     assert 100 < max(first["peak_memory_mb"], second["peak_memory_mb"]) < 2000
 
     (pixels,) = (place / "bench" / "cache" / "folders").glob("*.npy")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import typer.main
-from cli import cnn
+from helpers.cli import cnn
 
 import cnn_cli
 from cnn_cli.cli.app import app

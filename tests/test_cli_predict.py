@@ -1,4 +1,4 @@
-"""`cnn predict` on streams of pictures: what may be named, what is written, what the sheets show."""
+"""`cnn predict` on streams of images: what may be named, what is written, what the sheets show."""
 
 import csv
 import io
@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli import cnn, digit
+from helpers.cli import cnn, digit
 from PIL import Image
 
 from cnn_cli.errors import ExitCode
-from cnn_cli.tools import readings
+from cnn_cli.report import prediction_sheets as readings
 
 
 @pytest.fixture
@@ -45,12 +45,12 @@ def test_a_list(scans, trained_run, text, name):
     ("arguments", "code", "message"),
     [
         (["--json", "--csv", "one.png"], ExitCode.USAGE, "--json and --csv: choose one"),
-        (["-", "--files-from", "-"], ExitCode.USAGE, "stdin holds one picture or one list"),
-        (["-", "-"], ExitCode.USAGE, "stdin holds one picture or one list"),
+        (["-", "--files-from", "-"], ExitCode.USAGE, "stdin holds one image or one list"),
+        (["-", "-"], ExitCode.USAGE, "stdin holds one image or one list"),
         (["--sheet", "x.png", "--show-input", "x.png", "one.png"], ExitCode.USAGE, "are one file, x.png"),
-        ([], ExitCode.USAGE, "predict needs a PICTURE or --files-from"),
+        ([], ExitCode.USAGE, "predict needs a IMAGE or --files-from"),
         (["--files-from", "nowhere.txt"], ExitCode.DATA, "nowhere.txt: cannot be read: No such file"),
-        (["--files-from", "-"], ExitCode.DATA, "stdin: names no picture"),
+        (["--files-from", "-"], ExitCode.DATA, "stdin: names no image"),
         (["none/*.png"], ExitCode.DATA, "none/*.png: fits no file"),
         (["--sheet", "one.png/x.png", "one.png"], ExitCode.DATA, "one.png/x.png: cannot be written"),
     ],
@@ -91,20 +91,20 @@ def test_what_was_found_is_said_before_the_answer(workplace, trained_run):
 
 def test_what_was_found_is_data_in_json(workplace, trained_run):
     outcome = cnn("predict", "one.png", "--json", "--explain", "-k", trained_run)
-    findings = json.loads(outcome.out)["findings"]
-    assert findings["size"] == [100, 100]
-    assert findings["ink"] == pytest.approx([45, 15, 55, 86], abs=4)
-    assert "findings" not in json.loads(cnn("predict", "one.png", "--json", "-k", trained_run).out)
+    explanation = json.loads(outcome.out)["explanation"]
+    assert explanation["size"] == [100, 100]
+    assert explanation["ink"] == pytest.approx([45, 15, 55, 86], abs=4)
+    assert "explanation" not in json.loads(cnn("predict", "one.png", "--json", "-k", trained_run).out)
     assert "pixels" not in outcome.out
 
 
 def test_a_sheet_shows_what_the_network_saw(workplace, trained_run):
-    from cnn_cli.image.prepare import Form, prepare
+    from cnn_cli.image.preprocess import InputFormat, preprocess
 
     outcome = cnn("predict", "one.png", "nowhere.png", "one.png", "--sheet", "sheet.png", "-k", trained_run)
     assert outcome.code == ExitCode.DATA
     assert "sheet: sheet.png" in outcome.err
-    seen = np.kron(prepare(Path("one.png"), Form(), name="")[0], np.ones((3, 3)))
+    seen = np.kron(preprocess(Path("one.png"), InputFormat(), name="")[0], np.ones((3, 3)))
     shown = np.asarray(Image.open("sheet.png").convert("L"), int)
     halves = np.split(shown, 2, axis=1)
     for half in halves:

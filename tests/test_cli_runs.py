@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cli import SLOWER, TINY, Outcome, cnn, environment, lines_of, spawn, wait_for
+from helpers.cli import SLOWER, TINY, Outcome, cnn, environment, lines_of, spawn, wait_for
 from PIL import Image
 
 from cnn_cli.errors import ExitCode
@@ -77,7 +77,7 @@ def test_without_validation_everything_is_learnt_and_the_last_weights_are_kept(w
         *TRAIN, "data.validation=0", "train.epochs=3", "train.ema=0.9", "output.plot=true", "--json"
     )
     assert outcome.code == 0, outcome.err
-    assert "300 pictures, none for validation: the last weights are kept;" in outcome.err
+    assert "300 images, none for validation: the last weights are kept;" in outcome.err
     *epochs, result = map(json.loads, outcome.out.splitlines())
     assert [epoch["validation_accuracy"] for epoch in epochs] == [None] * 3
     assert (result["epoch"], result["n"]) == (3, 100)
@@ -185,7 +185,7 @@ def test_ctrl_c_before_the_training(workplace: Path, monkeypatch: pytest.MonkeyP
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cnn_cli.engine.build.source", interrupted)
+    monkeypatch.setattr("cnn_cli.training.build.source", interrupted)
     outcome = cnn(*TRAIN)
     assert outcome.code == ExitCode.INTERRUPTED
     assert outcome.err.strip() == "interrupted"
@@ -214,7 +214,7 @@ def test_out_of_memory_names_the_setting_to_lower(workplace: Path, monkeypatch: 
     def no_memory(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("cnn_cli.engine.train.TrainingLoop._take_step", no_memory)
+    monkeypatch.setattr("cnn_cli.training.loop.TrainingLoop._take_step", no_memory)
     outcome = cnn(*TRAIN)
     assert outcome.code == ExitCode.FAILURE
     assert "error: out of memory" in outcome.err
@@ -225,7 +225,7 @@ def test_a_fault_of_the_program_is_called_one(workplace: Path, monkeypatch: pyte
     def broken(*_: object) -> None:
         raise KeyError("oops")
 
-    monkeypatch.setattr("cnn_cli.engine.build.compute", broken)
+    monkeypatch.setattr("cnn_cli.training.build.compute", broken)
     outcome = cnn(*TRAIN)
     assert outcome.code == ExitCode.FAILURE
     assert "error: KeyError: 'oops'" in outcome.err
@@ -329,23 +329,23 @@ def test_eval_says_what_calibration_changed(workplace: Path, trained_run: Path) 
     assert f"temperature {figures['temperature']:.2f})" in shown
 
 
-def test_a_run_learns_from_strangers_and_repeats_itself(
+def test_a_run_learns_from_outliers_and_repeats_itself(
     workplace: Path,
 ) -> None:
     assert cnn(*TRAIN, "--out", "plain").code == 0
     for folder in ("one", "two"):
-        assert cnn(*TRAIN, "data.strangers=0.5", "--out", folder).code == 0
+        assert cnn(*TRAIN, "data.outliers=0.5", "--out", folder).code == 0
     assert weights("one") == weights("two")
     losses = [
         json.loads(Path(run, "history.jsonl").read_text().splitlines()[0])["train_loss"]
         for run in ("plain", "one")
     ]
-    assert losses[0] < losses[1]  # being sure of strangers costs
+    assert losses[0] < losses[1]  # being sure of outliers costs
 
 
 def test_a_run_learns_from_digits_cut_out_of_rows_and_repeats_itself(workplace: Path) -> None:
     plain = cnn(*TRAIN, "--out", "plain")
-    runs = [cnn(*TRAIN, "data.neighbours=0.1", "--out", folder) for folder in ("one", "two")]
+    runs = [cnn(*TRAIN, "data.touching=0.1", "--out", folder) for folder in ("one", "two")]
     assert [run.code for run in runs] == [0, 0]
     assert weights("one") == weights("two") != weights("plain")
     assert "cutting digits out of rows" in runs[0].err  # it takes a while

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli import environment
+from helpers.cli import environment
 
 IMPORTED_AFTER = """
 import io, sys
@@ -65,7 +65,7 @@ def test_a_prediction_loads_only_what_it_needs(workplace: Path, trained_run: Pat
 
 
 def test_a_training_loads_no_compiler(workplace: Path) -> None:
-    """torch's own optimiser classes would load it: as long as `import torch` once more."""
+    """torch's own optimizer classes would load it: as long as `import torch` once more."""
     modules = imported_by("train", "--config", "tiny.yaml", "--out", "run")
     assert "torch" in modules
     assert not modules & {"torch._dynamo", "sympy", "torchvision", "matplotlib"}

@@ -9,7 +9,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
-from cli import SLOWER, cnn, cnn_process, digit, screen, spawn
+from helpers.cli import SLOWER, cnn, cnn_process, digit, screen, spawn
 
 from cnn_cli import console
 from cnn_cli.cli.app import run
@@ -68,7 +68,7 @@ def test_eval_reads_the_split_that_it_is_told(trained_run: Path, split: str, cou
     assert (figures["split"], figures["n"]) == (split, count)
 
 
-def test_predict_writes_an_object_for_each_picture(workplace: Path, trained_run: Path) -> None:
+def test_predict_writes_an_object_for_each_image(workplace: Path, trained_run: Path) -> None:
     digit(workplace / "two.bmp")
     outcome = cnn("predict", "--json", "one.png", "two.bmp", "-k", trained_run)
     assert outcome.code == 0
@@ -146,7 +146,7 @@ def test_training_in_a_pipe_writes_one_line_an_epoch(workplace: Path) -> None:
     assert [line.split("  ")[0] for line in lines[3:]] == ["test accuracy", "test loss", "data", "checkpoint"]
     assert "\x1b" not in outcome.out + outcome.err
     first, *next_steps = outcome.err.splitlines()
-    assert first.startswith("training tiny on synthetic: 250 pictures, 50 for validation; cpu, float32, 1 ")
+    assert first.startswith("training tiny on synthetic: 250 images, 50 for validation; cpu, float32, 1 ")
     assert next_steps[0] == "next: cnn eval checkpoints/tiny"
 
 
@@ -234,28 +234,28 @@ def test_training_on_a_terminal_has_a_bar_and_whole_lines(workplace: Path) -> No
     assert not [line for line in shown if "━" in line or "/63" in line]  # the bar has gone
 
 
-def test_an_error_is_red_on_a_terminal_unless_colour_is_unwanted(workplace: Path) -> None:
+def test_an_error_is_red_on_a_terminal_unless_color_is_unwanted(workplace: Path) -> None:
     red = re.compile(r"\x1b\[[\d;]*31m")
-    coloured, plain = (on_a_terminal("config", "show", "x", **env) for env in ({}, {"NO_COLOR": "1"}))
-    assert red.search(coloured)
+    colored, plain = (on_a_terminal("config", "show", "x", **env) for env in ({}, {"NO_COLOR": "1"}))
+    assert red.search(colored)
     assert not red.search(plain)
-    assert screen(coloured) == screen(plain)
+    assert screen(colored) == screen(plain)
     assert screen(plain)[0] == "error: there is no config 'x'"
 
 
 # ---- stdin
 
 
-def test_a_picture_comes_through_stdin(workplace: Path, trained_run: Path) -> None:
-    with (workplace / "one.png").open("rb") as picture:
-        outcome = cnn_process("predict", "--json", "-", "one.png", "-k", trained_run, stdin=picture)
+def test_a_image_comes_through_stdin(workplace: Path, trained_run: Path) -> None:
+    with (workplace / "one.png").open("rb") as image:
+        outcome = cnn_process("predict", "--json", "-", "one.png", "-k", trained_run, stdin=image)
     assert outcome.code == 0, outcome.err
     piped, named = objects(outcome.out)
     assert (piped["path"], named["path"]) == ("-", "one.png")
     assert piped["probabilities"] == pytest.approx(named["probabilities"], rel=1e-6)
 
 
-def test_a_closed_stdin_is_an_empty_picture(
+def test_a_closed_stdin_is_an_empty_image(
     trained_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.stdin", None)  # what Python makes of `cnn predict - <&-`
@@ -263,11 +263,11 @@ def test_a_closed_stdin_is_an_empty_picture(
     assert "error: -: is empty" in capsys.readouterr().err
 
 
-# ---- several pictures
+# ---- several images
 
 
-def test_a_bad_picture_does_not_stop_the_others(workplace: Path, trained_run: Path) -> None:
-    (workplace / "bad.png").write_text("no picture")
+def test_a_bad_image_does_not_stop_the_others(workplace: Path, trained_run: Path) -> None:
+    (workplace / "bad.png").write_text("no image")
     digit(workplace / "two.png")
     outcome = cnn("predict", "--json", "one.png", "bad.png", "two.png", "nowhere.png", "-k", trained_run)
     assert outcome.code == ExitCode.DATA
@@ -287,7 +287,7 @@ def test_folders_are_read_in_the_order_of_names(workplace: Path, trained_run: Pa
     assert names == ["one.png", "folder/a.PNG", "folder/b.png", "folder/sub/c.jpg"]
 
 
-def test_more_pictures_than_fit_into_a_batch_keep_their_order(workplace: Path, trained_run: Path) -> None:
+def test_more_images_than_fit_into_a_batch_keep_their_order(workplace: Path, trained_run: Path) -> None:
     outcome = cnn("predict", *(70 * ["one.png", "nowhere.png"]), "-k", trained_run)
     assert outcome.code == ExitCode.DATA
     assert len(set(outcome.out.splitlines())) == 1

@@ -10,7 +10,7 @@ import pytest
 from cnn_cli.cli.options import placed
 from cnn_cli.config.dump import dump
 from cnn_cli.config.load import load_config, load_text
-from cnn_cli.engine import build
+from cnn_cli.training import build
 from cnn_cli.errors import ConfigError
 
 UNIT = "    unit: {parameters: [out], layers: [conv: {out: $out, kernel: 3}, relu]}\n"
@@ -84,7 +84,7 @@ WRONG = [
     (
         "",
         "    - residual: [conv: {out: 4, kernel: 3}]\n",
-        "3:7 model.layers[0].residual: no shortcut leads from 1x28x28 to the 4x26x26 of the layers",
+        "3:7 model.layers[0].residual: no shortcut is_main from 1x28x28 to the 4x26x26 of the layers",
     ),
     (
         "",
@@ -94,7 +94,7 @@ WRONG = [
     (
         "",
         "    - residual: [flatten]\n",
-        "3:7 model.layers[0].residual: no shortcut leads from 1x28x28 to the 784 of the layers",
+        "3:7 model.layers[0].residual: no shortcut is_main from 1x28x28 to the 784 of the layers",
     ),
     (
         "",
@@ -156,7 +156,7 @@ WRONG = [
     (
         "",
         "    - flatten\n    - lrn\n",
-        "4:7 model.layers[1].lrn: needs a picture but its input is a vector of 784",
+        "4:7 model.layers[1].lrn: needs an image but its input is a vector of 784",
     ),
     (
         "",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cnn_cli.config import document
 from cnn_cli.config.document import MAX_BYTES, parse, parse_value, read
-from cnn_cli.config.tree import Mark, Node
+from cnn_cli.config.tree import SourcePosition, Node
 from cnn_cli.errors import ConfigError
 
 ORDINARY = """\
@@ -59,7 +59,7 @@ PLAIN_VALUES = st.recursive(
 @given(PLAIN_VALUES)
 def test_whatever_yaml_writes_means_what_safe_load_says(value: object) -> None:
     text = yaml.safe_dump(value, allow_unicode=True)
-    assert parse_value(text, Mark("argument")).plain() == yaml.safe_load(text) == value
+    assert parse_value(text, SourcePosition("argument")).plain() == yaml.safe_load(text) == value
 
 
 @pytest.mark.parametrize(
@@ -100,11 +100,11 @@ def test_keys_are_their_text() -> None:
 
 def test_places_are_those_that_an_editor_shows() -> None:
     tree = parse("# top\nmodel:\n  layers:\n    - conv: {out: 6}\n    - relu\n", "a.yaml")
-    assert str(tree.nearest(("model",))[0].mark) == "a.yaml:2:1"
-    assert str(tree.nearest(("model", "layers", 0, "conv"))[0].mark) == "a.yaml:4:7"
-    assert str(tree.nearest(("model", "layers", 0, "conv", "out"))[0].mark) == "a.yaml:4:19"
+    assert str(tree.nearest(("model",))[0].position) == "a.yaml:2:1"
+    assert str(tree.nearest(("model", "layers", 0, "conv"))[0].position) == "a.yaml:4:7"
+    assert str(tree.nearest(("model", "layers", 0, "conv", "out"))[0].position) == "a.yaml:4:19"
     assert str(tree.nearest(("model", "layers", 0, "conv", "out"))[0].key) == "a.yaml:4:14"
-    assert str(tree.nearest(("model", "layers", 1))[0].mark) == "a.yaml:5:7"
+    assert str(tree.nearest(("model", "layers", 1))[0].position) == "a.yaml:5:7"
     assert tree.nearest(("model", "layers", 7, "x"))[1] == 2
 
 

@@ -11,7 +11,7 @@ from cnn_cli.config import load
 from cnn_cli.config.load import load_config, load_text, read, validate
 from cnn_cli.config.overrides import apply
 from cnn_cli.config.problems import MAX_PROBLEMS
-from cnn_cli.config.tree import Mark, Node
+from cnn_cli.config.tree import SourcePosition, Node
 from cnn_cli.errors import ConfigError, ExitCode
 
 SMALL = """\
@@ -227,7 +227,7 @@ def test_a_value_of_several_kinds_gives_one_line_without_pydantics_labels(
 
 
 def tree_of(value: object) -> Node:
-    here = Mark("here")
+    here = SourcePosition("here")
     if isinstance(value, dict):
         return Node({key: tree_of(item) for key, item in value.items()}, here, here)
     return Node([tree_of(item) for item in value] if isinstance(value, list) else value, here, here)

@@ -11,7 +11,7 @@ from torch import nn
 from cnn_cli.config.dump import dump
 from cnn_cli.config.load import load_config
 from cnn_cli.config.schema import Config
-from cnn_cli.engine import build
+from cnn_cli.training import build
 from cnn_cli.model.modules import Auxiliary, LocalResponseNorm, Parallel, Residual
 from cnn_cli.model.summary import count_parameters
 from cnn_cli.resources import packaged
@@ -153,7 +153,7 @@ def test_resnet_has_6n_plus_2_layers() -> None:
     assert round(count_parameters(ours) / 1e6, 2) == 0.27  # the paper's table 6
 
 
-def test_mlp_sees_no_neighbours() -> None:
+def test_mlp_sees_no_neighbors() -> None:
     ours = network("mlp")
     assert not kinds(ours, nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
     layers = kinds(ours, nn.Linear)

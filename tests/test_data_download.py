@@ -11,7 +11,7 @@ import threading
 import time
 import tracemalloc
 
-import mirror
+from helpers import mirror
 import pytest
 
 from cnn_cli.data import mnist

@@ -9,14 +9,14 @@ from unittest.mock import ANY
 import numpy as np
 import pytest
 import torch
-from albums import CLASSES, album, cached, opened, picture, stored
+from helpers.albums import CLASSES, album, cached, opened, image, stored
 from PIL import Image
 
 from cnn_cli.data.folder.layout import class_names, scan
-from cnn_cli.data.source import Options, Pictures
+from cnn_cli.data.source import Options, LabeledImages
 from cnn_cli.data.sources import classes_of, open_source
 from cnn_cli.errors import DataError
-from cnn_cli.image.prepare import Form, prepare
+from cnn_cli.image.preprocess import InputFormat, preprocess
 
 pytestmark = pytest.mark.usefixtures("cache")
 
@@ -49,9 +49,9 @@ def test_classes_labels_and_files_are_those_of_torchvisions_image_folder(root):
 
     album(root, 4, ("b", "a", "A", "Ω", "with space", "10", "9"))
     for name in ("a/notes.txt", "a/no_suffix", "b/list.csv"):
-        (root / name).write_text("not a picture")
-    picture(root / "a" / "UPPER.PNG", 7)
-    picture(root / "a" / "photo.jpeg", 8)
+        (root / name).write_text("not an image")
+    image(root / "a" / "UPPER.PNG", 7)
+    image(root / "a" / "photo.jpeg", 8)
     reference = ImageFolder(root)
     assert class_names(root) == scan(root).classes == tuple(reference.classes)
     assert files_of(root) == reference.samples
@@ -65,8 +65,8 @@ def test_nested_folders_belong_to_their_class(root):
     from torchvision.datasets import ImageFolder
 
     album(root, 2)
-    picture(root / "cat" / "deep" / "er" / "a.png", 1)
-    picture(root / "cat" / "deep.png", 2)
+    image(root / "cat" / "deep" / "er" / "a.png", 1)
+    image(root / "cat" / "deep.png", 2)
     assert sorted(files_of(root)) == sorted(ImageFolder(root).samples)
     assert files_of(root) == sorted(files_of(root))
 
@@ -74,7 +74,7 @@ def test_nested_folders_belong_to_their_class(root):
 def test_hidden_files_are_not_seen(root):
     album(root, 2)
     for path in (".git/a.png", "cat/.a.png", "dog/.thumbnails/a.png"):
-        picture(root / path, 1)
+        image(root / path, 1)
     assert len(files_of(root)) == 6
     assert class_names(root) == CLASSES
 
@@ -103,7 +103,7 @@ def test_odd_names_and_what_is_no_file(root):
         "x" * 250 + ".png",
     ]
     for seed, name in enumerate(names, 50):
-        picture(root / "cat" / "plain.png", seed).rename(root / "cat" / name)
+        image(root / "cat" / "plain.png", seed).rename(root / "cat" / name)
     os.mkfifo(root / "cat" / "pipe.png")
     (root / "cat" / "folder.png").mkdir()
     assert {Path(path).name for path, label in files_of(root) if label == 0} == {"000.png", *names}
@@ -141,24 +141,24 @@ def test_a_class_may_be_called_train(root):
 def test_pixels_are_those_that_pillow_gives(root, channels, mode):
     for split in ("train", "test", "val"):
         album(root / split, 3, seed=ord(split[0]))
-        picture(root / split / "dog" / "wide.png", ord(split[1]), size=(41, 20))
+        image(root / split / "dog" / "wide.png", ord(split[1]), size=(41, 20))
     source = opened(root, 9, channels)
     assert (source.name, source.requested, source.is_fallback) == ("folder album", "folder album", False)
     assert (source.classes, source.reading) == (CLASSES, "whole")
-    for split, pictures in (("train", source.train()), ("test", source.test()), ("val", source.validation())):
+    for split, images in (("train", source.train()), ("test", source.test()), ("val", source.validation())):
         paths = sorted((root / split).rglob("*.png"))
         expected = np.stack([middle(path, 9, mode) for path in paths])
-        np.testing.assert_array_equal(pictures.take(slice(None)).numpy(), expected)
-        assert pictures.labels.tolist() == [CLASSES.index(path.parent.name) for path in paths]
+        np.testing.assert_array_equal(images.take(slice(None)).numpy(), expected)
+        assert images.labels.tolist() == [CLASSES.index(path.parent.name) for path in paths]
     assert source.train().store.data_ptr() == source.test().store.data_ptr()
 
 
-def test_many_pictures_are_decoded_by_processes_to_the_same(root, monkeypatch):
+def test_many_images_are_decoded_by_processes_to_the_same(root, monkeypatch):
     album(root / "train", 30)
     album(root / "test", 10, seed=1)
     plain = stored(opened(root))
-    monkeypatch.setattr("cnn_cli.data.folder.workers._cores", lambda: 3)
-    monkeypatch.setattr("cnn_cli.data.folder.store.JOB_PICTURES", 7)
+    monkeypatch.setattr("cnn_cli.data.folder.jobs._cores", lambda: 3)
+    monkeypatch.setattr("cnn_cli.data.folder.store.JOB_IMAGES", 7)
     monkeypatch.setattr("cnn_cli.data.folder.digests.CHUNK", 11)
     shutil.rmtree(Path(os.environ["CNN_DATA"]))
     seen = []
@@ -181,14 +181,14 @@ def test_ink_is_what_predict_sees(root, handdrawn_folder):
     assert source.reading == "ink"
     assert source.train().store.shape == (6, 1, 28, 28)
     ours = {pixels.tobytes() for split in ("train", "test") for pixels in stored(source, split)}
-    assert ours == {prepare(path, Form("ink"), name="").tobytes() for path in paths}
+    assert ours == {preprocess(path, InputFormat("ink"), name="").tobytes() for path in paths}
 
 
 def test_the_test_set_is_cut_in_proportion_and_by_its_seed(root):
     for label, (name, count) in enumerate({"a": 40, "b": 20, "c": 10}.items()):
         album(root, count, [name], seed=label + 1)
     source = opened(root, test=0.3)
-    counts = [torch.bincount(pictures.labels).tolist() for pictures in (source.train(), source.test())]
+    counts = [torch.bincount(images.labels).tolist() for images in (source.train(), source.test())]
     assert counts == [[28, 14, 7], [12, 6, 3]]
     both = np.concatenate([stored(source), stored(source, "test")])
     assert len(np.unique(both.reshape(70, -1), axis=0)) == 70
@@ -206,7 +206,7 @@ def test_a_test_set_is_cut_where_only_validation_has_a_folder(root):
 def test_the_source_can_be_opened_by_name(root):
     album(root)
     options = Options(root, size=8, channels=3)
-    assert isinstance(open_source("folder", options).train(), Pictures)
+    assert isinstance(open_source("folder", options).train(), LabeledImages)
     assert classes_of("folder", options) == CLASSES
 
 
@@ -218,38 +218,38 @@ def test_nothing_stands_in_for_a_folder(root):
         open_source("folder", Options(root), fallback="synthetic")
 
 
-def test_equal_pictures_share_their_pixels_and_a_test_of_known_ones_is_warned_of(root, caplog):
+def test_equal_images_share_their_pixels_and_a_test_of_known_ones_is_warned_of(root, caplog):
     album(root / "train", 3)
     album(root / "test", 2, seed=1)
     shutil.copy(root / "train" / "cat" / "000.png", root / "test" / "cat" / "copy.png")
     source = opened(root)
-    assert "1 of 7 test pictures are among the training pictures too" in caplog.text
+    assert "1 of 7 test images are among the training images too" in caplog.text
     assert len(source.train().store) == 15
     np.testing.assert_array_equal(stored(source, "test")[2], stored(source)[0])
 
 
-# ---- broken pictures
+# ---- broken images
 
 
 @pytest.fixture
 def broken(root) -> Path:
-    """Training pictures of which three cannot be used: no picture, cut short, and a link to nothing."""
+    """Training images of which three cannot be used: no image, cut short, and a link to nothing."""
     album(root / "train", 5)
     album(root / "test", 2, seed=1)
-    (root / "train" / "cat" / "002.png").write_text("no picture")
+    (root / "train" / "cat" / "002.png").write_text("no image")
     (root / "train" / "dog" / "001.png").write_bytes((root / "train" / "dog" / "002.png").read_bytes()[:300])
     (root / "train" / "eel" / "gone.png").symlink_to("nowhere.png")
     return root
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["first start", "from the cache"])
-def test_stop_names_the_broken_picture_and_how_to_go_on(broken, again, cache):
+def test_stop_names_the_broken_image_and_how_to_go_on(broken, again, cache):
     (broken / "train" / "eel" / "gone.png").unlink()
     if again:
         opened(broken, broken="skip")
     with pytest.raises(DataError) as caught:
         opened(broken)
-    assert caught.value.message.startswith(f"{broken / 'train' / 'cat' / '002.png'}: is not a picture")
+    assert caught.value.message.startswith(f"{broken / 'train' / 'cat' / '002.png'}: is not an image")
     assert "data.folder.broken=skip" in str(caught.value.hint)
     assert [name for name in cached(cache) if name.endswith(".npy")] == again * [ANY]  # it stopped at once
 
@@ -259,12 +259,12 @@ def test_stop_at_a_file_that_cannot_be_opened(broken, cache):
     (broken / "train" / "dog" / "001.png").unlink()
     with pytest.raises(DataError, match=r"gone\.png: no such file"):
         opened(broken)
-    assert cached(cache) == []  # before any picture was decoded
+    assert cached(cache) == []  # before any image was decoded
 
 
 def test_skip_leaves_them_out_and_says_so_at_every_start(broken, caplog, monkeypatch):
-    monkeypatch.setattr("cnn_cli.data.folder.store.JOB_PICTURES", 4)
-    monkeypatch.setattr("cnn_cli.data.folder.workers._cores", lambda: 1)
+    monkeypatch.setattr("cnn_cli.data.folder.store.JOB_IMAGES", 4)
+    monkeypatch.setattr("cnn_cli.data.folder.jobs._cores", lambda: 1)
     for _ in range(2):
         caplog.clear()
         source = opened(broken, broken="skip")
@@ -279,14 +279,14 @@ def test_skip_leaves_them_out_and_says_so_at_every_start(broken, caplog, monkeyp
     np.testing.assert_array_equal(stored(source), np.stack([middle(path, 8, "RGB") for path in good]))
 
 
-def test_of_many_broken_pictures_the_number_is_told(root, caplog):
+def test_of_many_broken_images_the_number_is_told(root, caplog):
     album(root, 12)
     for number in range(2, 12):
         (root / "dog" / f"{number:03}.png").write_text(str(number))
     opened(root, broken="skip")
     messages = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert len(messages) == 6
-    assert "10 pictures of 36 are skipped" in messages[-1]
+    assert "10 images of 36 are skipped" in messages[-1]
 
 
 def test_no_ink_counts_as_broken(root):
@@ -302,7 +302,7 @@ def test_a_class_of_which_nothing_is_left(root, content):
     album(root)
     for path in (root / "dog").iterdir():
         path.write_bytes(content)
-    with pytest.raises(DataError, match="no picture of class dog is left"):
+    with pytest.raises(DataError, match="no image of class dog is left"):
         opened(root, broken="skip")
 
 
@@ -313,7 +313,7 @@ def test_a_split_of_which_nothing_is_left(root, name):
     for path in (root / name).rglob("*.png"):
         path.unlink()
         path.symlink_to("nowhere")
-    with pytest.raises(DataError, match=f"no picture for {name} can be read"):
+    with pytest.raises(DataError, match=f"no image for {name} can be read"):
         opened(root, broken="skip")
 
 
@@ -334,31 +334,31 @@ def test_folders_that_cannot_be_used(root, tmp_path):
     root.unlink()
     root.mkdir()
     assert problem() == f"{root}: has no sub-folders"
-    picture(root / "one.png", 1)
+    image(root / "one.png", 1)
     assert problem() == f"{root}: has no sub-folders"
     (root / "cat").mkdir()
     assert problem() == f"{root}: has only one class, cat"
     (root / "dog").mkdir()
-    assert problem() == f"{root / 'cat'}: has no pictures"
-    picture(root / "cat" / "one.png", 1)
-    assert problem() == f"{root / 'dog'}: has no pictures"
+    assert problem() == f"{root / 'cat'}: has no images"
+    image(root / "cat" / "one.png", 1)
+    assert problem() == f"{root / 'dog'}: has no images"
 
 
 def test_splits_that_cannot_be_used(root):
     album(root / "train", 2)
     album(root / "test", 2, [*CLASSES, "fox"])
-    with pytest.raises(DataError, match="test/fox: fox is no class of the training pictures"):
+    with pytest.raises(DataError, match="test/fox: fox is no class of the training images"):
         scan(root)
     shutil.rmtree(root / "test")
     (root / "test" / "cat").mkdir(parents=True)
-    with pytest.raises(DataError, match="test: has no pictures"):
+    with pytest.raises(DataError, match="test: has no images"):
         scan(root)
     (root / "Testing").mkdir()
     with pytest.raises(DataError, match="has two folders for test: Testing and test"):
         scan(root)
     shutil.rmtree(root / "train")
     shutil.rmtree(root / "Testing")
-    picture(root / "train" / "a.png", 1)
+    image(root / "train" / "a.png", 1)
     with pytest.raises(DataError, match="has the folder test, but no folder train with one folder for each"):
         scan(root)
 

@@ -1,4 +1,4 @@
-"""The cache of decoded pictures: what is done again, and that a half or a wrong one never counts."""
+"""The cache of decoded images: what is done again, and that a half or a wrong one never counts."""
 
 import logging
 import os
@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from albums import Work, album, cached, opened, picture, stored
-from cli import environment
+from helpers.albums import Work, album, cached, opened, image, stored
+from helpers.cli import environment
 from PIL import Image
 
 from cnn_cli.data.folder import digests, store
 from cnn_cli.errors import DataError
 
 ALL = 15
-"""Pictures of an album."""
+"""Images of an album."""
 
 
 pytestmark = pytest.mark.usefixtures("cache")
@@ -37,7 +37,7 @@ def work(monkeypatch) -> Work:
 
 @pytest.fixture
 def later(monkeypatch) -> None:
-    """The pictures have lain there for a minute."""
+    """The images have lain there for a minute."""
     now = time.time_ns
     monkeypatch.setattr(time, "time_ns", lambda: now() + 60 * 10**9)
 
@@ -60,7 +60,7 @@ def flipped(path: Path, place: int) -> bytes:
 
 
 @pytest.mark.usefixtures("later")
-def test_the_second_start_reads_no_picture(root, work):
+def test_the_second_start_reads_no_image(root, work):
     first = stored(opened(root))
     assert work.done() == (ALL, ALL)
     for path in root.rglob("*.png"):
@@ -69,7 +69,7 @@ def test_the_second_start_reads_no_picture(root, work):
     assert work.done() == (0, 0)
 
 
-def test_pictures_that_have_just_changed_are_read_but_not_decoded(root, work):
+def test_images_that_have_just_changed_are_read_but_not_decoded(root, work):
     """Within the resolution of a file's times a change does not show, so such times are not believed."""
     opened(root)
     work.done()
@@ -94,10 +94,10 @@ def test_a_change_of_the_same_size_with_the_old_time_is_noticed(root, work, tmp_
 
 
 @pytest.mark.usefixtures("later")
-def test_added_and_removed_pictures_are_noticed(root, work):
+def test_added_and_removed_images_are_noticed(root, work):
     opened(root)
     work.done()
-    picture(root / "dog" / "new.png", 77)
+    image(root / "dog" / "new.png", 77)
     source = opened(root)
     assert len(source.train()) + len(source.test()) == ALL + 1
     assert work.done() == (1, ALL + 1)
@@ -109,7 +109,7 @@ def test_added_and_removed_pictures_are_noticed(root, work):
 
 
 @pytest.mark.usefixtures("later")
-def test_renamed_and_relabelled_pictures_keep_their_pixels(root, work):
+def test_renamed_and_relabeled_images_keep_their_pixels(root, work):
     before = opened(root)
     work.done()
     (root / "cat" / "000.png").rename(root / "dog" / "zzz.png")
@@ -243,7 +243,7 @@ def test_damaged_memory_of_digests_is_written_anew(root, work, cache, content, c
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, MemoryError])
 def test_an_interrupted_start_leaves_nothing_behind(root, cache, stop, monkeypatch):
-    monkeypatch.setattr(store, "JOB_PICTURES", 4)
+    monkeypatch.setattr(store, "JOB_IMAGES", 4)
 
     def interrupt(doing: str, done: int, total: int) -> None:
         if doing.startswith("decoding") and done >= 8:
@@ -256,15 +256,15 @@ def test_an_interrupted_start_leaves_nothing_behind(root, cache, stop, monkeypat
     assert len(opened(root).train()) == 12
 
 
-def test_pictures_that_change_meanwhile_are_an_error(root, cache, monkeypatch):
+def test_images_that_change_meanwhile_are_an_error(root, cache, monkeypatch):
     made = store.obtain
 
     def meddle(*arguments):
-        picture(root / "dog" / "002.png", 99)
+        image(root / "dog" / "002.png", 99)
         return made(*arguments)
 
     monkeypatch.setattr("cnn_cli.data.folder.source.obtain", meddle)
-    with pytest.raises(DataError, match=r"dog/002\.png: was changed while pictures were read"):
+    with pytest.raises(DataError, match=r"dog/002\.png: was changed while images were read"):
         opened(root)
     assert cached(cache) == []
 
@@ -296,12 +296,12 @@ def test_two_processes_make_the_same_store(root, cache):
 
 def test_a_cache_that_cannot_be_written(root, cache):
     cache.write_text("a file is in the way")
-    with pytest.raises(DataError, match=f"decoded pictures cannot be kept in {cache / 'folders'}") as caught:
+    with pytest.raises(DataError, match=f"decoded images cannot be kept in {cache / 'folders'}") as caught:
         opened(root)
     assert "CNN_DATA" in str(caught.value.hint)
 
 
-def test_a_disk_without_room_is_found_out_before_any_picture_is_decoded(root, work, monkeypatch):
+def test_a_disk_without_room_is_found_out_before_any_image_is_decoded(root, work, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 100))
     with pytest.raises(DataError, match=r"they need 0\.0 GB, and 0\.0 GB are free"):
@@ -318,7 +318,7 @@ def test_the_store_that_a_folder_had_before_goes(root, cache, tmp_path):
         opened(folder, size)
     before = set(cached(cache))
     assert len(before) == 6
-    picture(root / "cat" / "new.png", 50)
+    image(root / "cat" / "new.png", 50)
     opened(root, 8)
     after = set(cached(cache))
     assert len(after) == 6
@@ -334,7 +334,7 @@ def test_a_moved_folder_takes_its_store_with_it(root, cache, tmp_path):
     root.rename(tmp_path / "moved")
     opened(tmp_path / "moved")
     before = cached(cache)
-    picture(tmp_path / "moved" / "cat" / "new.png", 50)
+    image(tmp_path / "moved" / "cat" / "new.png", 50)
     opened(tmp_path / "moved")
     assert len(cached(cache)) == 2
     assert not set(cached(cache)) & set(before)
@@ -383,4 +383,4 @@ def test_memory_that_cannot_be_kept_does_not_stop_anybody(root, monkeypatch, cap
     monkeypatch.setattr(digests, "atomic_write", refuse)
     with caplog.at_level(logging.INFO):
         assert len(opened(root).train()) == 12
-    assert "the next start reads all pictures" in caplog.text
+    assert "the next start reads all images" in caplog.text

@@ -11,18 +11,18 @@ from cnn_cli.data import idx
 from cnn_cli.errors import DataError
 
 LABELS = bytes.fromhex("00000801 00000003 070201")
-PICTURES = bytes.fromhex("00000803 00000002 00000001 00000003 00807f ff0102")
+IMAGES = bytes.fromhex("00000803 00000002 00000001 00000003 00807f ff0102")
 
 
 def test_labels_by_hand():
     assert idx.parse(LABELS, "x").tolist() == [7, 2, 1]
 
 
-def test_pictures_by_hand():
-    pictures = idx.parse(PICTURES, "x")
-    assert pictures.dtype == np.uint8
-    assert pictures.tolist() == [[[0, 128, 127]], [[255, 1, 2]]]
-    assert pictures.flags.writeable
+def test_images_by_hand():
+    images = idx.parse(IMAGES, "x")
+    assert images.dtype == np.uint8
+    assert images.tolist() == [[[0, 128, 127]], [[255, 1, 2]]]
+    assert images.flags.writeable
 
 
 def test_reads_what_torchvision_reads(tmp_path):
@@ -43,8 +43,8 @@ def test_reads_what_torchvision_reads(tmp_path):
         (b"\0\0\x08", "3 bytes are too few"),
         (b"<!DOCTYPE html>", "begins with 0x3c21444f"),
         (bytes.fromhex("00000d01 00000001 00000000"), "begins with 0x00000d01"),  # floats
-        (PICTURES[:9], "cut short within the header, at 9 of 16 bytes"),
-        (PICTURES[:-1], "announces 2 x 1 x 3 bytes, but 5 follow"),
+        (IMAGES[:9], "cut short within the header, at 9 of 16 bytes"),
+        (IMAGES[:-1], "announces 2 x 1 x 3 bytes, but 5 follow"),
         (LABELS + b"\0", "announces 3 bytes, but 4 follow"),
         (bytes.fromhex("00000801 00000000"), "a dimension of 0"),
         (
@@ -83,7 +83,7 @@ def test_any_bytes_are_an_array_or_an_error(data):
 NUMBERS = bytes.fromhex("00000c02 00000001 00000002 00000007 ffffffff")
 
 
-@pytest.mark.parametrize("data", [LABELS, PICTURES, NUMBERS])
+@pytest.mark.parametrize("data", [LABELS, IMAGES, NUMBERS])
 def test_the_size_of_a_whole_file(data, tmp_path):
     (tmp_path / "file").write_bytes(data)
     idx.check_size(tmp_path / "file")
@@ -92,10 +92,10 @@ def test_the_size_of_a_whole_file(data, tmp_path):
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
-        (PICTURES[:-1], "cut short: 21 of 22 bytes"),
+        (IMAGES[:-1], "cut short: 21 of 22 bytes"),
         (NUMBERS[:-4], "cut short: 16 of 20 bytes"),
         (LABELS + b"\0", "too long: 12 of 11 bytes"),
-        (PICTURES[:15], "not an idx file"),
+        (IMAGES[:15], "not an idx file"),
         (b"", "not an idx file"),
         (b"<!DOCTYPE html>", "not an idx file"),
         (bytes.fromhex("00000d01 00000001 00000000"), "not an idx file"),  # floats

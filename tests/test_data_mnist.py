@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import mirror
+from helpers import mirror
 import platformdirs
 import pytest
 
@@ -50,7 +50,7 @@ def extracted_folder(mnist_folder, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def labels_only(monkeypatch) -> None:
-    """Leave out the pictures, which take half a second to verify."""
+    """Leave out the images, which take half a second to verify."""
     monkeypatch.setattr(mnist, "FILES", mnist.FILES[:2])
 
 

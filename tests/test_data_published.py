@@ -9,13 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import mirror
+from helpers import mirror
 import numpy as np
 import pytest
-import sets
+from helpers import sets
 import torch
 from PIL import Image
-from sets import COUNTS, NAMES
+from helpers.sets import COUNTS, NAMES
 
 from cnn_cli.config.schema import Data
 from cnn_cli.data import vision
@@ -57,7 +57,7 @@ def everything(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
-# ---- the pictures
+# ---- the images
 
 
 def test_every_name_of_the_config_is_a_source() -> None:
@@ -66,34 +66,34 @@ def test_every_name_of_the_config_is_a_source() -> None:
     assert set(SETS) == set(NAMES)
 
 
-def test_pictures_and_labels_are_torchvisions(name: str, tmp_path: Path) -> None:
+def test_images_and_labels_are_torchvisions(name: str, tmp_path: Path) -> None:
     sets.lay(sets.files(name), tmp_path)
     source = offline(name, tmp_path)
     assert (source.name, source.requested, source.is_fallback) == (name, name, False)
     for split, make in source.splits.items():
-        pictures, theirs = make(), sets.torchvisions(name, tmp_path, split)
-        assert len(pictures) == len(theirs) == COUNTS[split]
+        images, theirs = make(), sets.torchvisions(name, tmp_path, split)
+        assert len(images) == len(theirs) == COUNTS[split]
         images, numbers = zip(*(theirs[i] for i in range(len(theirs))), strict=True)
         expected = np.stack([np.asarray(image) for image in images])
-        if name in sets.COLOUR:
+        if name in sets.COLOR:
             expected = expected.transpose(0, 3, 1, 2)
         elif name.startswith("emnist"):
             expected = expected.transpose(0, 2, 1)[:, None]
         else:
             expected = expected[:, None]
         if name != "usps":
-            assert np.array_equal(pictures.store.numpy(), expected)
-        assert pictures.labels.tolist() == [number - (name == "emnist-letters") for number in numbers]
-        assert pictures.store.is_contiguous()
+            assert np.array_equal(images.store.numpy(), expected)
+        assert images.labels.tolist() == [number - (name == "emnist-letters") for number in numbers]
+        assert images.store.is_contiguous()
 
 
-def test_pictures_and_labels_are_the_original_ones(name: str, tmp_path: Path) -> None:
+def test_images_and_labels_are_the_original_ones(name: str, tmp_path: Path) -> None:
     sets.lay(sets.files(name), tmp_path)
     for split, make in offline(name, tmp_path).splits.items():
-        pictures = make()
-        assert pictures.labels.tolist() == sets.labels(name, split).tolist()
+        images = make()
+        assert images.labels.tolist() == sets.labels(name, split).tolist()
         if name != "usps":
-            seen = pictures.store.permute(0, 2, 3, 1).squeeze(-1).numpy()
+            seen = images.store.permute(0, 2, 3, 1).squeeze(-1).numpy()
             assert np.array_equal(seen, sets.pixels(name, split))
 
 
@@ -124,17 +124,17 @@ def test_letters_are_named_as_emnists_own_mapping_has_them(
 def test_usps_looks_like_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sets.publish(monkeypatch, "usps", mirror.refused())
     sets.lay(sets.files("usps"), tmp_path)
-    pictures = offline("usps", tmp_path).train()
+    images = offline("usps", tmp_path).train()
     theirs = sets.torchvisions("usps", tmp_path, "train")
     for i in range(len(theirs)):
         box = np.asarray(theirs[i][0].resize((20, 20), Image.Resampling.BILINEAR))
         top, left = place_by_mass(box, 28)
         expected = np.pad(box.astype(int), ((top, 8 - top), (left, 8 - left)))
-        assert abs(pictures.store[i, 0].numpy() - expected).max() <= 1  # Pillow rounds between two passes
+        assert abs(images.store[i, 0].numpy() - expected).max() <= 1  # Pillow rounds between two passes
 
 
 def test_usps_lies_by_its_mass_whatever_its_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bar at the left edge, one at the top, and blank paper, which has no centre."""
+    """A bar at the left edge, one at the top, and blank paper, which has no center."""
     digits = np.zeros((3, 16, 16), np.uint8)
     digits[0, :, :2] = digits[1, :2] = 255
     text = sets.libsvm(digits, np.array([1, 2, 3]))
@@ -160,12 +160,12 @@ def test_qmnists_training_set_is_mnists(mnist_folder: Path, tmp_path: Path) -> N
         base = f"QMNIST/raw/qmnist-{split}"
         sets.lay({f"{base}-images-idx3-ubyte": sets.idx(some)}, tmp_path)
         sets.lay({f"{base}-labels-idx2-int": sets.idx(rows)}, tmp_path)
-    pictures = offline("qmnist", tmp_path).train()
-    assert torch.equal(pictures.store, mnist.store[:500])
-    assert torch.equal(pictures.labels, mnist.labels[:500])
+    images = offline("qmnist", tmp_path).train()
+    assert torch.equal(images.store, mnist.store[:500])
+    assert torch.equal(images.labels, mnist.labels[:500])
 
 
-def test_what_counts_in_a_picture() -> None:
+def test_what_counts_in_a_image() -> None:
     whole = {name for name in NAMES if SETS[name].reading == "whole"}
     assert whole == {"fashion-mnist", "svhn", "cifar10"}
 
@@ -258,7 +258,7 @@ def test_no_network(name: str, tmp_path: Path) -> None:
 
 KILLED = """
 import os, signal, sys
-import mirror, pytest, sets
+from helpers import mirror, pytest, sets
 from pathlib import Path
 from cnn_cli.data.source import Options
 from cnn_cli.data.sources import open_source
@@ -373,12 +373,10 @@ def test_labels_beyond_the_classes(kmnist: str, tmp_path: Path) -> None:
         offline(kmnist, tmp_path)
 
 
-def test_more_pictures_than_labels(kmnist: str, tmp_path: Path) -> None:
+def test_more_images_than_labels(kmnist: str, tmp_path: Path) -> None:
     path = "KMNIST/raw/t10k-labels-idx1-ubyte"
     sets.lay(sets.files(kmnist) | {path: sets.idx(np.zeros(7, np.uint8))}, tmp_path)
-    with pytest.raises(
-        DataError, match=r"kmnist is not in .*: test is damaged \(40 pictures, but 7 labels\)"
-    ):
+    with pytest.raises(DataError, match=r"kmnist is not in .*: test is damaged \(40 images, but 7 labels\)"):
         offline(kmnist, tmp_path)
 
 

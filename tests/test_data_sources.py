@@ -3,7 +3,7 @@
 import logging
 from types import SimpleNamespace
 
-import mirror
+from helpers import mirror
 import numpy as np
 import pytest
 import torch
@@ -11,7 +11,7 @@ import torch
 import cnn_cli.data
 from cnn_cli.data import mnist
 from cnn_cli.data.source import Drawing, Options
-from cnn_cli.data.sources import Pictures, Source, open_source
+from cnn_cli.data.sources import LabeledImages, Source, open_source
 from cnn_cli.errors import ConfigError, DataError
 
 
@@ -45,16 +45,16 @@ def test_mnist_equals_torchvisions(mnist_folder, tmp_path, monkeypatch):
     source = open_("mnist", tmp_path)
     assert (source.name, source.requested, source.is_fallback) == ("mnist", "mnist", False)
     monkeypatch.setattr(MNIST, "mirrors", [mirror.refused()])
-    for pictures, train in ((source.train(), True), (source.test(), False)):
+    for images, train in ((source.train(), True), (source.test(), False)):
         expected = MNIST(tmp_path, train=train, download=True)
-        assert pictures.store.dtype == torch.uint8
-        assert torch.equal(pictures.store, expected.data.unsqueeze(1))
-        assert torch.equal(pictures.labels, expected.targets)
-        assert len(pictures) == len(expected)
+        assert images.store.dtype == torch.uint8
+        assert torch.equal(images.store, expected.data.unsqueeze(1))
+        assert torch.equal(images.labels, expected.targets)
+        assert len(images) == len(expected)
     assert list(source.classes) == [name[0] for name in MNIST.classes]
 
 
-def test_the_pictures_may_be_changed_without_changing_the_source(mnist_folder):
+def test_the_images_may_be_changed_without_changing_the_source(mnist_folder):
     source = open_("mnist", mnist_folder)
     source.test().store.zero_()
     assert source.test().store.any()
@@ -72,20 +72,20 @@ def test_files_are_at_hand_once_opened(mnist_folder, tmp_path):
 def test_synthetic(drawn, tmp_path):
     source = open_("synthetic", tmp_path)
     assert drawn == []  # nothing is drawn before it is asked for
-    pictures = source.train()
-    assert pictures.store.shape == (50, 1, 28, 28)
-    assert pictures.labels.tolist() == [i % 10 for i in range(50)]
+    images = source.train()
+    assert images.store.shape == (50, 1, 28, 28)
+    assert images.labels.tolist() == [i % 10 for i in range(50)]
     assert len(source.test()) == 20
     assert (source.name, source.is_fallback, source.classes) == ("synthetic", False, tuple("0123456789"))
     assert [call[:2] for call in drawn] == [(tmp_path, 50), (tmp_path, 20)]
 
 
 def test_really_drawn_digits(tmp_path):
-    """Without the stand-in: train and test share no picture, and asking again gives the same ones."""
+    """Without the stand-in: train and test share no image, and asking again gives the same ones."""
     source = open_("synthetic", tmp_path)
     train, test = source.train(), source.test()
-    assert {picture.numpy().tobytes() for picture in train.store}.isdisjoint(
-        picture.numpy().tobytes() for picture in test.store
+    assert {image.numpy().tobytes() for image in train.store}.isdisjoint(
+        image.numpy().tobytes() for image in test.store
     )
     assert (train.store.amax((1, 2, 3)) > 128).all()
     assert torch.equal(source.train().store, train.store)
@@ -165,24 +165,24 @@ def test_unknown_name(tmp_path):
         (torch.zeros(3, 2, 2).byte(), torch.zeros(3).long(), r"not uint8 \[3, 2, 2\]"),
         (torch.zeros(3, 1, 2, 2).byte(), torch.zeros(3).byte(), r"int64 \[N\], not uint8 \[3\]"),
         (torch.zeros(3, 1, 2, 2).byte(), torch.zeros(3, 1).long(), r"not int64 \[3, 1\]"),
-        (torch.zeros(3, 1, 2, 2).byte(), torch.zeros(2).long(), "3 pictures, but 2 labels"),
+        (torch.zeros(3, 1, 2, 2).byte(), torch.zeros(2).long(), "3 images, but 2 labels"),
     ],
 )
-def test_pictures_that_do_not_fit_together(images, labels, problem):
+def test_images_that_do_not_fit_together(images, labels, problem):
     with pytest.raises(DataError, match=problem):
-        Pictures(images, labels)
+        LabeledImages(images, labels)
 
 
-def counted(count: int) -> Pictures:
-    """Pictures of one pixel that say which they are."""
-    return Pictures(torch.arange(count, dtype=torch.uint8).view(-1, 1, 1, 1), torch.arange(count))
+def counted(count: int) -> LabeledImages:
+    """Images of one pixel that say which they are."""
+    return LabeledImages(torch.arange(count, dtype=torch.uint8).view(-1, 1, 1, 1), torch.arange(count))
 
 
-def test_a_subset_of_a_subset_takes_the_right_pictures_and_copies_none():
-    pictures = counted(20)
-    some = pictures.subset(torch.tensor([3, 19, 4, 8])).subset(torch.tensor([2, 1, 1]))
+def test_a_subset_of_a_subset_takes_the_right_images_and_copies_none():
+    images = counted(20)
+    some = images.subset(torch.tensor([3, 19, 4, 8])).subset(torch.tensor([2, 1, 1]))
     assert some.take(slice(None)).flatten().tolist() == some.labels.tolist() == [4, 19, 19]
     assert some.take(torch.tensor([1, 0])).flatten().tolist() == [19, 4]
     assert some.take(slice(1)).flatten().tolist() == [4]
-    assert some.store.data_ptr() == pictures.store.data_ptr()
+    assert some.store.data_ptr() == images.store.data_ptr()
     assert len(some) == 3

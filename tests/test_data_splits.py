@@ -58,8 +58,8 @@ def test_seed_decides_and_the_global_generator_does_not():
     assert not torch.equal(split(labels, 100, seed=6)[1], first)
 
 
-def test_every_picture_can_be_drawn():
-    """400 times 8 of 20 pictures: each is drawn 160 times, with a standard deviation of 9.8."""
+def test_every_image_can_be_drawn():
+    """400 times 8 of 20 images: each is drawn 160 times, with a standard deviation of 9.8."""
     counts = torch.zeros(20)
     for seed in range(400):
         counts[split(torch.arange(20) % 4, 8, seed)[1]] += 1
@@ -76,13 +76,11 @@ def test_empty_validation_set():
 
 @pytest.mark.parametrize("count", [-1, 3, 4])
 def test_impossible_counts(count):
-    with pytest.raises(
-        DataError, match=f"a validation set of {count} cannot be cut from 3 training pictures"
-    ):
+    with pytest.raises(DataError, match=f"a validation set of {count} cannot be cut from 3 training images"):
         split(torch.tensor([0, 1, 1]), count, seed=0)
 
 
-def test_no_pictures_at_all():
+def test_no_images_at_all():
     train, validation = split(torch.zeros(0, dtype=torch.int64), 0, seed=0)
     assert len(train) == len(validation) == 0
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cli import Outcome, cnn, digit, environment
+from helpers.cli import Outcome, cnn, digit, environment
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,4 +1,4 @@
-"""A digit is normalised as MNIST's are: box, stroke width, centre of mass."""
+"""A digit is normalized as MNIST's are: box, stroke width, center of mass."""
 
 import numpy as np
 import pytest
@@ -12,11 +12,11 @@ from cnn_cli.image.fit import _dilate, fit, stroke_width
 
 def hook(side: int, width: int) -> np.ndarray:
     """A bent stroke with soft edges: float32 [side, side]."""
-    picture = Image.new("L", (2 * side, 2 * side))
+    image = Image.new("L", (2 * side, 2 * side))
     line = [(0.2, 0.2), (0.7, 0.15), (0.6, 0.5), (0.5, 0.8)]
     points = [(2 * side * x, 2 * side * y) for x, y in line]
-    ImageDraw.Draw(picture).line(points, fill=255, width=2 * width, joint="curve")
-    return np.asarray(picture.reduce(2), np.float32) / 255
+    ImageDraw.Draw(image).line(points, fill=255, width=2 * width, joint="curve")
+    return np.asarray(image.reduce(2), np.float32) / 255
 
 
 def box(image: np.ndarray) -> tuple[int, int]:
@@ -32,7 +32,7 @@ def test_strokes_of_any_width_come_out_like_mnists(width: int) -> None:
     assert max(box(image)) in (19, 20)
 
 
-def test_the_size_of_the_picture_does_not_matter() -> None:
+def test_the_size_of_the_image_does_not_matter() -> None:
     large = fit(hook(1200, 96)).astype(int)
     for side in (200, 300, 600):
         assert np.abs(fit(hook(side, side * 8 // 100)) - large).mean() < 4
@@ -56,10 +56,10 @@ def test_stroke_width_of_a_bar(width: int) -> None:
 
 
 def test_stroke_width_of_a_slanted_soft_bar() -> None:
-    picture = Image.new("L", (1600, 1600))
-    ImageDraw.Draw(picture).line([(200, 200), (1400, 1000)], fill=255, width=96)
+    image = Image.new("L", (1600, 1600))
+    ImageDraw.Draw(image).line([(200, 200), (1400, 1000)], fill=255, width=96)
     outline = 2 * (np.hypot(150, 100) + 12)
-    soft = np.asarray(picture.resize((200, 200), Image.Resampling.BOX)) / 255
+    soft = np.asarray(image.resize((200, 200), Image.Resampling.BOX)) / 255
     assert stroke_width(soft) == pytest.approx(2 * soft.sum() / outline, rel=0.2)
 
 
@@ -67,7 +67,7 @@ def test_stroke_width_of_a_slanted_soft_bar() -> None:
 def test_dilation_is_scipys(radius: int) -> None:
     ink = np.random.default_rng(radius).random((23, 31)).astype(np.float32) ** 8
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
-    expected = ndimage.grey_dilation(ink, footprint=y * y + x * x <= radius * radius, mode="constant")
+    expected = ndimage.gray_dilation(ink, footprint=y * y + x * x <= radius * radius, mode="constant")
     np.testing.assert_array_equal(_dilate(ink, radius), expected)
 
 
@@ -79,7 +79,7 @@ def test_dilation_is_scipys(radius: int) -> None:
     st.floats(0.5, 6),
     st.floats(0.001, 0.5),
 )
-def test_any_ink_is_boxed_and_centred(height: int, width: int, seed: int, blur: float, share: float) -> None:
+def test_any_ink_is_boxed_and_centered(height: int, width: int, seed: int, blur: float, share: float) -> None:
     random = np.random.default_rng(seed)
     ink = ndimage.gaussian_filter((random.random((height, width)) < share).astype(np.float32), blur)
     ink = np.where(ink > 0.02, np.clip(ink * 3, 0, 1), 0).astype(np.float32)
@@ -89,8 +89,8 @@ def test_any_ink_is_boxed_and_centred(height: int, width: int, seed: int, blur: 
     assert image.any() == ink.any()
     if image.any():
         assert max(box(image)) <= 20
-        centre = np.array(ndimage.center_of_mass(image))
+        center = np.array(ndimage.center_of_mass(image))
         rows, columns = np.nonzero(image)
         for axis, places in enumerate((rows, columns)):
             pushed = places.min() == 0 or places.max() == 27  # a lop-sided digit stops at the border
-            assert abs(centre[axis] - 14) <= 0.5 + 1e-9 or pushed
+            assert abs(center[axis] - 14) <= 0.5 + 1e-9 or pushed

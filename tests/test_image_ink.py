@@ -1,4 +1,4 @@
-"""The ink is found whatever lies around it: shadows, edges, frames, neighbours, specks, rules, noise."""
+"""The ink is found whatever lies around it: shadows, edges, frames, neighbors, specks, rules, noise."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,8 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from cnn_cli.image.ink import find_ink
-from cnn_cli.image.marks import digit_mask, label
-from cnn_cli.image.paper import _closing, _light, depth, without_margin
+from cnn_cli.image.components import digit_mask, label
+from cnn_cli.image.background import _closing, _light, contrast, without_margin
 
 FIVE = [(0.60, 0.42), (0.38, 0.42), (0.36, 0.55), (0.55, 0.56), (0.60, 0.68), (0.52, 0.80), (0.36, 0.79)]
 BAR = [(0.42, 0.34), (0.66, 0.32)]  # the top of the 5, which its writer set apart
@@ -17,17 +17,17 @@ BAR = [(0.42, 0.34), (0.66, 0.32)]  # the top of the 5, which its writer set apa
 
 def five(height: int = 240, width: int = 240, stroke: float = 0.03) -> np.ndarray:
     """A 5 of two strokes that do not touch: float32 [H, W], 1 = ink, with soft edges."""
-    picture = Image.new("L", (4 * width, 4 * height), 0)
+    image = Image.new("L", (4 * width, 4 * height), 0)
     for line in (FIVE, BAR):
         points = [(4 * width * x, 4 * height * y) for x, y in line]
-        ImageDraw.Draw(picture).line(points, fill=255, width=round(4 * height * stroke), joint="curve")
-    return np.asarray(picture.resize((width, height), Image.Resampling.BOX), np.float32) / 255
+        ImageDraw.Draw(image).line(points, fill=255, width=round(4 * height * stroke), joint="curve")
+    return np.asarray(image.resize((width, height), Image.Resampling.BOX), np.float32) / 255
 
 
-def photo(ink: np.ndarray, paper: float = 200, contrast: float = 100, noise: float = 3) -> np.ndarray:
-    """Dark ink on paper, with a camera's noise."""
+def photo(ink: np.ndarray, background: float = 200, contrast: float = 100, noise: float = 3) -> np.ndarray:
+    """Dark ink on background, with a camera's noise."""
     random = np.random.default_rng(0).normal(0, noise, ink.shape)
-    return np.clip(paper - contrast * ink + random, 0, 255).astype(np.float32)
+    return np.clip(background - contrast * ink + random, 0, 255).astype(np.float32)
 
 
 def ramp(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -35,10 +35,10 @@ def ramp(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     return y.astype(np.float32), x.astype(np.float32)
 
 
-def assert_finds(grey: np.ndarray, ink: np.ndarray) -> None:
+def assert_finds(gray: np.ndarray, ink: np.ndarray) -> None:
     """The ink found is the ink drawn, the bar too, and nothing else."""
-    found = find_ink(grey)
-    assert found.shape == grey.shape
+    found = find_ink(gray)
+    assert found.shape == gray.shape
     assert found.dtype == np.float32
     assert found.min() >= 0
     assert found.max() <= 1
@@ -56,8 +56,8 @@ def test_a_drawing(side: int, stroke: float, invert: bool) -> None:
 
 @pytest.mark.parametrize("invert", [False, True])
 def test_a_photo_of_noisy_paper(invert: bool) -> None:
-    grey = photo(five(), noise=6)
-    assert_finds(255 - grey if invert else grey, five())
+    gray = photo(five(), noise=6)
+    assert_finds(255 - gray if invert else gray, five())
 
 
 @pytest.mark.parametrize("contrast", [8, 20])
@@ -72,8 +72,8 @@ def test_pencil_in_a_photo() -> None:
 @pytest.mark.parametrize("invert", [False, True])
 def test_a_lamp_at_one_side_and_dark_corners(invert: bool) -> None:
     y, x = ramp((240, 240))
-    grey = photo(five()) * (0.8 + 0.2 * x - 0.15 * (x * x + y * y))
-    assert_finds(255 - grey if invert else grey, five())
+    gray = photo(five()) * (0.8 + 0.2 * x - 0.15 * (x * x + y * y))
+    assert_finds(255 - gray if invert else gray, five())
 
 
 def test_the_shadow_of_a_hand() -> None:
@@ -85,54 +85,54 @@ def test_the_shadow_of_a_hand() -> None:
 @pytest.mark.parametrize("side", range(4))
 @pytest.mark.parametrize("wide", [4, 30])
 def test_the_edge_of_the_page(side: int, wide: int) -> None:
-    grey = np.rot90(photo(five()), side).copy()
-    grey[:wide] = 40
-    assert_finds(np.rot90(grey, -side).copy(), five())
+    gray = np.rot90(photo(five()), side).copy()
+    gray[:wide] = 40
+    assert_finds(np.rot90(gray, -side).copy(), five())
 
 
 def test_pencil_beside_a_dark_edge() -> None:
-    grey = photo(five(), contrast=30, noise=1.5)
-    grey[:, :10] = 20
-    assert_finds(grey, five())
+    gray = photo(five(), contrast=30, noise=1.5)
+    gray[:, :10] = 20
+    assert_finds(gray, five())
 
 
 def test_a_speck_beside_the_digit() -> None:
-    grey = photo(five())
-    grey[172:176, 176:180] = 30
-    assert_finds(grey, five())
+    gray = photo(five())
+    gray[172:176, 176:180] = 30
+    assert_finds(gray, five())
 
 
 def test_a_page_on_a_dark_desk() -> None:
-    grey = np.pad(photo(five()), 50, constant_values=50)
-    assert_finds(grey, np.pad(five(), 50))
+    gray = np.pad(photo(five()), 50, constant_values=50)
+    assert_finds(gray, np.pad(five(), 50))
 
 
 @pytest.mark.parametrize("tone", [255, 0])
 def test_a_page_pasted_on_a_square(tone: float) -> None:
-    grey = np.full((360, 360), tone, np.float32)
-    grey[60:300, 60:300] = photo(five(), paper=170)
-    assert_finds(grey, np.pad(five(), 60))
+    gray = np.full((360, 360), tone, np.float32)
+    gray[60:300, 60:300] = photo(five(), background=170)
+    assert_finds(gray, np.pad(five(), 60))
 
 
 @pytest.mark.parametrize("inset", [0, 8])
 def test_a_frame(inset: int) -> None:
-    picture = Image.fromarray(255 - 255 * five(480, 480))
-    framed = picture.convert("L")
+    image = Image.fromarray(255 - 255 * five(480, 480))
+    framed = image.convert("L")
     ImageDraw.Draw(framed).rectangle((inset, inset, 479 - inset, 479 - inset), outline=30, width=6)
     assert_finds(np.asarray(framed, np.float32), five(480, 480))
 
 
-def test_a_neighbour_that_the_border_cuts() -> None:
+def test_a_neighbor_that_the_border_cuts() -> None:
     ink = five()
-    ImageDraw.Draw(neighbour := Image.new("L", (240, 240))).ellipse((-25, 80, 15, 170), outline=255, width=7)
-    assert_finds(photo(np.maximum(ink, np.asarray(neighbour, np.float32) / 255)), ink)
+    ImageDraw.Draw(neighbor := Image.new("L", (240, 240))).ellipse((-25, 80, 15, 170), outline=255, width=7)
+    assert_finds(photo(np.maximum(ink, np.asarray(neighbor, np.float32) / 255)), ink)
 
 
 def test_specks() -> None:
-    grey = photo(five())
+    gray = photo(five())
     for y, x in [(10, 10), (230, 40), (20, 220), (200, 210), (120, 30)]:
-        grey[y : y + 4, x : x + 4] = 30
-    assert_finds(grey, five())
+        gray[y : y + 4, x : x + 4] = 30
+    assert_finds(gray, five())
 
 
 @pytest.mark.parametrize("squared", [False, True])
@@ -164,11 +164,11 @@ def test_a_shaded_page_alone_has_no_ink() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(2, 40), st.integers(2, 40), st.integers(0, 2**32 - 1), st.sampled_from([0.02, 0.3, 0.9]))
-def test_any_picture_gives_ink_in_range(height: int, width: int, seed: int, share: float) -> None:
+def test_any_image_gives_ink_in_range(height: int, width: int, seed: int, share: float) -> None:
     random = np.random.default_rng(seed)
-    grey = np.where(random.random((height, width)) < share, random.uniform(0, 255, (height, width)), 250)
-    ink = find_ink(grey.astype(np.float32))
-    assert ink.shape == grey.shape
+    gray = np.where(random.random((height, width)) < share, random.uniform(0, 255, (height, width)), 250)
+    ink = find_ink(gray.astype(np.float32))
+    assert ink.shape == gray.shape
     assert np.isfinite(ink).all()
     assert ink.min() >= 0
     assert ink.max() <= 1
@@ -200,13 +200,13 @@ def test_closing_is_scipys(height: int, width: int, window: int, seed: int) -> N
 def test_the_light_is_found_under_the_ink() -> None:
     y, x = ramp((200, 260))
     light = 180 + 20 * x - 30 * y + 10 * x * y - 15 * y * y
-    grey = light - 90 * five(200, 260, 0.05)
-    assert np.abs(_light(grey, float(np.median(grey))) - light).max() < 4
-    assert np.abs(_light(grey, float(np.median(grey))) - light).mean() < 1
+    gray = light - 90 * five(200, 260, 0.05)
+    assert np.abs(_light(gray, float(np.median(gray))) - light).max() < 4
+    assert np.abs(_light(gray, float(np.median(gray))) - light).mean() < 1
 
 
 def test_depth_is_measured_from_the_paper() -> None:
-    found = depth(photo(five(), contrast=90, noise=4))
+    found = contrast(photo(five(), contrast=90, noise=4))
     assert found.levels[five() == 1].mean() == pytest.approx(90, abs=4)
     assert found.noise == pytest.approx(4, rel=0.4)
 

@@ -1,4 +1,4 @@
-"""MNIST's digits in pictures of every kind are read by the network that ships."""
+"""MNIST's digits in images of every kind are read by the network that ships."""
 
 import gzip
 from io import BytesIO
@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from scenes import AXES, Scene, grid, pairwise, picture
+from helpers.scenes import AXES, Scene, grid, pairwise, image
 
-from cnn_cli.engine.checkpoint import read
+from cnn_cli.checkpoint.file import read
 from cnn_cli.errors import DataError
-from cnn_cli.image.prepare import Form, prepare
-from cnn_cli.tools.choose import shipped
+from cnn_cli.image.preprocess import InputFormat, preprocess
+from cnn_cli.checkpoint.choose import shipped
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 BAR = 0.98
-"""Share of the pictures that must be read. Of the plain digits it is 99.4 %."""
+"""Share of the images that must be read. Of the plain digits it is 99.4 %."""
 
 SAMPLE = 2000
 """Scenes of the whole grid, which has 118,240, that the slow test draws."""
@@ -43,18 +43,18 @@ def read_scenes(scenes: list[Scene], digits: tuple[np.ndarray, np.ndarray]) -> l
     network, wrong = checkpoint.network(), []
     for number, scene in enumerate(scenes):
         try:
-            pixels = prepare(picture(images[number], scene, number), Form(), name=str(scene))
+            pixels = preprocess(image(images[number], scene, number), InputFormat(), name=str(scene))
         except DataError:
             wrong.append((scene, number))
             continue
         with torch.inference_mode():
-            answer = network(checkpoint.preparation.inputs(torch.from_numpy(pixels[None]))).argmax()
+            answer = network(checkpoint.preprocessing.inputs(torch.from_numpy(pixels[None]))).argmax()
         if int(answer) != labels[number]:
             wrong.append((scene, number))
     return wrong
 
 
-def test_pictures_of_every_pair_of_kinds_are_read(digits) -> None:
+def test_images_of_every_pair_of_kinds_are_read(digits) -> None:
     scenes = pairwise()
     wrong = read_scenes(scenes, digits)
     assert len(wrong) <= (1 - BAR) * len(scenes), wrong
@@ -62,7 +62,7 @@ def test_pictures_of_every_pair_of_kinds_are_read(digits) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_pictures_of_every_kind_are_read(digits) -> None:
+def test_images_of_every_kind_are_read(digits) -> None:
     """A sample of all combinations, drawn by a fixed seed."""
     scenes = list(grid())
     chosen = np.random.default_rng(0).choice(len(scenes), SAMPLE, replace=False)
@@ -90,7 +90,7 @@ def test_the_scenes_hold_every_pair_that_exists() -> None:
 def test_a_scene_is_what_it_says(digits) -> None:
     for scene in pairwise():
         if scene.side <= 480:
-            with Image.open(BytesIO(picture(digits[0][0], scene, 0))) as file:
+            with Image.open(BytesIO(image(digits[0][0], scene, 0))) as file:
                 assert file.size == (scene.side, scene.side)
                 assert file.getexif().get(0x0112, 1) == scene.orientation
                 assert ("A" in file.mode) == (scene.alpha != "none")

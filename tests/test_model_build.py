@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from cnn_cli.config.load import load_config
-from cnn_cli.engine import build
+from cnn_cli.training import build
 from cnn_cli.errors import NetworkError
-from cnn_cli.model.build import LayerSpec, build_network, initialise, measure
-from cnn_cli.model.modules import NORMALISATION
+from cnn_cli.model.build import LayerSpec, build_network, initialize, measure
+from cnn_cli.model.modules import NORMALIZATION
 from cnn_cli.model.shapes import LayerError
 
 INPUT = (1, 28, 28)
@@ -79,7 +79,7 @@ def count(network: nn.Module) -> int:
 
 def weights(layers: list[LayerSpec], seed: int) -> dict[str, torch.Tensor]:
     network = build_network(layers, INPUT, 10)
-    initialise(network, seed)
+    initialize(network, seed)
     return network.state_dict()
 
 
@@ -98,10 +98,10 @@ def test_lenet_5_has_the_parameters_of_the_paper():
     assert [number for number in each if number] == [156, 2_416, 48_120, 10_164, 850]
 
 
-def test_the_shipped_lenet_has_no_more_beside_normalisation():
+def test_the_shipped_lenet_has_no_more_beside_normalization():
     network = build.network(load_config("lenet").config, 10)
-    normalising = sum(count(module) for module in network.modules() if isinstance(module, NORMALISATION))
-    assert count(network) - normalising <= 61_706
+    normalizing = sum(count(module) for module in network.modules() if isinstance(module, NORMALIZATION))
+    assert count(network) - normalizing <= 61_706
 
 
 def test_the_shipped_lenet_of_1998_adds_the_coefficients_of_its_pooling():
@@ -132,7 +132,7 @@ def test_shapes_on_the_way():
 @pytest.mark.parametrize("layers", [LENET, EVERY_LAYER])
 def test_the_measured_shapes_are_those_of_a_real_batch(layers):
     network = build_network(layers, INPUT, 10)
-    initialise(network, 0)
+    initialize(network, 0)
     outputs, shape = torch.rand(3, *INPUT), INPUT
     for module in network:
         outputs, shape = module(outputs), measure(module, shape)
@@ -155,8 +155,8 @@ def test_rectangles():
         ([conv(6, 5), linear(10)], (1, "linear"), "needs a vector, but its input is 6x24x24"),
         ([conv(6, 29)], (0, "conv"), "a 29x29 window does not fit the 1x28x28 input"),
         ([pool(14), conv(6, 2), pool(2)], (2, "pool"), "a 2x2 window does not fit the 6x1x1 input"),
-        ([bare("flatten"), conv(6, 5)], (1, "conv"), "needs a picture but its input is a vector of 784"),
-        ([bare("relu"), bare("flatten"), bare("flatten")], (2, "flatten"), "needs a picture"),
+        ([bare("flatten"), conv(6, 5)], (1, "conv"), "needs an image but its input is a vector of 784"),
+        ([bare("relu"), bare("flatten"), bare("flatten")], (2, "flatten"), "needs an image"),
         ([pool(2, padding=(2, 2))], (0, "pool"), "padding 2x2 is more than half of the 2x2 window"),
         ([conv(6, 4, stride=(2, 2), padding="same")], (0, "conv"), "needs an odd kernel, not 4x4"),
         ([bare("flatten"), linear(9)], (1, "linear"), "ends with 9, but the data has 10 classes"),
@@ -238,7 +238,7 @@ def test_the_weights_are_those_that_torch_draws_itself():
             *(nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)),
         )
     network = build_network(LENET, INPUT, 10)
-    initialise(network, 7)
+    initialize(network, 7)
     assert equal(network.state_dict(), theirs.state_dict())
     inputs = torch.rand(2, *INPUT)
     torch.testing.assert_close(network(inputs), theirs(inputs))

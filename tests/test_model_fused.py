@@ -1,4 +1,4 @@
-"""Normalisation, ReLU and pooling at once: what torch's three modules give, to rounding, with gradients."""
+"""Normalization, ReLU and pooling at once: what torch's three modules give, to rounding, with gradients."""
 
 import copy
 
@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cnn_cli.model import fused
-from cnn_cli.model.build import build_network, initialise
+from cnn_cli.model.build import build_network, initialize
 from cnn_cli.model.fused import Chain
 from cnn_cli.model.modules import MaxPool, Modules
 
@@ -16,7 +16,7 @@ SHAPE = (5, 4, 12, 6)
 WINDOWS = [(2, 2), (3, 2), (1, 3), (12, 6)]
 
 
-def normalisation() -> nn.BatchNorm2d:
+def normalization() -> nn.BatchNorm2d:
     """With scales of both signs."""
     norm = nn.BatchNorm2d(4)
     with torch.no_grad():
@@ -38,7 +38,7 @@ def figures(network: nn.Sequential, inputs: Tensor) -> dict[str, Tensor]:
 
 def both(pool: nn.MaxPool2d) -> tuple[Chain, nn.Sequential]:
     """The same three layers as a chain and as torch has them."""
-    norm = normalisation()
+    norm = normalization()
     ours = Chain(Modules(norm=norm, relu=nn.ReLU(), pool=pool))
     window, stride = pool.kernel_size, pool.stride
     torchs = nn.MaxPool2d(window, stride, pool.padding, ceil_mode=pool.ceil_mode)
@@ -132,7 +132,7 @@ def test_channels_last_and_bfloat16_go_torchs_way(fused_calls: list[tuple[int, i
     ],
 )
 @pytest.mark.parametrize("window", [(2, 2), (4, 1)])
-def test_a_convolution_of_pictures_gives_the_corners_of_the_windows(
+def test_a_convolution_of_images_gives_the_corners_of_the_windows(
     conv: nn.Conv2d, by_corners: bool, window: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
@@ -162,7 +162,7 @@ def test_a_built_network_takes_the_quick_way_and_keeps_torchs_names(
     norm = {"kind": "batch", "groups": 1, "eps": 1e-5}
     layers = [("conv", conv), ("norm", norm), ("relu", {}), ("pool", pool), ("flatten", {})]
     network = build_network([*layers, ("linear", {"out": 10, "bias": True})], (1, 8, 8), 10)
-    initialise(network, 1)
+    initialize(network, 1)
     plain = nn.Sequential(Modules(copy.deepcopy(network).named_children()))
     assert list(network.state_dict()) == list(plain.state_dict())
     images = torch.randn(6, 1, 8, 8)

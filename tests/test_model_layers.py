@@ -11,12 +11,12 @@ from torch import nn
 
 from cnn_cli.config.layers import Layer
 from cnn_cli.config.network import Item
-from cnn_cli.model.build import initialise
+from cnn_cli.model.build import initialize
 from cnn_cli.model.combinators import COMBINATORS
 from cnn_cli.model.layers import LAYERS
 from cnn_cli.model.shapes import LayerError, describe
 
-PICTURE = (3, 8, 10)
+IMAGE = (3, 8, 10)
 
 CONV = {
     "out": 5,
@@ -32,7 +32,7 @@ POOL = {"window": (2, 2), "kind": "max", "stride": None, "padding": (0, 0), "cei
 
 def layer(name: str, shape: tuple[int, ...], **parameters) -> nn.Module:
     module = LAYERS[name](shape, **parameters)
-    initialise(module, 0)
+    initialize(module, 0)
     return module
 
 
@@ -41,7 +41,7 @@ def random(*shape: int) -> torch.Tensor:
 
 
 def image(rows: str) -> torch.Tensor:
-    """A picture [1, 1, H, W] from lines of numbers."""
+    """An image [1, 1, H, W] from lines of numbers."""
     return torch.tensor([[float(n) for n in line.split()] for line in rows.strip().splitlines()])[None, None]
 
 
@@ -53,7 +53,7 @@ def by_hand(kernel: torch.Tensor, bias: float = 0.0, **changes) -> nn.Module:
     return module
 
 
-# The same picture and kernel as in many a lecture on convolutions.
+# The same image and kernel as in many a lecture on convolutions.
 FIVE = image("""
     1 1 1 0 0
     0 1 1 1 0
@@ -95,9 +95,9 @@ def test_a_function_takes_what_the_config_declares(name):
 @pytest.mark.parametrize("kernel", [(1, 1), (3, 3), (2, 5)])
 def test_conv(kernel, padding, stride, bias):
     module = layer(
-        "conv", PICTURE, **(CONV | {"kernel": kernel, "stride": stride, "padding": padding, "bias": bias})
+        "conv", IMAGE, **(CONV | {"kernel": kernel, "stride": stride, "padding": padding, "bias": bias})
     )
-    inputs = random(*PICTURE)
+    inputs = random(*IMAGE)
     expected = F.conv2d(inputs, module.weight, module.bias, stride, 0 if padding == "valid" else padding)
     assert module.weight.shape == (5, 3, *kernel)
     assert (module.bias is not None) == bias
@@ -107,8 +107,8 @@ def test_conv(kernel, padding, stride, bias):
 @pytest.mark.filterwarnings("ignore:Using padding=.same. with even kernel")
 @pytest.mark.parametrize("kernel", list(itertools.product(range(1, 8), [1, 4, 5])))
 def test_same_padding_is_torchs_at_stride_1(kernel):
-    module = layer("conv", PICTURE, **(CONV | {"kernel": kernel, "padding": "same"}))
-    inputs = random(*PICTURE)
+    module = layer("conv", IMAGE, **(CONV | {"kernel": kernel, "padding": "same"}))
+    inputs = random(*IMAGE)
     expected = F.conv2d(inputs, module.weight, module.bias, padding="same")
     assert module(inputs).shape == (4, 5, 8, 10)
     torch.testing.assert_close(module(inputs), expected)
@@ -131,8 +131,8 @@ def test_same_padding_with_stride_gives_the_quotient_rounded_up(size, stride, ke
 )
 def test_pool(kind, window, stride, padding):
     function = {"max": F.max_pool2d, "avg": F.avg_pool2d}[kind]
-    inputs = random(*PICTURE)
-    module = layer("pool", PICTURE, window=window, kind=kind, stride=stride, padding=padding, ceil=False)
+    inputs = random(*IMAGE)
+    module = layer("pool", IMAGE, window=window, kind=kind, stride=stride, padding=padding, ceil=False)
     torch.testing.assert_close(module(inputs), function(inputs, window, stride or window, padding))
 
 
@@ -143,7 +143,7 @@ def test_linear(bias):
     assert (module.bias is not None) == bias
 
 
-@pytest.mark.parametrize("shape", [PICTURE, (7,)])
+@pytest.mark.parametrize("shape", [IMAGE, (7,)])
 def test_norm_in_training_and_evaluation(shape):
     module, inputs = layer("norm", shape, kind="batch", groups=32, eps=1e-5), random(*shape) * 3 + 2
     mean, variance = torch.zeros(shape[0]), torch.ones(shape[0])
@@ -156,7 +156,7 @@ def test_norm_in_training_and_evaluation(shape):
 def test_dropout_drops_as_many_as_torch_and_scales_the_rest_alike(p):
     ones = torch.ones(200, 500)
     torch.manual_seed(5)
-    ours, theirs = layer("dropout", PICTURE, p=p)(ones), F.dropout(ones, p)
+    ours, theirs = layer("dropout", IMAGE, p=p)(ones), F.dropout(ones, p)
     deviation = (p * (1 - p) / ones.numel()) ** 0.5
     for dropped in (ours, theirs):
         assert abs((dropped == 0).double().mean() - p) <= 4 * deviation + 2 / 2**16
@@ -166,7 +166,7 @@ def test_dropout_drops_as_many_as_torch_and_scales_the_rest_alike(p):
 
 def test_dropout_draws_each_number_alone():
     torch.manual_seed(5)
-    kept = (layer("dropout", PICTURE, p=0.4)(torch.ones(400_000)) != 0).double()
+    kept = (layer("dropout", IMAGE, p=0.4)(torch.ones(400_000)) != 0).double()
     for distance in (1, 2, 3, 4, 8):  # four numbers share a draw
         together = (kept[:-distance] * kept[distance:]).mean()
         assert abs(together - 0.36) < 4 * (0.36 * 0.64 / len(kept)) ** 0.5
@@ -174,7 +174,7 @@ def test_dropout_draws_each_number_alone():
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
 def test_dropout_drops_the_same_gradients_in_any_layout(kind):
-    module = layer("dropout", PICTURE, p=0.4)
+    module = layer("dropout", IMAGE, p=0.4)
     plain = torch.ones(4, 6, 10, 9, dtype=kind)
     for inputs in (
         plain,
@@ -196,7 +196,7 @@ def test_dropout_drops_the_same_gradients_in_any_layout(kind):
 
 
 def test_dropout_repeats_with_the_seed_and_rests_in_evaluation():
-    module, inputs = layer("dropout", PICTURE, p=0.3), random(*PICTURE)
+    module, inputs = layer("dropout", IMAGE, p=0.3), random(*IMAGE)
     torch.manual_seed(5)
     first, second = module(inputs), module(inputs)
     torch.manual_seed(5)
@@ -216,14 +216,14 @@ def test_dropout_repeats_with_the_seed_and_rests_in_evaluation():
     ],
 )
 def test_layers_without_parameters(name, function):
-    inputs = random(*PICTURE)
-    module = layer(name, PICTURE)
+    inputs = random(*IMAGE)
+    module = layer(name, IMAGE)
     torch.testing.assert_close(module(inputs), function(inputs))
     assert not list(module.parameters())
 
 
 def test_affine():
-    module, inputs = layer("affine", PICTURE), random(*PICTURE)
+    module, inputs = layer("affine", IMAGE), random(*IMAGE)
     assert torch.equal(module(inputs), inputs)  # it starts as the identity
     module.coefficient.data, module.bias.data = torch.tensor([1.0, -2.0, 0.5]), torch.tensor([3.0, 0.0, -1.0])
     expected = torch.stack([inputs[:, 0] + 3, -2 * inputs[:, 1], inputs[:, 2] / 2 - 1], 1)
@@ -258,7 +258,7 @@ def test_same_padding_by_hand():
 
 
 def test_the_kernel_is_not_turned():
-    """Cross-correlation, as the papers and torch have it: the kernel lies on the picture as it is written."""
+    """Cross-correlation, as the papers and torch have it: the kernel lies on the image as it is written."""
     corner = image("1 0 0\n0 0 0\n0 0 0")
     assert torch.equal(by_hand(corner)(FIVE), FIVE[:, :, :3, :3])
 
@@ -274,7 +274,7 @@ COUNTING = torch.arange(25.0).view(1, 1, 5, 5)
 
 
 def test_pooling_by_hand():
-    """Rows 0-4, 5-9 ...: the largest of a 3x3 window is at its lower right, the mean is at its centre."""
+    """Rows 0-4, 5-9 ...: the largest of a 3x3 window is at its lower right, the mean is at its center."""
     change = POOL | {"window": (3, 3), "stride": (1, 1)}
     largest = layer("pool", (1, 5, 5), **change)(COUNTING)
     average = layer("pool", (1, 5, 5), **(change | {"kind": "avg"}))(COUNTING)
@@ -308,10 +308,10 @@ def test_scaled_tanh_keeps_plus_and_minus_one():
 @pytest.mark.parametrize(
     ("name", "shape", "parameters", "message"),
     [
-        ("conv", (84,), CONV, "needs a picture but its input is a vector of 84"),
-        ("pool", (84,), POOL, "needs a picture but its input is a vector of 84"),
-        ("affine", (84,), {}, "needs a picture but its input is a vector of 84"),
-        ("flatten", (84,), {}, "needs a picture but its input is a vector of 84"),
+        ("conv", (84,), CONV, "needs an image but its input is a vector of 84"),
+        ("pool", (84,), POOL, "needs an image but its input is a vector of 84"),
+        ("affine", (84,), {}, "needs an image but its input is a vector of 84"),
+        ("flatten", (84,), {}, "needs an image but its input is a vector of 84"),
         (
             "linear",
             (16, 5, 5),
@@ -328,10 +328,10 @@ def test_scaled_tanh_keeps_plus_and_minus_one():
         ),
         ("conv", (1, 2, 9), CONV | {"kernel": (5, 5), "padding": (1, 1)}, "1x2x9 input with padding 1x1"),
         ("pool", (16, 2, 2), POOL | {"window": (3, 3)}, "a 3x3 window does not fit the 16x2x2 input"),
-        ("pool", PICTURE, POOL | {"padding": (2, 0)}, "padding 2x0 is more than half of the 2x2 window"),
+        ("pool", IMAGE, POOL | {"padding": (2, 0)}, "padding 2x0 is more than half of the 2x2 window"),
         (
             "conv",
-            PICTURE,
+            IMAGE,
             CONV | {"kernel": (4, 3), "stride": (2, 2), "padding": "same"},
             "padding `same` with stride 2x2 needs an odd kernel, not 4x3",
         ),
@@ -343,7 +343,7 @@ def test_what_does_not_fit_is_refused_with_its_shapes(name, shape, parameters, m
     assert message in str(caught.value)
 
 
-def test_a_window_as_large_as_the_padded_picture_fits():
+def test_a_window_as_large_as_the_padded_image_fits():
     module = layer("conv", (1, 3, 3), **(CONV | {"kernel": (5, 5), "padding": (1, 1)}))
     assert module(random(1, 3, 3)).shape == (4, 5, 1, 1)
 

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from cnn_cli.model.build import LayerSpec, build_network, initialise
-from cnn_cli.model.summary import count_parameters, summarise
+from cnn_cli.model.build import LayerSpec, build_network, initialize
+from cnn_cli.model.summary import count_parameters, summarize
 
 LENET: list[LayerSpec] = [
     (
@@ -55,7 +55,7 @@ def lenet() -> nn.Sequential:
 
 @pytest.fixture(scope="module")
 def rows(lenet) -> dict:
-    return {row.name: row for row in summarise(lenet, (1, 28, 28)).layers}
+    return {row.name: row for row in summarize(lenet, (1, 28, 28)).layers}
 
 
 def test_multiply_adds_of_lenet(rows):
@@ -68,12 +68,12 @@ def test_multiply_adds_of_lenet(rows):
 
 
 def test_multiply_adds_are_half_of_the_operations_that_torch_counts(lenet):
-    initialise(lenet, 0)
+    initialize(lenet, 0)
     counter = FlopCounterMode(display=False)
     with counter:
         lenet.eval()(torch.rand(1, 1, 28, 28))
     affine = 400  # torch counts convolutions and matrices alone
-    assert summarise(lenet, (1, 28, 28)).multiply_adds - affine == counter.get_total_flops() / 2
+    assert summarize(lenet, (1, 28, 28)).multiply_adds - affine == counter.get_total_flops() / 2
 
 
 def test_receptive_fields_of_lenet(rows):
@@ -87,7 +87,7 @@ def test_receptive_fields_of_lenet(rows):
 
 
 def test_parameters_of_lenet(lenet):
-    summary = summarise(lenet, (1, 28, 28))
+    summary = summarize(lenet, (1, 28, 28))
     assert summary.normalisation_parameters == 2 * 6 + 2 * 84
     assert summary.parameters == 61_706 + 2 * 16 + summary.normalisation_parameters  # affine: 16 pairs
     assert summary.parameters == sum(row.parameters for row in summary.layers)
@@ -125,11 +125,11 @@ def pool(window, stride=None, padding=(0, 0), kind="max") -> LayerSpec:
 def extent(network: nn.Sequential, height: int, width: int) -> tuple[int, int]:
     """Height and width of the largest region of pixels that one output number depends on.
 
-    Each picture of the batch has one pixel that is not a number; every output that depends on it is none.
+    Each image of the batch has one pixel that is not a number; every output that depends on it is none.
     """
-    pictures = torch.rand(height * width, 1, height * width, dtype=torch.float64)
-    pictures[range(height * width), 0, range(height * width)] = torch.nan
-    outputs = network.double().eval()(pictures.view(-1, 1, height, width))
+    images = torch.rand(height * width, 1, height * width, dtype=torch.float64)
+    images[range(height * width), 0, range(height * width)] = torch.nan
+    outputs = network.double().eval()(images.view(-1, 1, height, width))
     depends = outputs.isnan().flatten(1).T.view(-1, height, width)  # [outputs, H, W]
     rows, columns = (
         depends.any(2).sum(1),
@@ -165,8 +165,8 @@ def test_receptive_field_is_what_a_broken_pixel_reaches(layers):
     height, width = 11, 13
     tail: list[LayerSpec] = [] if layers[-1][0] == "flatten" else [("flatten", {})]
     trial = build_network([*layers, *tail, ("linear", {"out": 2, "bias": True})], (1, height, width), 2)
-    initialise(trial, 0)
-    summary = summarise(trial, (1, height, width))
+    initialize(trial, 0)
+    summary = summarize(trial, (1, height, width))
     for index in range(len(layers)):
         found = extent(trial[: index + 1], height, width)
         assert summary.layers[index].receptive_field == found

@@ -16,7 +16,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 @pytest.fixture
 def nondigits(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The module, which draws three pictures of each kind."""
+    """The module, which draws three images of each kind."""
     monkeypatch.syspath_prepend(BENCHMARKS)
     module = importlib.import_module("nondigits")
     monkeypatch.setattr(module, "COUNTS", dict.fromkeys(module.COUNTS, 3))
@@ -37,9 +37,9 @@ def test_each_kind_is_drawn_the_same_every_time_and_differently_for_development(
 
 def test_all_but_empty_paper_show_something(nondigits) -> None:
     for kind, png in nondigits.non_digits(True):
-        picture = pixels(png)
-        middle = float(np.median(picture))
-        shown = (np.abs(picture - middle) > 60).mean()
+        image = pixels(png)
+        middle = float(np.median(image))
+        shown = (np.abs(image - middle) > 60).mean()
         assert (shown < 0.001) if kind == "blank" else (shown > 0.002), kind
 
 

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from cnn_cli.config.dump import dump
 from cnn_cli.config.load import load_config, load_text
-from cnn_cli.engine import build
-from cnn_cli.model.build import initialise
+from cnn_cli.training import build
+from cnn_cli.model.build import initialize
 from cnn_cli.model.modules import Auxiliary, take_auxiliary_logits
-from cnn_cli.model.summary import NetworkSummary, count_parameters, summarise
+from cnn_cli.model.summary import NetworkSummary, count_parameters, summarize
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = sorted((ROOT / "configs").glob("**/*.yaml"))
@@ -41,7 +41,7 @@ def paper(name: str, *arguments: str) -> nn.Sequential:
 
 def summary(name: str) -> NetworkSummary:
     config = load_config(f"paper/{name}").config
-    return summarise(build.network(config, build.classes(config)), build.input_shape(config))
+    return summarize(build.network(config, build.classes(config)), build.input_shape(config))
 
 
 def reference(name: str, device: str = "cpu") -> nn.Module:
@@ -57,7 +57,7 @@ def reference(name: str, device: str = "cpu") -> nn.Module:
 
 
 def _draw_statistics(network: nn.Module) -> None:
-    """Statistics and scales that a missing or misplaced normalisation would show in."""
+    """Statistics and scales that a missing or misplaced normalization would show in."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.running_mean, std=0.1)
@@ -281,9 +281,9 @@ def test_multiply_adds_are_those_of_torchvisions_documentation(name: str, billio
     ],
 )
 def test_receptive_fields_are_the_published_ones(name: str, pixels: int) -> None:
-    """Araujo et al. 2019 (distill.pub), table 1: before the average; the picture is larger."""
+    """Araujo et al. 2019 (distill.pub), table 1: before the average; the image is larger."""
     before = nn.Sequential(*_before_average(paper(name)))
-    assert summarise(before, (3, 2048, 2048)).layers[-1].receptive_field == (pixels, pixels)
+    assert summarize(before, (3, 2048, 2048)).layers[-1].receptive_field == (pixels, pixels)
 
 
 def _before_average(network: nn.Sequential) -> Iterator[nn.Module]:
@@ -307,7 +307,7 @@ def step(path: Path) -> None:
     """One forward and backward pass on the config's own input size; every weight gets a gradient."""
     config = load_config(str(path)).config
     network = build.network(config, build.classes(config)).train()
-    initialise(network, 0)
+    initialize(network, 0)
     inputs = torch.randn(2, *build.input_shape(config), generator=torch.Generator().manual_seed(0))
     logits = network(inputs)
     assert logits.shape == (2, build.classes(config))

@@ -26,14 +26,14 @@ LEVELS = (
     {"model", "data"},
     {"image"},
     {"config"},
-    {"errors", "files", "ranks", "resources"},
+    {"errors", "files", "distributed", "resources"},
 )
-"""A part imports from itself and from the levels below its own, never from a neighbour."""
+"""A part imports from itself and from the levels below its own, never from a neighbor."""
 
 ONLY_WHERE_NEEDED = {"torchvision", "matplotlib", "pooch", "requests"}
-"""Slow to import, and not needed to read a picture: imported in the function that uses them."""
+"""Slow to import, and not needed to read an image: imported in the function that uses them."""
 
-WITHOUT_TORCH = {"cli", "console", "image", "config", "errors", "files", "ranks", "resources"}
+WITHOUT_TORCH = {"cli", "console", "image", "config", "errors", "files", "distributed", "resources"}
 
 LONGEST = 300
 """Lines of a file: a longer one is asked for its second idea."""

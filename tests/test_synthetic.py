@@ -80,7 +80,7 @@ def test_format(digits: tuple[np.ndarray, np.ndarray]) -> None:
     assert len(np.unique(labels.reshape(-1, 10), axis=0)) > 390  # shuffled
 
 
-def test_ink_fits_the_box_and_is_centred(digits: tuple[np.ndarray, np.ndarray]) -> None:
+def test_ink_fits_the_box_and_is_centered(digits: tuple[np.ndarray, np.ndarray]) -> None:
     images = digits[0]
     sides = []
     for axis in (1, 2):
@@ -89,8 +89,8 @@ def test_ink_fits_the_box_and_is_centred(digits: tuple[np.ndarray, np.ndarray]) 
         mass = images.sum(axis=axis)
         middle = (mass * np.arange(28)).sum(axis=1) / mass.sum(axis=1)
         # Half a pixel by whole-pixel moves; more where the box would leave the field, as in MNIST.
-        assert np.mean(np.abs(middle - render.CENTRE) <= 0.5) > 0.995
-        assert np.abs(middle - render.CENTRE).max() < 2
+        assert np.mean(np.abs(middle - render.CENTER) <= 0.5) > 0.995
+        assert np.abs(middle - render.CENTER).max() < 2
     assert (np.maximum(*sides) == 20).all()
 
 
@@ -107,7 +107,7 @@ def test_drawing_has_not_changed_without_a_new_version() -> None:
 WAYS = [(digit, way) for digit, ways in enumerate(strokes.DIGITS) for way in ways]
 
 
-def test_every_way_of_writing_gives_its_picture() -> None:
+def test_every_way_of_writing_gives_its_image() -> None:
     images = drawing.draw_variants(np.arange(len(WAYS)), np.random.default_rng(0))
     assert len(images) == len(splines.alphabet().label) == len(WAYS)
     assert (images.max(axis=(1, 2)) == 255).all()
@@ -219,7 +219,7 @@ def test_fit_fills_the_box_and_keeps_the_aspect_ratio() -> None:
 
 
 def test_ink_is_where_pillow_draws_it() -> None:
-    """A bent line of even width, against Pillow's on a picture 16 times as large."""
+    """A bent line of even width, against Pillow's on an image 16 times as large."""
     corners = np.array([[4.0, 15.5], [10.2, 4.3], [16.4, 12.1]])
     path = np.concatenate([np.linspace(a, b, 44) for a, b in pairwise(corners)])
     depth = render._depth(path[None].astype(np.float32), np.full((1, 88), 1.6, dtype=np.float32))[0]
@@ -245,7 +245,7 @@ def test_a_gap_leaves_no_ink() -> None:
 def test_centre_moves_by_whole_pixels() -> None:
     box = np.zeros((2, 20, 20), dtype=np.uint8)
     box[0, 3, 9] = box[1, 10:13, 8:11] = 200
-    field = render.centre(box)
+    field = render.center(box)
     assert field.sum() == box.sum()
     assert np.argwhere(field[0]).tolist() == [[11, 14]]  # the box stays in the field
     assert np.argwhere(field[1]).mean(axis=0).tolist() == [14, 14]
@@ -267,7 +267,7 @@ def test_statistics_are_near_the_real_ones(
     assert np.corrcoef(*pixels)[0, 1] > 0.97
 
 
-def test_nearest_neighbour_among_drawn_digits_reads_real_ones(
+def test_nearest_neighbor_among_drawn_digits_reads_real_ones(
     digits: tuple[np.ndarray, np.ndarray], real: tuple[np.ndarray, np.ndarray]
 ) -> None:
     """84 to 86 % over seeds; 94 % among as many real ones."""

@@ -11,23 +11,23 @@ from torch import Tensor, nn
 from cnn_cli.cli.app import run
 from cnn_cli.config.load import load_text
 from cnn_cli.config.network import Item, vocabulary
-from cnn_cli.data.inputs import Preparation
-from cnn_cli.engine import build
-from cnn_cli.model.build import _Builder, initialise, measure
+from cnn_cli.data.preprocess import Preprocessing
+from cnn_cli.training import build
+from cnn_cli.model.build import _Builder, initialize, measure
 from cnn_cli.model.combinators import COMBINATORS
 from cnn_cli.model.layers import LAYERS
 from cnn_cli.model.modules import take_auxiliary_logits
-from cnn_cli.model.summary import summarise
+from cnn_cli.model.summary import summarize
 
-PICTURE = (4, 9, 11)
+IMAGE = (4, 9, 11)
 
 
-def chain(layers: list[Any], shape: tuple[int, ...] = PICTURE, classes: int = 10) -> nn.Sequential:
+def chain(layers: list[Any], shape: tuple[int, ...] = IMAGE, classes: int = 10) -> nn.Sequential:
     """Layers as a YAML has them, with weights; they need not end with logits."""
     items = [Item.model_validate(item) for item in layers]
     modules, _ = _Builder(classes).chain_at((), [(item.name, item.parameters) for item in items], shape)
     network = nn.Sequential(modules)
-    initialise(network, 0)
+    initialize(network, 0)
     return network.eval()
 
 
@@ -36,7 +36,7 @@ def random(*shape: int, count: int = 3) -> Tensor:
 
 
 def image(rows: str) -> Tensor:
-    """A picture [1, 1, H, W] from lines of numbers."""
+    """An image [1, 1, H, W] from lines of numbers."""
     return torch.tensor([[float(n) for n in line.split()] for line in rows.strip().splitlines()])[None, None]
 
 
@@ -117,14 +117,14 @@ def scaled_lrn(x: Tensor) -> Tensor:
     ],
 )
 def test_leaves(layer: Any, function: Any) -> None:
-    inputs = 3 * random(*PICTURE)
+    inputs = 3 * random(*IMAGE)
     torch.testing.assert_close(chain([layer])(inputs), function(inputs))
 
 
 def test_a_group_sees_its_part_of_the_channels_alone() -> None:
     network = chain([{"conv": {"out": 6, "kernel": 3, "groups": 2, "bias": False}}])
     assert network[0].weight.shape == (6, 2, 3, 3)
-    inputs = random(*PICTURE)
+    inputs = random(*IMAGE)
     changed = inputs.clone()
     changed[:, 2:] = 0
     before, after = network(inputs), network(changed)
@@ -142,7 +142,7 @@ def test_a_dilated_kernel_by_hand() -> None:
 @pytest.mark.parametrize("dilation", [1, 2, 3])
 def test_same_keeps_the_size_of_a_dilated_kernel(dilation: int) -> None:
     conv = {"out": 5, "kernel": 3, "padding": "same", "dilation": dilation}
-    assert chain([{"conv": conv}])(random(*PICTURE)).shape == (3, 5, 9, 11)
+    assert chain([{"conv": conv}])(random(*IMAGE)).shape == (3, 5, 9, 11)
 
 
 # --- the ideas, by hand -------------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ def test_the_convolution_of_the_lectures(parameters: dict[str, Any], expected: s
     network = chain([{"conv": {"out": 1, "kernel": 3} | parameters}], (1, 5, 5))
     network[0].weight.data, network[0].bias.data = CROSS, torch.zeros(1)
     assert torch.equal(network(FIVE), image(expected))
-    row = summarise(network, (1, 5, 5)).layers[0]
+    row = summarize(network, (1, 5, 5)).layers[0]
     assert row.output_shape == (1, *image(expected).shape[2:])
     assert row.multiply_adds == 9 * image(expected).numel()
 
@@ -174,7 +174,7 @@ def test_rgb_is_summed_to_one_channel_and_the_bias_is_added_once() -> None:
     network[0].weight.data, network[0].bias.data = CROSS.repeat(1, 3, 1, 1), torch.tensor([0.5])
     result = network(torch.cat([FIVE, 10 * FIVE, 100 * FIVE], 1))
     assert torch.equal(result, 111 * image("4 3 4\n2 4 3\n2 3 4") + 0.5)
-    assert summarise(network, (3, 5, 5)).parameters == 3 * 9 + 1
+    assert summarize(network, (3, 5, 5)).parameters == 3 * 9 + 1
 
 
 @pytest.mark.parametrize(
@@ -185,25 +185,25 @@ def test_pooling_3x3_at_stride_1(kind: str, expected: str) -> None:
     assert torch.equal(network(COUNTING), image(expected))
 
 
-def test_a_3x3_picture_flattens_to_9_numbers() -> None:
+def test_a_3x3_image_flattens_to_9_numbers() -> None:
     network = chain(["flatten"], (1, 3, 3))
     assert network(torch.arange(9.0).view(1, 1, 3, 3)).tolist() == [[0, 1, 2, 3, 4, 5, 6, 7, 8]]
-    assert summarise(network, (1, 3, 3)).layers[0].output_shape == (9,)
+    assert summarize(network, (1, 3, 3)).layers[0].output_shape == (9,)
 
 
 def test_softmax_of_the_logits_sums_to_1() -> None:
-    logits = chain([{"conv": {"out": 2, "kernel": 3}}, "flatten", {"linear": "classes"}])(random(*PICTURE))
+    logits = chain([{"conv": {"out": 2, "kernel": 3}}, "flatten", {"linear": "classes"}])(random(*IMAGE))
     assert logits.shape == (3, 10)
     probabilities = torch.softmax(logits.double(), 1)
     torch.testing.assert_close(probabilities.sum(1), torch.ones(3, dtype=torch.float64))
 
 
-def test_a_grey_picture_comes_three_times() -> None:
-    pictures = torch.randint(
+def test_a_gray_image_comes_three_times() -> None:
+    images = torch.randint(
         0, 256, (2, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
     )
     one, three = (
-        Preparation(32, (0.1,) * channels, (0.3,) * channels).inputs(pictures) for channels in (1, 3)
+        Preprocessing(32, (0.1,) * channels, (0.3,) * channels).inputs(images) for channels in (1, 3)
     )
     assert three.shape == (2, 3, 32, 32)
     assert all(torch.equal(three[:, channel : channel + 1], one) for channel in range(3))
@@ -214,7 +214,7 @@ def test_a_grey_picture_comes_three_times() -> None:
 
 def test_a_residual_adds_its_input() -> None:
     network = chain([{"residual": [{"conv": {"out": 4, "kernel": 3, "padding": "same"}}, "tanh"]}])
-    inputs = random(*PICTURE)
+    inputs = random(*IMAGE)
     torch.testing.assert_close(network(inputs), torch.tanh(network[0][0](inputs)) + inputs)
     assert [name for name, _ in network.named_parameters()] == [
         "residual1.conv1.weight",
@@ -224,10 +224,10 @@ def test_a_residual_adds_its_input() -> None:
 
 @pytest.mark.parametrize(("stride", "size"), [(1, (9, 11)), (2, (5, 6)), ([1, 3], (9, 4))])
 def test_a_residual_of_another_shape_is_projected(stride: Any, size: tuple[int, int]) -> None:
-    """Option B of He et al. 2015: a 1x1 convolution with the stride that fits, then batch normalisation."""
+    """Option B of He et al. 2015: a 1x1 convolution with the stride that fits, then batch normalization."""
     conv = {"out": 6, "kernel": 3, "stride": stride, "padding": "same"}
     network = chain([{"residual": [{"conv": conv}]}])
-    inputs = random(*PICTURE)
+    inputs = random(*IMAGE)
     result = network(inputs)
     assert result.shape == (3, 6, *size)
     project = network[0].shortcut
@@ -248,16 +248,16 @@ def test_a_residual_of_vectors_is_projected_by_a_matrix() -> None:
 def test_a_shortcut_of_ones_own() -> None:
     layers = [{"conv": {"out": 4, "kernel": 3, "stride": 2, "padding": 1}}]
     network = chain([{"residual": {"layers": layers, "shortcut": [{"pool": {"window": 1, "stride": 2}}]}}])
-    inputs = random(*PICTURE)
+    inputs = random(*IMAGE)
     torch.testing.assert_close(network(inputs), network[0][0](inputs) + inputs[:, :, ::2, ::2])
 
 
 def test_branches_are_joined_in_their_order_and_an_empty_one_is_the_input() -> None:
     network = chain([{"parallel": [["relu"], [], [{"conv": {"out": 2, "kernel": 1}}, "tanh"]]}])
-    inputs = random(*PICTURE)
+    inputs = random(*IMAGE)
     expected = torch.cat([inputs.relu(), inputs, network[0].branch3(inputs)], 1)
     assert torch.equal(network(inputs), expected)
-    assert measure(network, PICTURE) == (10, 9, 11)
+    assert measure(network, IMAGE) == (10, 9, 11)
     assert next(iter(network.state_dict())) == "parallel1.branch3.conv1.weight"
 
 
@@ -297,7 +297,7 @@ AUXILIARY = {"auxiliary": {"weight": 0.25, "layers": ["flatten", {"linear": "cla
 
 
 def test_an_auxiliary_classifier_runs_in_training_alone_and_leaves_the_chain_as_it_is() -> None:
-    network, inputs = chain([AUXILIARY, "relu"]), random(*PICTURE)
+    network, inputs = chain([AUXILIARY, "relu"]), random(*IMAGE)
     assert torch.equal(network(inputs), inputs.relu())
     assert not list(take_auxiliary_logits(network))
     assert torch.equal(network.train()(inputs), inputs.relu())
@@ -309,7 +309,7 @@ def test_an_auxiliary_classifier_runs_in_training_alone_and_leaves_the_chain_as_
 
 def test_an_auxiliary_classifier_counts_in_parameters_but_not_in_multiply_adds() -> None:
     network = chain([AUXILIARY, {"conv": {"out": 1, "kernel": 3}}])
-    found = summarise(network, PICTURE)
+    found = summarize(network, IMAGE)
     assert found.auxiliary_parameters == 4 * 9 * 11 * 10 + 10
     assert found.parameters == found.auxiliary_parameters + 4 * 9 + 1
     assert found.multiply_adds == found.layers[1].multiply_adds == 7 * 9 * 4 * 9
@@ -318,30 +318,30 @@ def test_an_auxiliary_classifier_counts_in_parameters_but_not_in_multiply_adds()
 
 def test_the_training_loss_adds_the_auxiliary_losses() -> None:
     """The loop's loss and its gradients, against the sum written out."""
-    from cnn_cli.config.schema import Augment, Train
-    from cnn_cli.data.sources import Pictures
-    from cnn_cli.engine.device import Compute
-    from cnn_cli.engine.train import TrainingLoop
-    from cnn_cli.engine.training_data import TrainingData
+    from cnn_cli.config.schema import Augmentation, Train
+    from cnn_cli.data.sources import LabeledImages
+    from cnn_cli.training.device import Compute
+    from cnn_cli.training.loop import TrainingLoop
+    from cnn_cli.training.training_data import TrainingData
 
     network = chain(
         [AUXILIARY, {"conv": {"out": 2, "kernel": 3}}, "flatten", {"linear": 3}], (1, 8, 8), classes=3
     )
     draws = torch.Generator().manual_seed(0)
-    pictures = Pictures(
+    images = LabeledImages(
         torch.randint(0, 256, (6, 1, 8, 8), dtype=torch.uint8, generator=draws), torch.arange(6) % 3
     )
-    preparation = Preparation(8, (0.5,), (0.5,))
-    data = TrainingData(pictures, Pictures(pictures.store[:0], pictures.labels[:0]), Augment())
+    preprocessing = Preprocessing(8, (0.5,), (0.5,))
+    data = TrainingData(images, LabeledImages(images.store[:0], images.labels[:0]), Augmentation())
     settings = Train(label_smoothing=0.1)
-    loop = TrainingLoop(network, data, preparation, settings, 0, Compute(torch.device("cpu"), "float32", 1))
+    loop = TrainingLoop(network, data, preprocessing, settings, 0, Compute(torch.device("cpu"), "float32", 1))
     loss = loop._loss(torch.arange(6), torch.arange(0), draws)
     loss.backward()
 
-    inputs = preparation.inputs(pictures.store)
+    inputs = preprocessing.inputs(images.store)
     logits, (head, *_) = network.eval()(inputs), network
-    expected = F.cross_entropy(logits, pictures.labels, label_smoothing=0.1)
-    beside = F.cross_entropy(head[1](inputs.flatten(1)), pictures.labels, label_smoothing=0.1)
+    expected = F.cross_entropy(logits, images.labels, label_smoothing=0.1)
+    beside = F.cross_entropy(head[1](inputs.flatten(1)), images.labels, label_smoothing=0.1)
     torch.testing.assert_close(loss, expected + 0.25 * beside)
     (gradient,) = torch.autograd.grad(beside, [head[1].weight])
     torch.testing.assert_close(head[1].weight.grad, 0.25 * gradient)
@@ -359,7 +359,7 @@ def test_receptive_fields_take_the_largest_branch() -> None:
         {"pool": {"window": 3, "kind": "avg", "stride": 1, "padding": 1}},
     ]
     network = chain(layers, (1, 31, 31))
-    rows = summarise(network, (1, 31, 31)).layers
+    rows = summarize(network, (1, 31, 31)).layers
     assert [row.receptive_field[0] for row in rows if row.receptive_field] == [3, 9, 13, 15]
     assert [row.name for row in rows[1].layers] == ["branch1", "branch2"]
     inputs = random(1, 31, 31, count=1).requires_grad_()
@@ -371,7 +371,7 @@ def test_receptive_fields_take_the_largest_branch() -> None:
 
 def test_a_row_contains_the_figures_of_the_rows_inside() -> None:
     conv = {"conv": {"out": 8, "kernel": 3, "stride": 2, "padding": "same"}}
-    (row,) = summarise(chain([{"residual": [conv, "relu"]}]), PICTURE).layers
+    (row,) = summarize(chain([{"residual": [conv, "relu"]}]), IMAGE).layers
     assert [inner.name for inner in row.layers] == ["conv1", "relu1", "shortcut"]
     assert row.parameters == sum(inner.parameters for inner in row.layers) == (36 + 1) * 8 + 4 * 8 + 16
     assert row.multiply_adds == sum(inner.multiply_adds for inner in row.layers) == 30 * 8 * (36 + 4)
@@ -380,7 +380,7 @@ def test_a_row_contains_the_figures_of_the_rows_inside() -> None:
 def test_grouped_convolutions_multiply_less() -> None:
     conv = {"out": 8, "kernel": 3, "padding": "same"}
     all_of_them, grouped = (
-        summarise(chain([{"conv": conv | {"groups": groups}}]), PICTURE).multiply_adds for groups in (1, 4)
+        summarize(chain([{"conv": conv | {"groups": groups}}]), IMAGE).multiply_adds for groups in (1, 4)
     )
     assert all_of_them == 4 * grouped
 

@@ -1,4 +1,4 @@
-"""lenet.yaml as an ordinary script: the network, the changes of the pictures and the steps are the same, the
+"""lenet.yaml as an ordinary script: the network, the changes of the images and the steps are the same, the
 loop is the one that most tutorials show.
 
 torchvision's MNIST, with RandomAffine, ToTensor and Normalize for every sample in a DataLoader; AdamW and
@@ -6,7 +6,7 @@ torch's OneCycleLR, stepped every batch; the loss is read every batch with `.ite
 factor for height and width together, where lenet.yaml draws two. It trains one epoch, evaluates the test
 set, and writes one JSON object.
 
-    python plain_lenet.py ROOT [--threads 2] [--workers 0] [--pictures 60000] [--seed 1]
+    python plain_lenet.py ROOT [--threads 2] [--workers 0] [--images 60000] [--seed 1]
 
 ROOT holds torchvision's MNIST/raw.
 """
@@ -79,14 +79,14 @@ def main() -> None:
     parser.add_argument("root")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=0)
-    parser.add_argument("--pictures", type=int, default=60_000)
+    parser.add_argument("--images", type=int, default=60_000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     train_data = datasets.MNIST(options.root, transform=transforms.Compose([CHANGED, *TO_INPUT]))
     test_data = datasets.MNIST(options.root, train=False, transform=transforms.Compose(TO_INPUT))
-    some = Subset(train_data, range(options.pictures))
+    some = Subset(train_data, range(options.images))
     loader = DataLoader(some, batch_size=BATCH, shuffle=True, num_workers=options.workers)
     test_loader = DataLoader(test_data, batch_size=1000, num_workers=options.workers)
     model = network()

@@ -1,7 +1,7 @@
 """The fastest published way to 99 % (tuomaso/train_mnist_fast), rewritten in our own words.
 
 What it does is kept: conv 24@5x5, max-pool 2, ReLU, conv 32@3x3, max-pool 2, ReLU, 256 units, ReLU, 10
-units; torch's initialisation; (x - 0.1307) / 0.3081 as one float32 tensor in memory, shuffled once; one
+units; torch's initialization; (x - 0.1307) / 0.3081 as one float32 tensor in memory, shuffled once; one
 epoch in batches of 256; Adam with learning rate 0.01 and betas 0.7 and 0.9; torch's one-cycle schedule with
 its defaults, the momentum left alone. As in the record, the clock of `train_seconds` starts with the data
 in memory. It writes one JSON object a seed.
@@ -52,7 +52,7 @@ def accuracy(net: nn.Sequential, images: Tensor, labels: Tensor) -> float:
 
 
 def load(root: str, train: bool) -> tuple[Tensor, Tensor]:
-    """Normalised pictures and their labels."""
+    """Normalized images and their labels."""
     data = datasets.MNIST(root, train=train)
     return data.data.unsqueeze(1).float().div_(255).sub_(0.1307).div_(0.3081), data.targets
 

@@ -1,4 +1,4 @@
-"""What `cnn predict` says of each picture: a line, a JSON object or a row of CSV, and the sheets of all."""
+"""What `cnn predict` says of each image: a line, a JSON object or a row of CSV, and the sheets of all."""
 
 import csv
 import io
@@ -11,14 +11,14 @@ from cnn_cli import console
 from cnn_cli.errors import ConfigError
 
 if TYPE_CHECKING:
-    from cnn_cli.data.inputs import Preparation
-    from cnn_cli.image.findings import Findings
-    from cnn_cli.tools.predict import Prediction
+    from cnn_cli.image.explanation import Explanation
+    from cnn_cli.reading.predict import Prediction
+    from cnn_cli.reading.reader import Reader
 
 Show = Callable[["Prediction"], None]
 """Shows one answer."""
 
-COLUMNS = ("path", "label", "confidence", "sure")
+COLUMNS = ("path", "label", "confidence", "confident")
 """Of CSV."""
 
 
@@ -26,10 +26,10 @@ def shower(as_json: bool, as_csv: bool, explain: bool, origin: Mapping[str, str]
     """How answers are shown. A header, where there is one, is written at once.
 
     Args:
-        as_json: a JSON object each, with `origin` and, if asked for, with the findings.
+        as_json: a JSON object each, with `origin` and, if asked for, with the explanation.
         as_csv: a row of CSV each.
         explain: whether to say how the ink was found: in the object, else on stderr.
-        origin: what read the pictures.
+        origin: what read the images.
 
     Raises:
         ConfigError: both formats are asked for.
@@ -46,13 +46,13 @@ def shower(as_json: bool, as_csv: bool, explain: bool, origin: Mapping[str, str]
 
 def _line(prediction: "Prediction") -> None:
     label, share = prediction.label, f"{prediction.confidence:.1%}"
-    answer = f"{label} ({share})" if prediction.sure else f"unsure ({label} at {share})"
+    answer = f"{label} ({share})" if prediction.confident else f"unsure ({label} at {share})"
     console.line(f"{prediction.path}: {answer}")
 
 
 def _row(prediction: "Prediction") -> None:
-    sure = str(prediction.sure).lower()  # as JSON and most readers of CSV write it
-    console.line(_csv([prediction.path, prediction.label, prediction.confidence, sure]))
+    confident = str(prediction.confident).lower()  # as JSON and most readers of CSV write it
+    console.line(_csv([prediction.path, prediction.label, prediction.confidence, confident]))
 
 
 def _csv(values: "tuple[str, ...] | list[Any]") -> str:
@@ -64,67 +64,70 @@ def _csv(values: "tuple[str, ...] | list[Any]") -> str:
 
 def _record(prediction: "Prediction", explain: bool) -> dict[str, Any]:
     """The prediction's fields; the pixels stay out."""
-    record = {name: value for name, value in vars(prediction).items() if name != "shown"}
-    found = _findings(prediction)
-    return record | ({"findings": asdict(found) if found else None} if explain else {})
+    record = {
+        name: value for name, value in vars(prediction).items() if name not in ("source", "network_input")
+    }
+    found = _explanation(prediction)
+    return record | ({"explanation": asdict(found) if found else None} if explain else {})
 
 
 def _after_explaining(show: Show) -> Show:
-    from cnn_cli.image.findings import sentences
+    from cnn_cli.image.explanation import sentences
 
     def explain(prediction: "Prediction") -> None:
-        found = _findings(prediction)
-        for sentence in sentences(found) if found else ["the whole picture counts: its middle square"]:
+        found = _explanation(prediction)
+        for sentence in sentences(found) if found else ["the whole image counts: its middle square"]:
             console.message(f"{prediction.path}: {sentence}")
         show(prediction)
 
     return explain
 
 
-def _findings(prediction: "Prediction") -> "Findings | None":
-    return prediction.shown.seen.findings if prediction.shown else None
+def _explanation(prediction: "Prediction") -> "Explanation | None":
+    return prediction.network_input.explanation if prediction.network_input else None
 
 
-class Sheets:
-    """Collects answers for the sheets that were asked for, as many as these have room for."""
+class ContactSheets:
+    """Collects answers for the contact sheets that were asked for, up to the number that they show."""
 
-    def __init__(self, sheet: Path | None, pairs: Path | None) -> None:
-        if sheet is not None and sheet == pairs:
-            raise ConfigError(f"--sheet and --show-input are one file, {sheet}", hint="give each its own")
-        self._sheet, self._pairs = sheet, pairs
+    def __init__(self, contact_sheet: Path | None, pairs: Path | None) -> None:
+        if contact_sheet is not None and contact_sheet == pairs:
+            raise ConfigError(
+                f"--contact-sheet and --show-input are the same file, {contact_sheet}", hint="name two files"
+            )
+        self._contact_sheet, self._pairs = contact_sheet, pairs
         self._kept: list[Prediction] = []
         self._count = 0
 
     @property
-    def needs_findings(self) -> bool:
+    def needs_explanation(self) -> bool:
         """Whether a sheet shows where the ink was found."""
         return self._pairs is not None
 
     def add(self, prediction: "Prediction") -> None:
-        """Take note of an answer."""
-        if not (self._sheet or self._pairs):
-            return  # a plain answer does not wait for what draws
-        from cnn_cli.tools.readings import MOST
+        """Keep an answer for the sheets."""
+        if not (self._contact_sheet or self._pairs):
+            return  # a plain answer does not wait for the imports of what draws
+        from cnn_cli.report.prediction_sheets import MAX_PREDICTIONS
 
         self._count += 1
-        if len(self._kept) < MOST:
+        if len(self._kept) < MAX_PREDICTIONS:
             self._kept.append(prediction)
 
-    def write(self, preparation: "Preparation") -> None:
-        """Draw them.
+    def write(self, reader: "Reader") -> None:
+        """Draw the sheets.
 
         Raises:
             DataError: one cannot be written.
         """
         if not self._kept:
             return
-        from cnn_cli.tools.readings import write_pairs, write_readings
+        from cnn_cli.report.prediction_sheets import write_contact_sheet, write_pairs
 
-        for path, draw in ((self._sheet, write_readings), (self._pairs, write_pairs)):
+        for path, draw in ((self._contact_sheet, write_contact_sheet), (self._pairs, write_pairs)):
             if path is None:
                 continue
-            draw(self._kept, preparation, path)
-            some = (
-                f", the first {len(self._kept)} of {self._count:,}" if self._count > len(self._kept) else ""
-            )
-            console.message(f"sheet: {path}{some}")
+            draw(self._kept, reader, path)
+            limited = self._count > len(self._kept)
+            some = f", the first {len(self._kept)} of {self._count:,}" if limited else ""
+            console.message(f"contact sheet: {path}{some}")

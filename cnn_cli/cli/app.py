@@ -14,7 +14,7 @@ import typer
 import typer.main
 
 import cnn_cli
-from cnn_cli.cli import bench, config, data, evaluate, layers, predict, summary, train
+from cnn_cli.cli import bench, config, data, evaluate, layers, predict, read, summary, train
 from cnn_cli.errors import CnnError, ConfigError, ExitCode
 
 # typer >= 0.26 carries its own copy of click, so its errors are found through typer.
@@ -34,6 +34,7 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command("predict")(predict.predict)
+app.command("read")(read.read)
 app.command("bench")(bench.bench)
 app.command("summary")(summary.summary)
 app.command("layers")(layers.layers)
@@ -56,7 +57,7 @@ def root(
 ) -> None:
     """Train, evaluate and use convolutional networks that are described in YAML.
 
-    Start with `cnn train --config lenet.yaml`, or read a picture at once with `cnn predict picture.png`.
+    Start with `cnn train --config lenet.yaml`, or read an image at once with `cnn predict image.png`.
 
     Exit codes: 0 done, 1 failure, 2 usage or config, 3 input data, 4 accuracy below the bar,
     130 interrupted (Ctrl-C), 143 terminated.

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnn_cli import ranks
-from cnn_cli.cli.options import Json, Overrides, placed
+from cnn_cli import distributed as distributed
+from cnn_cli.cli.options import Json, Overrides, build_network_of
 from cnn_cli.errors import ConfigError
 
 if TYPE_CHECKING:
     from cnn_cli.config.schema import Config
-    from cnn_cli.engine.bench import Bench
-    from cnn_cli.engine.records import EpochRecord, StepRecord
-    from cnn_cli.engine.results import SeedResult
+    from cnn_cli.training.bench import Bench
+    from cnn_cli.training.records import EpochRecord, StepRecord
+    from cnn_cli.training.results import SeedResult
 
 
 def bench(
@@ -53,23 +53,24 @@ def bench(
 def _bench(name: str, overrides: list[str], seeds: int, out: Path | None) -> "Bench":
     from cnn_cli import console
     from cnn_cli.config.load import load_config
-    from cnn_cli.engine import build
-    from cnn_cli.engine.bench import Bench
+    from cnn_cli.data.source import Access
+    from cnn_cli.data.sources import open_source
+    from cnn_cli.training.bench import Bench
+    from cnn_cli.training.device import compute_for
 
     _refuse(overrides)
     loaded = load_config(name, overrides)
     config = loaded.config
-    with placed(loaded):  # before the data is opened: that can take a minute
-        build.network(config, build.data_classes(config.data))
-    compute = build.compute(config.train)
+    build_network_of(loaded, of_data=True)  # before the data is opened, which can take a minute
+    compute = compute_for(config.train)
     with console.download_bar() as bar:
-        source = build.source(config.data, bar)
+        source = open_source(config.data, Access(bar))
     command = shlex.join(["cnn", "bench", "--config", name, "--seeds", str(seeds), *overrides])
     return Bench(config, source, compute, out or _default_file(config), command)
 
 
 def _refuse(overrides: list[str]) -> None:
-    if ranks.count() > 1:
+    if distributed.world_size() > 1:
         raise ConfigError(
             "bench is one process", hint="several train one network with: torchrun ... cnn train"
         )
@@ -106,7 +107,7 @@ class _Show:
 
     def __call__(self, seed: int, record: "StepRecord | EpochRecord") -> None:
         from cnn_cli.cli.train import epoch_line
-        from cnn_cli.engine.records import StepRecord
+        from cnn_cli.training.records import StepRecord
 
         if isinstance(record, StepRecord):
             self.bar.update(f"seed {seed} epoch {record.epoch}", record.step, record.steps)
@@ -129,7 +130,7 @@ def _show(result: "SeedResult", as_json: bool) -> None:
 
 def _show_summary(named: "Bench", as_json: bool) -> None:
     from cnn_cli import console
-    from cnn_cli.engine.results import summary
+    from cnn_cli.training.results import summary
 
     runs, setting = named.results.runs, named.results.setting
     figures = summary(runs)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cnn_cli.cli.options import ConfigName, Json, Overrides, placed
+from cnn_cli.cli.options import ConfigName, Json, Overrides, build_network_of
 
 app = typer.Typer(help="List, show, copy and check configs.")
 
@@ -62,15 +62,13 @@ def check(
     """Check configs completely: keys, values, and that the network's layers fit together."""
     from cnn_cli import console
     from cnn_cli.config.load import load_config
-    from cnn_cli.engine import build
     from cnn_cli.errors import ConfigError, ExitCode
 
     failed = False
     for name in configs:
         try:
             loaded = load_config(name)
-            with placed(loaded):
-                build.network(loaded.config, build.classes(loaded.config))
+            build_network_of(loaded, of_data=False)
         except ConfigError as error:
             failed = True
             console.error(error)

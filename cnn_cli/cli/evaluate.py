@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnn_cli.cli.options import Json, is_override
-from cnn_cli.errors import BelowBarError, ConfigError, DataError, unwritable
+from cnn_cli.errors import BelowBarError, ConfigError, DataError
 
 if TYPE_CHECKING:
-    from cnn_cli.engine.metrics import Metrics
-    from cnn_cli.tools.evaluate import Evaluation
+    from cnn_cli.training.evaluation import Evaluation
+    from cnn_cli.training.metrics import Metrics
 
 
 class Split(StrEnum):
-    """Which pictures."""
+    """Which images."""
 
     TEST = "test"
     VALIDATION = "validation"
@@ -32,7 +32,7 @@ def evaluate(
             "their probabilities), and settings of data or of the device, such as data.name=synthetic.",
         ),
     ] = None,
-    split: Annotated[Split, typer.Option(help="Which pictures.")] = Split.TEST,
+    split: Annotated[Split, typer.Option(help="Which images.")] = Split.TEST,
     as_json: Json = False,
     min_accuracy: Annotated[
         float | None, typer.Option(min=0, max=1, help="Exit with code 4 below this accuracy (0.99 is 99 %).")
@@ -40,19 +40,19 @@ def evaluate(
     tta: Annotated[
         int,
         typer.Option(
-            min=1, max=100, help="Measure, as well, the mean answer to so many views of each picture."
+            min=1, max=100, help="Measure, as well, the mean answer to so many copies of each image."
         ),
     ] = 1,
     plot: Annotated[
         Path | None, typer.Option(help="Draw confusion matrix and worst mistakes into this PNG.")
     ] = None,
 ) -> None:
-    """Measure a checkpoint on labelled pictures: MNIST's test set, or whatever it was trained on.
+    """Measure a checkpoint on labeled images: MNIST's test set, or whatever it was trained on.
 
-    Several checkpoints answer together. With --tta (test-time augmentation) the figures of the pictures as
-    they are come first; those of the same pictures a little shifted and turned follow by themselves.
+    Several checkpoints answer together. With --tta (test-time augmentation) the figures of the images as
+    they are come first; those of the same images a little shifted and turned follow by themselves.
     """
-    from cnn_cli.tools.choose import choose_checkpoints
+    from cnn_cli.checkpoint.choose import choose_checkpoints
 
     named, overrides = _split_arguments(arguments or [])
     files = choose_checkpoints(named)
@@ -70,26 +70,26 @@ def evaluate(
 
 
 def _measure(
-    files: list[Path], overrides: list[str], split: Split, views: int
+    files: list[Path], overrides: list[str], split: Split, copies: int
 ) -> "tuple[Evaluation, Evaluation | None]":
-    """The figures of the pictures as they are and, where more than one is asked for, of so many views."""
+    """The figures of the images as they are and, where more than one is asked for, of so many copies."""
     from cnn_cli import console
+    from cnn_cli.checkpoint.file import read
     from cnn_cli.config.adjust import override
-    from cnn_cli.engine import build
-    from cnn_cli.engine.checkpoint import read
-    from cnn_cli.engine.committee import together
-    from cnn_cli.tools.evaluate import evaluate as measure
+    from cnn_cli.data.source import Access
+    from cnn_cli.data.sources import open_source
+    from cnn_cli.training.device import compute_for
+    from cnn_cli.training.evaluation import evaluate as measure
 
     checkpoints = [read(file) for file in files]
-    checkpoint = together(checkpoints)
-    config = override(checkpoint.config, overrides, str(files[0]))
-    compute = build.compute(config.train)
+    config = override(checkpoints[0].config, overrides, str(files[0]))
+    compute = compute_for(config.train)
     with console.download_bar() as bar:
-        source = build.source(config.data, bar)
+        source = open_source(config.data, Access(bar))
     names = " + ".join(map(str, files))
     console.message(f"evaluating {names} on the {split} split of {source.name}; {compute.describe()}")
-    plain = measure(checkpoint, source, split, compute)
-    return plain, measure(together(checkpoints, views), source, split, compute) if views > 1 else None
+    plain = measure(checkpoints, source, split, compute)
+    return plain, measure(checkpoints, source, split, compute, copies) if copies > 1 else None
 
 
 def _split_arguments(arguments: list[str]) -> tuple[list[Path], list[str]]:
@@ -109,17 +109,14 @@ SETTINGS = ("data.", "train.device=", "train.precision=", "train.threads=")
 
 def _plot(evaluation: "Evaluation", path: Path) -> None:
     from cnn_cli import console
-    from cnn_cli.tools.plots import evaluation_plot
+    from cnn_cli.report.plots import evaluation_plot
 
-    try:
-        classes = tuple(figures.label for figures in evaluation.metrics.per_class)
-        evaluation_plot(evaluation, classes, path)
-    except OSError as error:
-        raise unwritable(path, error) from None
+    classes = tuple(figures.label for figures in evaluation.metrics.per_class)
+    evaluation_plot(evaluation, classes, path)
     console.message(f"plot: {path}")
 
 
-def _show_json(evaluation: "Evaluation", checkpoint: str, views: int = 1) -> None:
+def _show_json(evaluation: "Evaluation", checkpoint: str, copies: int = 1) -> None:
     from cnn_cli import console
 
     console.json_line(
@@ -128,22 +125,22 @@ def _show_json(evaluation: "Evaluation", checkpoint: str, views: int = 1) -> Non
             "data": evaluation.data,
             "fallback": evaluation.is_fallback,
             "split": evaluation.split,
-            "views": views,
+            "copies": copies,
             "checkpoint": checkpoint,
         }
     )
 
 
-def _show_viewed(evaluation: "Evaluation", views: int, checkpoint: str, as_json: bool) -> None:
+def _show_viewed(evaluation: "Evaluation", copies: int, checkpoint: str, as_json: bool) -> None:
     """The figures with test-time augmentation, apart from those without."""
     from cnn_cli import console
 
     if as_json:
-        _show_json(evaluation, checkpoint, views)
+        _show_json(evaluation, checkpoint, copies)
     else:
         metrics = evaluation.metrics
         facts = [("accuracy", console.accuracy(metrics)), ("loss", f"{metrics.loss:.4f}")]
-        console.facts([(f"{name}, {views} views", value) for name, value in facts])
+        console.facts([(f"{name}, {copies} copies", value) for name, value in facts])
 
 
 def _show(evaluation: "Evaluation", checkpoint: str) -> None:
@@ -165,7 +162,7 @@ def _show(evaluation: "Evaluation", checkpoint: str) -> None:
         [c.label, f"{c.precision:.2%}", f"{c.recall:.2%}", f"{c.f1:.2%}", f"{c.support:,}"]
         for c in metrics.per_class
     ]
-    console.table(f"by class, {where}", ["class", "precision", "recall", "F1", "pictures"], rows)
+    console.table(f"by class, {where}", ["class", "precision", "recall", "F1", "images"], rows)
     labels = [c.label for c in metrics.per_class]
     counts = [[label, *map(str, row)] for label, row in zip(labels, metrics.confusion_matrix, strict=True)]
     console.table(f"confusion matrix, {where} (rows: true, columns: answered)", ["", *labels], counts)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from cnn_cli import console, ranks
+from cnn_cli import console
+from cnn_cli import distributed as distributed
 from cnn_cli.errors import ExitCode
 
 CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
@@ -19,7 +20,7 @@ def stop_requests() -> Iterator[Callable[[], ExitCode | None]]:
 
     def note(number: int, frame: FrameType | None) -> None:
         code = CODES[signal.Signals(number)]
-        if requested and ranks.count() > 1:
+        if requested and distributed.world_size() > 1:
             return  # torchrun passes on what the terminal has sent already; it kills whoever takes too long
         if requested:
             os._exit(code)  # all files are written atomically: there is nothing to clean up

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from cnn_cli.cli.options import ConfigName, Json, Overrides, placed
+from cnn_cli.cli.options import ConfigName, Json, Overrides, build_network_of
 
 if TYPE_CHECKING:
     from cnn_cli.model.summary import LayerSummary, NetworkSummary
@@ -14,13 +14,12 @@ def summary(config: ConfigName, overrides: Overrides = None, as_json: Json = Fal
     """Show a network layer by layer: shapes, parameters, multiply-adds, receptive fields."""
     from cnn_cli import console
     from cnn_cli.config.load import load_config
-    from cnn_cli.engine import build
-    from cnn_cli.model.summary import summarise
+    from cnn_cli.model.network import input_shape
+    from cnn_cli.model.summary import summarize
 
     loaded = load_config(config, overrides or [])
-    with placed(loaded):
-        network = build.network(loaded.config, build.classes(loaded.config))
-    result = summarise(network, build.input_shape(loaded.config))
+    network = build_network_of(loaded, of_data=False)
+    result = summarize(network, input_shape(loaded.config))
     if as_json:
         console.json_line({"name": loaded.config.name, **asdict(result)})
     else:
@@ -39,9 +38,9 @@ def _show(name: str, result: "NetworkSummary") -> None:
     console.facts(
         [
             ("parameters", f"{result.parameters:,}"),
-            ("  of these in normalisation", f"{result.normalisation_parameters:,}"),
+            ("  of these in normalization", f"{result.normalisation_parameters:,}"),
             ("  of these in auxiliary heads", f"{result.auxiliary_parameters:,}"),
-            ("multiply-adds for one picture", f"{result.multiply_adds:,}"),
+            ("multiply-adds for one image", f"{result.multiply_adds:,}"),
         ]
     )
 

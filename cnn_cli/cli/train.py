@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnn_cli.cli.options import Json, Overrides, placed
+from cnn_cli.cli.options import Json, Overrides, build_network_of
 from cnn_cli.errors import CnnError, ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cnn_cli.checkpoint.run_folder import RunFolder
     from cnn_cli.config.schema import Config
-    from cnn_cli.engine.folder import RunFolder
-    from cnn_cli.engine.records import EpochRecord, StepRecord
-    from cnn_cli.engine.run import Run, RunResult, SavedState
+    from cnn_cli.training.records import EpochRecord, StepRecord
+    from cnn_cli.training.run import Run, RunResult, SavedState
 
 
 def train(
@@ -62,15 +62,14 @@ def _start(name: str, overrides: list[str], out: Path | None, overwrite: bool, a
 
     loaded = load_config(name, overrides)
     config = loaded.config
-    with placed(loaded):  # before the data is opened: that can take a minute
-        _check_network(config)
+    build_network_of(loaded, of_data=True)  # before the data is opened, which can take a minute
     from cnn_cli import console
-    from cnn_cli.engine.folder import claim
+    from cnn_cli.checkpoint.run_folder import create_run_folder
 
     wanted = out or Path(config.output.folder) / config.name
 
     def folder() -> "RunFolder":
-        claimed = claim(wanted, overwrite=overwrite)
+        claimed = create_run_folder(wanted, overwrite=overwrite)
         if claimed.path != wanted:
             console.message(f"{wanted} holds a run already: this one goes to {claimed.path}")
         return claimed
@@ -78,16 +77,10 @@ def _start(name: str, overrides: list[str], out: Path | None, overwrite: bool, a
     _run(config, None, folder, as_json)
 
 
-def _check_network(config: "Config") -> None:
-    from cnn_cli.engine import build
-
-    build.network(config, build.data_classes(config.data))
-
-
 def _resume(path: Path, as_json: bool) -> None:
     from cnn_cli import console
-    from cnn_cli.engine.folder import RunFolder
-    from cnn_cli.engine.run import read_state
+    from cnn_cli.checkpoint.run_folder import RunFolder
+    from cnn_cli.training.run import read_state
 
     folder = RunFolder(path)
     if folder.finished:
@@ -101,31 +94,33 @@ def _run(
     config: "Config", state: "SavedState | None", folder: "Callable[[], RunFolder]", as_json: bool
 ) -> None:
     from cnn_cli import console
-    from cnn_cli.engine import build
-    from cnn_cli.engine.folder import RunFolder
-    from cnn_cli.engine.run import Run
+    from cnn_cli.checkpoint.run_folder import RunFolder
+    from cnn_cli.data.source import Access
+    from cnn_cli.data.sources import open_source
+    from cnn_cli.training.device import compute_for
+    from cnn_cli.training.run import Run
 
-    compute = build.compute(config.train)
+    compute = compute_for(config.train)
     with compute.processes.joined():
-        with compute.processes.one_after_the_other(), console.download_bar() as bar:
-            source = build.source(config.data, bar)
-        if config.data.neighbours:
+        with compute.processes.main_process_first(), console.download_bar() as bar:
+            source = open_source(config.data, Access(bar))
+        if config.data.touching:
             console.message("cutting digits out of rows in which they touch: a minute for 15,000")
         run = Run(config, source, compute)
         if state is not None:
             run.restore(state)
-        leads = compute.processes.leads  # the others never write
-        _execute(run, folder() if leads else RunFolder(Path(os.devnull)), as_json)
+        is_main = compute.processes.is_main  # the others never write
+        _execute(run, folder() if is_main else RunFolder(Path(os.devnull)), as_json)
 
 
 def _execute(run: "Run", claimed: "RunFolder", as_json: bool) -> None:
     from cnn_cli import console
     from cnn_cli.cli.signals import stop_requests
-    from cnn_cli.tools.plots import learning_curve
+    from cnn_cli.report.plots import learning_curve
 
     config, source, compute = run.config, run.source, run.compute
     console.message(
-        f"training {config.name} on {source.name}: {_pictures(run)}; {compute.describe()}; seed {config.seed}"
+        f"training {config.name} on {source.name}: {_images(run)}; {compute.describe()}; seed {config.seed}"
     )
     show = _Show(source.name, as_json)
     try:
@@ -138,17 +133,17 @@ def _execute(run: "Run", claimed: "RunFolder", as_json: bool) -> None:
         ) from None
     finally:
         show.bar.close()
-        if config.output.plot and run.loop.history and compute.processes.leads:
+        if config.output.plot and run.loop.history and compute.processes.is_main:
             learning_curve(run.loop.history, f"{config.name} on {source.name}", claimed.curve)
     _show_result(result, as_json)
 
 
-def _pictures(run: "Run") -> str:
+def _images(run: "Run") -> str:
     train, validation = len(run.loop.data.train), len(run.loop.data.validation)
     held_out = (
         f"{validation:,} for validation" if validation else "none for validation: the last weights are kept"
     )
-    return f"{train:,} pictures, {held_out}"
+    return f"{train:,} images, {held_out}"
 
 
 class _Show:
@@ -160,7 +155,7 @@ class _Show:
         self.data, self.as_json, self.console, self.bar = data, as_json, console, console.StepBar()
 
     def __call__(self, record: "StepRecord | EpochRecord") -> None:
-        from cnn_cli.engine.records import StepRecord
+        from cnn_cli.training.records import StepRecord
 
         if isinstance(record, StepRecord):
             self.bar.update(f"epoch {record.epoch}", record.step, record.steps)
@@ -217,4 +212,4 @@ def _show_result(result: "RunResult", as_json: bool) -> None:
                 ("checkpoint", str(folder.checkpoint)),
             ]
         )
-    console.message(f"next: cnn eval {folder.path}\n      cnn predict picture.png --checkpoint {folder.path}")
+    console.message(f"next: cnn eval {folder.path}\n      cnn predict image.png --checkpoint {folder.path}")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from cnn_cli.config.document import MAX_DEPTH, MAX_VALUES
 from cnn_cli.config.network import NAME, Item
-from cnn_cli.config.tree import Mark, Node
+from cnn_cli.config.tree import Node, SourcePosition
 from cnn_cli.errors import ConfigError
 
 _LAYERS = tuple(Item.model_fields)
@@ -41,12 +41,12 @@ def expand(tree: Node) -> Node:
     rest = {key: node for key, node in model.value.items() if key != "blocks"}
     if "layers" in rest:
         rest["layers"] = writer.write(rest["layers"], None)
-    return Node({**tree.value, "model": Node(rest, model.mark, model.key)}, tree.mark, tree.key)
+    return Node({**tree.value, "model": Node(rest, model.position, model.key)}, tree.position, tree.key)
 
 
 def _definitions(blocks: Node) -> dict[str, _Definition]:
     if not isinstance(blocks.value, dict):
-        raise ConfigError(f"{blocks.mark} model.blocks: must be a map of names, not {blocks.kind}")
+        raise ConfigError(f"{blocks.position} model.blocks: must be a map of names, not {blocks.kind}")
     return {name: _definition(name, node) for name, node in blocks.value.items()}
 
 
@@ -59,12 +59,12 @@ def _definition(name: str, node: Node) -> _Definition:
     if isinstance(node.value, list):
         return _Definition({}, _filled(node, where))
     if not isinstance(node.value, dict):
-        raise ConfigError(f"{node.mark} {where}: must be a list of layers, or a map with `layers`")
+        raise ConfigError(f"{node.position} {where}: must be a list of layers, or a map with `layers`")
     for key, child in node.value.items():
         if key not in ("parameters", "layers"):
             raise ConfigError(f"{child.key} {where}.{key}: unknown key; known are parameters, layers")
     if "layers" not in node.value:
-        raise ConfigError(f"{node.mark} {where}.layers: is missing, and it has no default")
+        raise ConfigError(f"{node.position} {where}.layers: is missing, and it has no default")
     parameters = node.value.get("parameters")
     return _Definition(
         _parameters(parameters, f"{where}.parameters") if parameters else {},
@@ -74,20 +74,20 @@ def _definition(name: str, node: Node) -> _Definition:
 
 def _filled(layers: Node, where: str) -> Node:
     if not isinstance(layers.value, list) or not layers.value:
-        raise ConfigError(f"{layers.mark} {where}: must be a list of at least 1 layer")
+        raise ConfigError(f"{layers.position} {where}: must be a list of at least 1 layer")
     return layers
 
 
 def _parameters(node: Node, where: str) -> dict[str, Node | None]:
     if not isinstance(node.value, list):
-        raise ConfigError(f"{node.mark} {where}: must be a list of names, not {node.kind}")
+        raise ConfigError(f"{node.position} {where}: must be a list of names, not {node.kind}")
     parameters: dict[str, Node | None] = {}
     for item in node.value:
         name, default = _name_and_value(item)
         if name is None:
-            raise ConfigError(f"{item.mark} {where}: must be a name, or `name: default`, not {item.kind}")
+            raise ConfigError(f"{item.position} {where}: must be a name, or `name: default`, not {item.kind}")
         if name in parameters:
-            raise ConfigError(f"{item.mark} {where}: {name!r} is named twice")
+            raise ConfigError(f"{item.position} {where}: {name!r} is named twice")
         parameters[name] = default
     return parameters
 
@@ -125,17 +125,17 @@ class _Writer:
             items = [
                 self._use(item, scope, depth) or self.write(item, scope, depth + 1) for item in node.value
             ]
-            return Node(items, node.mark, node.key)
+            return Node(items, node.position, node.key)
         if isinstance(node.value, dict):
             values = {key: self.write(child, scope, depth + 1) for key, child in node.value.items()}
-            return Node(values, node.mark, node.key)
+            return Node(values, node.position, node.key)
         if scope and isinstance(node.value, str) and node.value.startswith("$"):
             return self._argument(node, node.value[1:], scope, depth)
         return node
 
     def _argument(self, node: Node, name: str, scope: _Scope, depth: int) -> Node:
         if name not in scope.values:
-            raise ConfigError(f"{node.mark}: {_no_parameter(scope.block, name, scope.values)}")
+            raise ConfigError(f"{node.position}: {_no_parameter(scope.block, name, scope.values)}")
         return self.write(scope.values[name], None, depth)  # written already: this counts it once more
 
     def _use(self, item: Node, scope: _Scope | None, depth: int) -> Node | None:
@@ -143,7 +143,7 @@ class _Writer:
         name, arguments = _name_and_value(item)
         if name is None:
             return None
-        place = arguments.key if arguments else item.mark
+        place = arguments.key if arguments else item.position
         if name not in self.definitions:
             self._suggest(name, place)
             return None
@@ -157,9 +157,9 @@ class _Writer:
         layers = self.write(definition.layers, _Scope(name, values, (*above, name)), depth + 3)
         # The name stands where the block is used: messages about its layers tell that place too.
         inside = Node({"name": Node(name, place, place), "layers": layers}, place, place)
-        return Node({"block": inside}, item.mark, item.key)
+        return Node({"block": inside}, item.position, item.key)
 
-    def _suggest(self, name: str, place: Mark) -> None:
+    def _suggest(self, name: str, place: SourcePosition) -> None:
         """Stop at a name that is almost a block's; of those that are almost a layer's the schema speaks."""
         near = difflib.get_close_matches(name, [*_LAYERS, *self.definitions], n=1)
         if name not in _LAYERS and near and near[0] in self.definitions and not name.startswith("$"):
@@ -168,14 +168,16 @@ class _Writer:
     def _count(self, node: Node, depth: int) -> None:
         self.count += 1
         if depth > MAX_DEPTH:
-            raise ConfigError(f"{node.mark}: blocks nest this more than {MAX_DEPTH} levels deep")
+            raise ConfigError(f"{node.position}: blocks nest this more than {MAX_DEPTH} levels deep")
         if self.count > MAX_VALUES:
             raise ConfigError(
-                f"{node.mark}: blocks repeat this until there are more than {MAX_VALUES:,} values"
+                f"{node.position}: blocks repeat this until there are more than {MAX_VALUES:,} values"
             )
 
 
-def _bind(block: str, parameters: Mapping[str, Node | None], given: Node, place: Mark) -> dict[str, Node]:
+def _bind(
+    block: str, parameters: Mapping[str, Node | None], given: Node, place: SourcePosition
+) -> dict[str, Node]:
     """The values of a block's parameters: those given over the defaults."""
     values = {name: default for name, default in parameters.items() if default is not None}
     values |= _arguments(block, parameters, given)
@@ -192,7 +194,7 @@ def _arguments(block: str, parameters: Mapping[str, Node | None], given: Node) -
         needed = [name for name, default in parameters.items() if default is None] or list(parameters)
         if len(needed) != 1:
             takes = f"a map of {', '.join(parameters)}" if parameters else "no value"
-            raise ConfigError(f"{given.mark}: block {block!r} takes {takes}")
+            raise ConfigError(f"{given.position}: block {block!r} takes {takes}")
         return {needed[0]: given}
     for name, node in given.value.items():
         if name not in parameters:

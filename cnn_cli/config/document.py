@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import yaml
 
 from cnn_cli.config.scalars import PREFIX, RESOLVERS, refuse_forbidden, scalar
-from cnn_cli.config.tree import Mark, Node
+from cnn_cli.config.tree import Node, SourcePosition
 from cnn_cli.errors import ConfigError
 
 try:
@@ -25,8 +25,8 @@ MAX_BYTES = 256 * 1024  # a config of a hundred layers is about 4 KiB
 MAX_VALUES = 20_000  # counted after aliases are expanded, so that an alias bomb stops here
 MAX_DEPTH = 64
 
-_Locate: TypeAlias = Callable[[Any], Mark]
-"""From a mark of PyYAML, which counts from 0 and has a class for each parser, to ours."""
+_Locate: TypeAlias = Callable[[Any], SourcePosition]
+"""From a position of PyYAML, which counts from 0 and has a class for each parser, to ours."""
 
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
@@ -66,8 +66,8 @@ def read(path: Path) -> Node:
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
-        mark = _mark_after(data[: error.start].decode(), str(path))
-        raise ConfigError(f"{mark}: this is not UTF-8 text") from None
+        position = _position_after(data[: error.start].decode(), str(path))
+        raise ConfigError(f"{position}: this is not UTF-8 text") from None
     return parse(text, str(path))
 
 
@@ -76,19 +76,19 @@ def parse(text: str, source: str) -> Node:
     if len(text) > MAX_BYTES:
         raise ConfigError(_too_long(source))
     text = text.removeprefix("\ufeff")
-    refuse_forbidden(text, lambda index: _mark_after(text[:index], source))
-    root = _tree(text, lambda mark: Mark(source, mark.line + 1, mark.column + 1))
+    refuse_forbidden(text, lambda index: _position_after(text[:index], source))
+    root = _tree(text, lambda position: SourcePosition(source, position.line + 1, position.column + 1))
     if root is None:
         raise ConfigError(f"{source}:1:1: there is nothing in this config")
     if not isinstance(root.value, dict):
-        raise ConfigError(f"{root.mark}: a config is a map of `key: value` lines, not {root.kind}")
+        raise ConfigError(f"{root.position}: a config is a map of `key: value` lines, not {root.kind}")
     return root
 
 
-def parse_value(text: str, mark: Mark) -> Node:
-    """Parse one value of any kind, all of it placed at `mark`. Empty text is null."""
-    refuse_forbidden(text, lambda _: mark)
-    return _tree(text, lambda _: mark) or Node(None, mark, mark)
+def parse_value(text: str, position: SourcePosition) -> Node:
+    """Parse one value of any kind, all of it placed at `position`. Empty text is null."""
+    refuse_forbidden(text, lambda _: position)
+    return _tree(text, lambda _: position) or Node(None, position, position)
 
 
 class _Loader(_SafeLoader):
@@ -125,7 +125,7 @@ class _Builder:
     locate: _Locate
     count: int = 0
 
-    def build(self, node: yaml.Node, key: Mark | None, above: tuple[yaml.Node, ...]) -> Node:
+    def build(self, node: yaml.Node, key: SourcePosition | None, above: tuple[yaml.Node, ...]) -> Node:
         """Build `node`, whose key stands at `key`; `above` holds the nodes that it lies in."""
         here = self.locate(node.start_mark)
         self._check(node, here, above)
@@ -139,14 +139,16 @@ class _Builder:
     def _map(self, node: yaml.MappingNode, above: tuple[yaml.Node, ...]) -> dict[str, Node]:
         values: dict[str, Node] = {}
         for key_node, value_node in node.value:
-            mark = self.locate(key_node.start_mark)
-            key = _key(key_node, mark)
+            position = self.locate(key_node.start_mark)
+            key = _key(key_node, position)
             if key in values:
-                raise ConfigError(f"{mark}: the key '{key:.40}' stands here already, at {values[key].key}")
-            values[key] = self.build(value_node, mark, above)
+                raise ConfigError(
+                    f"{position}: the key '{key:.40}' stands here already, at {values[key].key}"
+                )
+            values[key] = self.build(value_node, position, above)
         return values
 
-    def _check(self, node: yaml.Node, here: Mark, above: tuple[yaml.Node, ...]) -> None:
+    def _check(self, node: yaml.Node, here: SourcePosition, above: tuple[yaml.Node, ...]) -> None:
         self.count += 1
         if any(node is outer for outer in above):
             raise ConfigError(f"{here}: this value contains an alias of itself")
@@ -158,13 +160,15 @@ class _Builder:
             raise ConfigError(f"{here}: the tag '{node.tag}' is not used here: write the value without it")
 
 
-def _key(node: yaml.Node, mark: Mark) -> str:
+def _key(node: yaml.Node, position: SourcePosition) -> str:
     """A key is its text as written: `1`, `on` and `null` are the keys '1', 'on' and 'null'."""
     if not isinstance(node, yaml.ScalarNode):
-        raise ConfigError(f"{mark}: a key must be text, not a list or a map")
+        raise ConfigError(f"{position}: a key must be text, not a list or a map")
     if node.value == "<<":
-        raise ConfigError(f"{mark}: merge keys (<<) are not read: use `base: other`, or write the keys again")
-    refuse_forbidden(node.value, lambda _: mark)
+        raise ConfigError(
+            f"{position}: merge keys (<<) are not read: use `base: other`, or write the keys again"
+        )
+    refuse_forbidden(node.value, lambda _: position)
     return str(node.value)
 
 
@@ -191,7 +195,7 @@ def _too_long(source: str) -> str:
     return f"{source}: longer than {MAX_BYTES // 1024} KiB, so hardly a config"
 
 
-def _mark_after(before: str, source: str) -> Mark:
+def _position_after(before: str, source: str) -> SourcePosition:
     """The place that follows the text `before`."""
     lines = _LINE_BREAK.split(before.removeprefix("\ufeff"))
-    return Mark(source, len(lines), len(lines[-1]) + 1)
+    return SourcePosition(source, len(lines), len(lines[-1]) + 1)

@@ -10,7 +10,7 @@ MAX_CHANNELS = 65_536
 """More channels or units than any published classifier has in one layer: a larger number is a slip."""
 
 MAX_SIDE = 1024
-"""Pixels of the largest kernel, window, stride or border: the largest picture has no more (`data.size`)."""
+"""Pixels of the largest kernel, window, stride or border: the largest image has no more (`data.size`)."""
 
 PER_CLASS = "classes"
 """What a layer's `out` may say in place of a number: as many units as there are classes."""

@@ -107,11 +107,11 @@ class Flatten(Layer):
 
 
 class Norm(Layer):
-    """Normalisation to mean 0 and variance 1, then a trainable scale and shift for each channel."""
+    """Normalization to mean 0 and variance 1, then a trainable scale and shift for each channel."""
 
     main = "kind"
     kind: Literal["batch", "layer", "group"] = "batch"
-    """Over what: a channel of the `batch`, all channels of a picture (`layer`), or a `group` of them."""
+    """Over what: a channel of the `batch`, all channels of an image (`layer`), or a `group` of them."""
     groups: Channels = 32
     """`group` alone: how many groups the channels are cut into."""
     eps: AboveZero = 1e-5
@@ -125,14 +125,14 @@ class Norm(Layer):
 
 
 class Lrn(Layer):
-    """Local response normalisation: x / (k + alpha * mean of x^2 over `size` neighbouring channels)^beta.
+    """Local response normalization: x / (k + alpha * mean of x^2 over `size` neighboring channels)^beta.
 
     Krizhevsky et al. 2012, section 3.3, sum where torch takes the mean: their alpha, 1e-4, is 5e-4 here.
     """
 
     shape = "CxHxW stays as it is"
     size: Channels = 5
-    """Neighbouring channels, the channel itself in the middle."""
+    """Neighboring channels, the channel itself in the middle."""
     alpha: AboveZero = 5e-4
     """Weight of the mean of squares: the paper's alpha times `size`."""
     beta: AboveZero = 0.75

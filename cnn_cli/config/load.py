@@ -32,7 +32,7 @@ class Loaded(Generic[SchemaT]):
 
     def locate(self, path: KeyPath) -> str:
         """The place of the nearest thing that was written on the way to `path`, such as `my.yaml:14:7`."""
-        return str(self.tree.nearest(path)[0].mark)
+        return str(self.tree.nearest(path)[0].position)
 
     def problem(self, path: KeyPath, text: str) -> str:
         """The line that says what is wrong at `path`: place, path and text."""
@@ -46,7 +46,7 @@ def load_config(name: str, arguments: Sequence[str] = ()) -> LoadedConfig:
     """Find, read, merge, override and check a config; its `name` is its file's where it says none."""
     path = find(name)
     tree = read(path)
-    default = Node({"name": Node(_run_name(path), tree.mark, tree.key)}, tree.mark, tree.key)
+    default = Node({"name": Node(_run_name(path), tree.position, tree.key)}, tree.position, tree.key)
     tree = expand(overrides.apply(merge(default, tree), arguments))
     return Loaded(validate(tree, Config), tree, path)
 
@@ -86,7 +86,7 @@ def validate(tree: Node, schema: type[SchemaT]) -> SchemaT:
 
 def _without(tree: Node, key: str) -> Node:
     assert isinstance(tree.value, dict)  # document.read refuses everything else
-    return Node({name: node for name, node in tree.value.items() if name != key}, tree.mark, tree.key)
+    return Node({name: node for name, node in tree.value.items() if name != key}, tree.position, tree.key)
 
 
 def _run_name(path: Path) -> str:
@@ -98,14 +98,14 @@ def _run_name(path: Path) -> str:
 
 def _base_path(base: Node, path: Path, chain: tuple[Path, ...]) -> Path:
     if not isinstance(base.value, str):
-        raise ConfigError(f"{base.mark} base: must be the name of a config, not {base.kind}")
+        raise ConfigError(f"{base.position} base: must be the name of a config, not {base.kind}")
     try:
         found = find(base.value, beside=path.parent)
     except ConfigError as error:
-        raise ConfigError(f"{base.mark} base: {error.message}", hint=error.hint) from None
+        raise ConfigError(f"{base.position} base: {error.message}", hint=error.hint) from None
     names = " -> ".join(map(str, (*chain, found)))
     if any(found.resolve() == other.resolve() for other in chain):
-        raise ConfigError(f"{base.mark} base: the configs build on each other in a circle: {names}")
+        raise ConfigError(f"{base.position} base: the configs build on each other in a circle: {names}")
     if len(chain) > MAX_BASES:
-        raise ConfigError(f"{base.mark} base: more than {MAX_BASES} configs build on each other: {names}")
+        raise ConfigError(f"{base.position} base: more than {MAX_BASES} configs build on each other: {names}")
     return found

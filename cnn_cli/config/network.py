@@ -42,7 +42,7 @@ class Residual(Layer):
     """The layers that the shortcut passes by."""
     shortcut: Branch | None = None
     """Layers of the shortcut; an empty list: the input itself. Without it: the input where shapes are equal,
-    else a 1x1 convolution with the stride that fits, and batch normalisation (the paper's option B)."""
+    else a 1x1 convolution with the stride that fits, and batch normalization (the paper's option B)."""
 
 
 class Parallel(Layer):

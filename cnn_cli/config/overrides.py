@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from cnn_cli.config.document import parse_value
-from cnn_cli.config.tree import KeyPath, Mark, Node
+from cnn_cli.config.tree import KeyPath, Node, SourcePosition
 from cnn_cli.errors import ConfigError, dotted
 
 _INDEX = re.compile(r"\[(\d+)\]")
@@ -24,42 +24,44 @@ def apply(tree: Node, arguments: Iterable[str]) -> Node:
 
 
 def _apply(tree: Node, argument: str) -> Node:
-    mark = Mark(f"argument {_shorten(argument)!r}")
+    position = SourcePosition(f"argument {_shorten(argument)!r}")
     key, equals, text = argument.partition("=")
     if not equals:
-        raise ConfigError(f"{mark}: an override is key=value, such as train.epochs=3")
+        raise ConfigError(f"{position}: an override is key=value, such as train.epochs=3")
     parts = _INDEX.sub(r".\1", key.strip()).split(".")  # messages write model.layers[0], so that is read too
     if not all(parts):
         missing = "a part of the key" if any(parts) else "the key"
-        raise ConfigError(f"{mark}: {missing} is missing before the '='")
+        raise ConfigError(f"{position}: {missing} is missing before the '='")
     if parts[0] == "base":
-        raise ConfigError(f"{mark}: `base` is read from files alone; name the other config itself")
-    return _set(tree, parts, parse_value(text, mark), (), mark)
+        raise ConfigError(f"{position}: `base` is read from files alone; name the other config itself")
+    return _set(tree, parts, parse_value(text, position), (), position)
 
 
-def _set(node: Node, parts: list[str], value: Node, above: KeyPath, mark: Mark) -> Node:
+def _set(node: Node, parts: list[str], value: Node, above: KeyPath, position: SourcePosition) -> Node:
     """A tree like `node` in which `value` stands at `parts`; `above` is where `node` stands."""
     if not parts:
         return value
     part, rest = parts[0], parts[1:]
     if isinstance(node.value, list):
-        index = _index(node.value, part, above, mark)
+        index = _index(node.value, part, above, position)
         items = list(node.value)
-        items[index] = _set(items[index], rest, value, (*above, index), mark)
-        return Node(items, node.mark, node.key)
+        items[index] = _set(items[index], rest, value, (*above, index), position)
+        return Node(items, node.position, node.key)
     if not isinstance(node.value, dict | None):
-        raise ConfigError(f"{mark}: {dotted(above)} is {node.kind}, so it has no key {_shorten(part)!r}")
+        raise ConfigError(f"{position}: {dotted(above)} is {node.kind}, so it has no key {_shorten(part)!r}")
     values = dict(node.value or {})  # a section may be absent, or empty: `train:`
-    values[part] = _set(values.get(part, Node(None, mark, mark)), rest, value, (*above, part), mark)
-    return Node(values, node.mark, node.key)
+    values[part] = _set(
+        values.get(part, Node(None, position, position)), rest, value, (*above, part), position
+    )
+    return Node(values, node.position, node.key)
 
 
-def _index(items: list[Node], part: str, above: KeyPath, mark: Mark) -> int:
+def _index(items: list[Node], part: str, above: KeyPath, position: SourcePosition) -> int:
     if not (part.isascii() and part.isdigit()):
-        raise ConfigError(f"{mark}: {dotted(above)} is a list: name an item by its number, from 0")
+        raise ConfigError(f"{position}: {dotted(above)} is a list: name an item by its number, from 0")
     if len(part) > 6 or int(part) >= len(items):
         count = f"{len(items)} items, 0 to {len(items) - 1}" if items else "no items"
-        raise ConfigError(f"{mark}: {dotted(above)} has {count}, so none is {part[:20]}")
+        raise ConfigError(f"{position}: {dotted(above)} has {count}, so none is {part[:20]}")
     return int(part)
 
 

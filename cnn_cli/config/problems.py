@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from cnn_cli.config.tree import KeyPath, Mark, Node
+from cnn_cli.config.tree import KeyPath, Node, SourcePosition
 from cnn_cli.errors import dotted
 
 MAX_PROBLEMS = 20
@@ -21,30 +21,32 @@ _Models: TypeAlias = list[type[BaseModel]]
 
 def problem(tree: Node, path: KeyPath, text: str) -> str:
     """`my.yaml:14:7 model.layers[4].pool: text`, with the place of the nearest thing that was written."""
-    return _line(tree, tree.nearest(path)[0].mark, path, text)
+    return _line(tree, tree.nearest(path)[0].position, path, text)
 
 
 def problems(error: ValidationError, tree: Node, schema: type[BaseModel]) -> list[str]:
     """One line a problem, in the order of the files, then those of the arguments."""
     groups = _innermost(_group(error.errors(include_url=False), tree, schema))
-    placed = sorted(((_mark(group, tree), group) for group in groups), key=lambda pair: _order(pair[0]))
+    placed = sorted(((_position(group, tree), group) for group in groups), key=lambda pair: _order(pair[0]))
     # A mistake in a block comes with every use of it: the first one says it.
-    said: dict[tuple[Mark, str, KeyPath], KeyPath] = {}
-    for mark, group in placed:
-        said.setdefault((mark, _explain(group), group.path[-1:]), group.path)
-    lines = [_line(tree, mark, path, text) for (mark, text, _), path in list(said.items())[:MAX_PROBLEMS]]
+    said: dict[tuple[SourcePosition, str, KeyPath], KeyPath] = {}
+    for position, group in placed:
+        said.setdefault((position, _explain(group), group.path[-1:]), group.path)
+    lines = [
+        _line(tree, position, path, text) for (position, text, _), path in list(said.items())[:MAX_PROBLEMS]
+    ]
     more = len(said) - MAX_PROBLEMS
     return [*lines, f"... and {more} more"] if more > 0 else lines
 
 
-def _line(tree: Node, mark: Mark, path: KeyPath, text: str) -> str:
-    uses = [f"block {name!r} used at {use}" for name, use in tree.uses(path) if use.line != mark.line]
+def _line(tree: Node, position: SourcePosition, path: KeyPath, text: str) -> str:
+    uses = [f"block {name!r} used at {use}" for name, use in tree.uses(path) if use.line != position.line]
     text = f"{text} ({', '.join(uses)})" if uses else text
-    return f"{mark} {dotted(tree.written(path))}: {text}" if path else f"{mark}: {text}"
+    return f"{position} {dotted(tree.written(path))}: {text}" if path else f"{position}: {text}"
 
 
-def _order(mark: Mark) -> tuple[bool, str, int, int]:
-    return mark.line == 0, mark.source, mark.line, mark.column
+def _order(position: SourcePosition) -> tuple[bool, str, int, int]:
+    return position.line == 0, position.source, position.line, position.column
 
 
 @dataclass
@@ -109,11 +111,11 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _models_in(argument)
 
 
-def _mark(group: _Group, tree: Node) -> Mark:
+def _position(group: _Group, tree: Node) -> SourcePosition:
     """Where a message about the group points: at the key itself where the key is what is wrong."""
     node, depth = tree.nearest(group.path)
     unknown = group.errors[0]["type"] == "extra_forbidden" and depth == len(group.path)
-    return node.key if unknown else node.mark
+    return node.key if unknown else node.position
 
 
 def _explain(group: _Group) -> str:

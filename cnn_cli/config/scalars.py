@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Callable
 
-from cnn_cli.config.tree import Mark, Scalar
+from cnn_cli.config.tree import Scalar, SourcePosition
 from cnn_cli.errors import ConfigError
 
 PREFIX = "tag:yaml.org,2002:"
@@ -29,45 +29,45 @@ FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-
 """Characters that no YAML may hold, plainly or as an escape: control characters and half surrogates."""
 
 
-def scalar(tag: str, text: str, mark: Mark) -> Scalar:
+def scalar(tag: str, text: str, position: SourcePosition) -> Scalar:
     """The value of `text` under `tag`. A tag may be written out (`!!int x`), so the text need not fit it."""
     kind = tag.removeprefix(PREFIX)
     if kind not in _CONVERSIONS:
-        raise ConfigError(f"{mark}: the tag '{tag}' is not used here: write the value without it")
+        raise ConfigError(f"{position}: the tag '{tag}' is not used here: write the value without it")
     if tag in _PATTERNS and not _PATTERNS[tag].match(text):
-        raise ConfigError(f"{mark}: the text {text[:40]!r} does not fit its tag '!!{kind}'")
-    return _CONVERSIONS[kind](text, mark)
+        raise ConfigError(f"{position}: the text {text[:40]!r} does not fit its tag '!!{kind}'")
+    return _CONVERSIONS[kind](text, position)
 
 
-def refuse_forbidden(text: str, place: Callable[[int], Mark]) -> None:
-    """Raise a ConfigError when `text` holds a forbidden character; `place` gives the mark of its index."""
+def refuse_forbidden(text: str, place: Callable[[int], SourcePosition]) -> None:
+    """Raise a ConfigError when `text` holds a forbidden character; `place` gives the position of its index."""
     if bad := FORBIDDEN.search(text):
         character = f"U+{ord(bad[0]):04X}"
         raise ConfigError(f"{place(bad.start())}: the character {character} cannot stand in a config")
 
 
-def _text(text: str, mark: Mark) -> str:
-    refuse_forbidden(text, lambda _: mark)
+def _text(text: str, position: SourcePosition) -> str:
+    refuse_forbidden(text, lambda _: position)
     return text
 
 
-def _whole(text: str, mark: Mark) -> int:
+def _whole(text: str, position: SourcePosition) -> int:
     # 64 bits take 20 characters with the sign, and Python converts thousands of digits slowly or not at all
     if len(text) > 20 or abs(int(text)) > _LARGEST:
-        raise ConfigError(f"{mark}: a whole number must fit into 64 bits")
+        raise ConfigError(f"{position}: a whole number must fit into 64 bits")
     return int(text)
 
 
-def _real(text: str, mark: Mark) -> float:
+def _real(text: str, position: SourcePosition) -> float:
     if text.lower().endswith(("inf", "nan")) or not math.isfinite(float(text)):
-        raise ConfigError(f"{mark}: a number must be finite, not {text[:40]}")
+        raise ConfigError(f"{position}: a number must be finite, not {text[:40]}")
     return float(text)
 
 
-_CONVERSIONS: dict[str, Callable[[str, Mark], Scalar]] = {
+_CONVERSIONS: dict[str, Callable[[str, SourcePosition], Scalar]] = {
     "str": _text,
-    "null": lambda text, mark: None,
-    "bool": lambda text, mark: text.lower() == "true",
+    "null": lambda text, position: None,
+    "bool": lambda text, position: text.lower() == "true",
     "int": _whole,
     "float": _real,
 }

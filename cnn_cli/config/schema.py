@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from cnn_cli.config.choices import PreprocessingKind
 from cnn_cli.config.fields import MAX_CHANNELS, MAX_SIDE, AboveZero, Scales, Shares, expected
 from cnn_cli.config.network import NAME, Item
 
@@ -35,32 +36,29 @@ def _device(name: str) -> str:
 
 
 class Synthetic(Section):
-    """The built-in digits, drawn by the program itself."""
+    """The built-in digits, which the program draws."""
 
     train: Annotated[int, Field(ge=10, le=1_000_000, strict=True)] = 60_000
-    """Pictures drawn for training and validation."""
+    """Number of images drawn for training and validation."""
     test: Annotated[int, Field(ge=10, le=1_000_000, strict=True)] = 10_000
-    """Pictures drawn for the test, from draws of their own."""
+    """Number of images drawn for the test, with random draws of their own."""
     seed: Count = 0
-    """Seed of the drawing; the run's own seed does not change the data."""
+    """Seed of the drawing. The run's own seed does not change the data."""
 
 
 class Folder(Section):
-    """Pictures of one's own, in a folder with one folder a class (`data.name: folder`)."""
+    """Your own images, in a folder with one subfolder per class (`data.name: folder`)."""
 
-    reading: Literal["whole", "ink"] = "whole"
-    """`whole`: the picture's middle square, scaled to `data.size`. `ink`: handwriting, found on its paper and
-    normalised to 28x28 as `cnn predict` does it."""
     broken: Literal["stop", "skip"] = "stop"
-    """What happens at a file that is no picture: `stop` with an error, or `skip` it with a warning."""
+    """What to do with a file that is not a readable image: `stop` with an error, or `skip` it with a warning."""
     test: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share of the pictures that is held out for the test, where there is no folder `test`."""
+    """Share of the images that is held out for the test, where the folder has no subfolder `test`."""
     seed: Count = 0
-    """Seed of that choice; the run's own seed does not change the data."""
+    """Seed of that choice. The run's own seed does not change the data."""
 
 
-class Augment(Section):
-    """Random changes of every training picture, drawn anew in every epoch. Zero switches one off."""
+class Augmentation(Section):
+    """Random changes of every training image, drawn anew in every epoch. Zero switches one off."""
 
     rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
     """Largest rotation to either side, in degrees."""
@@ -85,7 +83,7 @@ class Augment(Section):
     cutout: Annotated[int, Field(ge=0, le=MAX_SIDE, strict=True)] = 0
     """Side, in pixels, of a square that is blanked (DeVries & Taylor 2017)."""
     mixup: Annotated[float, Field(ge=0, le=100)] = 0.0
-    """Pictures of a batch, and their labels, are mixed with each other by a share from Beta(mixup, mixup)
+    """Images of a batch, and their labels, are mixed with each other by a share from Beta(mixup, mixup)
     (Zhang et al. 2017, who use 0.1 to 0.4)."""
 
     @model_validator(mode="after")
@@ -96,7 +94,7 @@ class Augment(Section):
 
 
 class Data(Section):
-    """What is learnt from."""
+    """What the network learns from."""
 
     name: Literal[
         "mnist",
@@ -111,47 +109,53 @@ class Data(Section):
         "folder",
         "synthetic",
     ] = "mnist"
-    """Which pictures: a published data set, a `folder` of one's own, or the built-in `synthetic` digits."""
+    """The data set: a published one, a `folder` of your own images, or the built-in `synthetic` digits."""
     root: str | None = None
-    """Folder that holds the data or receives the download. Without it: $CNN_DATA, else the user's cache. For
-    `folder`: the folder of the pictures."""
-    mirrors: tuple[str, ...] = MNIST_MIRRORS
-    """Web folders with the four files of MNIST, tried in this order; other sets come from where torchvision
-    gets them. An empty list never downloads, whatever the set."""
+    """Folder that holds the data or receives the download. Default: $CNN_DATA, else the user's cache folder. For
+    `folder`: the folder of the images."""
+    preprocessing: PreprocessingKind | None = None
+    """What is done to an image before the network reads it. `digit`: the ink is found on its background and
+    normalized to 28x28 as MNIST's digits are. `photo`: the middle square of the whole image is scaled to
+    `data.size`. Default: what the data set needs; `photo` for a folder."""
+    download: bool = True
+    """Download a published data set that is not in `root`. `false`, or CNN_OFFLINE=1 in the environment, never
+    uses the network."""
+    mirrors: Annotated[tuple[str, ...], Field(min_length=1)] = MNIST_MIRRORS
+    """Web folders with the four files of MNIST, tried in this order."""
     fallback: Literal["none", "synthetic"] = "none"
-    """What is used where a set of digits cannot be had: nothing (an error), or the built-in digits (a
+    """What to use if a data set of digits is not available: nothing (an error), or the built-in digits (with a
     warning)."""
     validation: Count | None = None
-    """Training pictures held out to choose the best epoch; every class gives its share. Without it: a tenth,
-    and at most 5,000. With 0 the network learns from all of them, and its last weights are kept."""
+    """Number of training images held out to choose the best epoch, in proportion to the classes. Default: one
+    tenth, at most 5,000. With 0 the network learns from all images, and the last weights are kept."""
     channels: Literal[1, 3] = 1
-    """Channels of the network's input; in three, a grey picture comes three times."""
+    """Channels of the network's input. With 3, a gray image is repeated three times."""
     size: Annotated[int, Field(ge=8, le=MAX_SIDE, strict=True)] = 28
-    """Height and width of the network's input, in pixels. Digits of 28x28 lie in the middle of blank paper
-    where it is larger; all other pictures are scaled."""
+    """Height and width of the network's input, in pixels. Digits of 28x28 are padded with background if it is
+    larger; photos are scaled."""
     mean: Shares | None = None
-    """Mean of the pixels (0 = paper, 1 = ink), which is subtracted; for colour `[red, green, blue]`. Without
-    it: measured on the training pictures, channel by channel."""
+    """Mean of the pixels (0 = background, 1 = ink), which is subtracted; `[red, green, blue]` for color. Default:
+    measured on the training images, per channel."""
     std: Scales | None = None
-    """Standard deviation of the pixels, which is divided by. Without it: measured likewise."""
-    augment: Augment = Augment()
-    """Random changes of the training pictures."""
-    strangers: Annotated[float, Field(ge=0, le=4)] = 0.0
-    """Pictures that are no digits (letters, signs, scribbles, patches) for each training picture: 0.5 adds
-    half as many. The program draws them; what they teach is to be unsure. For digits in ink only."""
-    neighbours: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Digits cut out of rows in which they touch, for each training picture: 0.3 adds three for every ten.
-    The program makes the rows of training pictures; what it cuts out wrongly joins the strangers, if there
-    are any. For digits in ink only."""
+    """Standard deviation of the pixels, which the difference is divided by. Default: measured likewise."""
+    augment: Augmentation = Augmentation()
+    """Random changes of the training images."""
+    outliers: Annotated[float, Field(ge=0, le=4)] = 0.0
+    """Outlier exposure (Hendrycks et al. 2019): images that are not digits (letters, signs, scribbles, patches),
+    per training image; 0.5 adds half as many. The program draws them; the network learns to be unsure of them.
+    For digits only."""
+    touching: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Digits cut out of rows of touching digits, per training image; 0.3 adds three for every ten. The program
+    composes the rows from training images; wrong pieces join the outliers, if there are any. For digits only."""
     synthetic: Synthetic = Synthetic()
     """How many built-in digits are drawn, and from which seed."""
     folder: Folder = Folder()
-    """How a folder of pictures is read."""
+    """How a folder of images is read."""
 
     @model_validator(mode="after")
     def _folder_is_named(self) -> Self:
         if self.name == "folder" and self.root is None:
-            raise ValueError("name is folder, so root must name the folder of the pictures")
+            raise ValueError("name is folder, so root must name the folder of the images")
         return self
 
     @model_validator(mode="after")
@@ -188,7 +192,7 @@ class Model(Section):
     """Blocks of layers by name. Loading writes out what they stand for, so a checked config has none left."""
 
     layers: Annotated[tuple[Item, ...], Field(min_length=1)]
-    """The layers from the picture to one logit for each class."""
+    """The layers from the image to one logit for each class."""
 
 
 class Train(Section):
@@ -197,9 +201,9 @@ class Train(Section):
     epochs: Count = 12
     """Passes over the training set. Zero evaluates the untrained network."""
     batch_size: Positive = 128
-    """Pictures in a step of the optimiser's arithmetic."""
+    """Images in a step of the optimizer's arithmetic."""
     accumulate: Positive = 1
-    """Batches whose gradients are averaged before the optimiser steps: a larger batch for the same memory."""
+    """Batches whose gradients are averaged before the optimizer steps: a larger batch for the same memory."""
     optimizer: Literal["sgd", "adam", "adamw"] = "adamw"
     """How gradients become steps."""
     lr: AboveZero = 1e-3
@@ -209,7 +213,7 @@ class Train(Section):
     betas: tuple[Fraction, Fraction] = (0.9, 0.999)
     """Decay of the running means of `adam` and `adamw`: of the gradient and of its square."""
     weight_decay: Number = 0.0
-    """Pull of the weights to zero; biases and normalisation are left alone."""
+    """Pull of the weights to zero; biases and normalization are left alone."""
     schedule: Literal["constant", "step", "cosine", "one_cycle"] = "one_cycle"
     """Learning rate over the run. `one_cycle` rises and falls by cosines (Smith & Topin 2017)."""
     warmup: Fraction = 0.2
@@ -239,7 +243,7 @@ class Train(Section):
 
     @model_validator(mode="after")
     def _settings_are_used(self) -> Self:
-        """A setting that the chosen optimiser or schedule ignores is a misunderstanding: say so."""
+        """A setting that the chosen optimizer or schedule ignores is a misunderstanding: say so."""
         for option, users, chooser in _USED_BY:
             chosen = getattr(self, chooser)
             changed = getattr(self, option) != type(self).model_fields[option].default
@@ -273,7 +277,7 @@ class Config(Section):
     seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] = 0
     """Seed of every random draw: weights, validation split, order, augmentation, dropout."""
     data: Data = Data()
-    """What is learnt from."""
+    """What is learned from."""
     model: Model
     """The network."""
     train: Train = Train()

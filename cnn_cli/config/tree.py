@@ -8,7 +8,7 @@ Scalar: TypeAlias = str | int | float | bool | None
 
 
 @dataclass(frozen=True)
-class Mark:
+class SourcePosition:
     """A place that a message points at: `file:line:column`, or a source without lines (an argument)."""
 
     source: str
@@ -23,13 +23,13 @@ class Mark:
 class Node:
     """A value with its place. Trees never change: merging and overriding build new ones that share parts.
 
-    `mark` is where a scalar stands; for a map or a list it is the place of its key, where people look for it.
+    `position` is where a scalar stands; for a map or a list it is the place of its key, where people look for it.
     `key` is where the key stands; a list item has none, so its own start.
     """
 
     value: "Scalar | dict[str, Node] | list[Node]"
-    mark: Mark
-    key: Mark
+    position: SourcePosition
+    key: SourcePosition
 
     def plain(self) -> Any:
         """The same as dicts, lists and scalars."""
@@ -75,7 +75,7 @@ class Node:
             shown.append(name.value if name and isinstance(name.value, str) else part)
         return tuple(shown)
 
-    def uses(self, path: KeyPath) -> "list[tuple[str, Mark]]":
+    def uses(self, path: KeyPath) -> "list[tuple[str, SourcePosition]]":
         """Name and place of each use of a block on the way to `path`, the outermost first.
 
         `cnn_cli.config.blocks` gives the name of a block the place of its use, where no name is written.
@@ -84,8 +84,8 @@ class Node:
         for length, part in enumerate(path, 1):
             node, depth = self.nearest(path[:length])
             name = node.child("name") if part == "block" and depth == length else None
-            if name and isinstance(name.value, str) and name.mark == node.mark:
-                found.append((name.value, name.mark))
+            if name and isinstance(name.value, str) and name.position == node.position:
+                found.append((name.value, name.position))
         return found
 
     @property
@@ -103,4 +103,4 @@ def merge(base: Node, top: Node) -> Node:
     merged = dict(base.value)
     for key, node in top.value.items():
         merged[key] = merge(merged[key], node) if key in merged else node
-    return Node(merged, top.mark, top.key)
+    return Node(merged, top.position, top.key)

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done ("downloading x.gz"), how much of it is done, and how much there is in all
-(0 = unknown): pictures, or the bytes of a download, and then from another thread. A file that is tried at the
+(0 = unknown): images, or the bytes of a download, and then from another thread. A file that is tried at the
 next mirror starts again from few bytes."""
 
 

@@ -14,7 +14,7 @@ from cnn_cli.data.verify import DamagedError
 from cnn_cli.errors import DataError
 
 DIMENSIONS = {0x0801: 1, 0x0803: 3}
-"""Magic number -> how many dimensions follow. 08 is "unsigned byte"; labels have 1 dimension, pictures 3."""
+"""Magic number -> how many dimensions follow. 08 is "unsigned byte"; labels have 1 dimension, images 3."""
 
 VALUE_BYTES = {b"\x08": 1, b"\x0c": 4}
 """The magic number's third byte -> bytes a value: of unsigned bytes, and of QMNIST's whole numbers."""
@@ -30,7 +30,7 @@ def parse(data: bytes, name: str) -> NDArray[np.uint8]:
         name: what an error calls it.
 
     Returns:
-        A writable uint8 array: [N] labels or [N, rows, columns] pictures, 0 = paper, 255 = ink.
+        A writable uint8 array: [N] labels or [N, rows, columns] images, 0 = background, 255 = ink.
 
     Raises:
         DataError: other magic number, header cut short, an empty dimension, or too few or too many bytes.

@@ -1,4 +1,4 @@
-"""Data sets by name. A source is one function that turns options into a `Source`."""
+"""Data sets by name. A source is one function that turns the config's `data` section into a `Source`."""
 
 import logging
 from collections.abc import Callable
@@ -7,133 +7,136 @@ from functools import partial
 
 import torch
 
+from cnn_cli.config.schema import Data
 from cnn_cli.data import idx, mnist, vision
 from cnn_cli.data.published import SETS
-from cnn_cli.data.source import DIGITS, Options, Pictures, Source
+from cnn_cli.data.source import DIGITS, Access, LabeledImages, Source, data_root, may_download
 from cnn_cli.data.verify import Check, PublishedFile
-from cnn_cli.errors import ConfigError, DataError
-
-__all__ = ["SOURCES", "Options", "Pictures", "Source", "check_source", "classes_of", "open_source"]
+from cnn_cli.errors import DataError
 
 log = logging.getLogger(__name__)
 
+Opener = Callable[[Data, Access], Source]
+
 FALLBACK_WARNING = (
-    "%s cannot be had: its fallback, %s digits, is used instead. Every result will say so, and no accuracy "
-    "bar is satisfied by it.\nwhy: %s%s"
+    "%s is not available; using built-in %s digits instead. Every result says so, and they satisfy no "
+    "accuracy bar.\nreason: %s%s"
 )
 
 
-def open_source(name: str, options: Options, fallback: str | None = None) -> Source:
-    """Open the data set `name`, or its fallback where it cannot be had.
+def open_source(data: Data, access: Access | None = None) -> Source:
+    """Open the data set that the config names, or its fallback if it is not available.
 
-    The choice is made here, once: the training and test pictures of one source are always of one kind. A
-    fallback stands in only for a data set of its own classes, and never for a folder of one's own.
+    The choice is made here, once: the training and test images of one source are always of one kind. A
+    fallback stands in only for a data set with the same classes, and never for a folder of your own.
 
     Args:
-        name: a key of `SOURCES`.
-        options: what it is opened with.
-        fallback: what to use, with a warning, where `name` cannot be had; None makes that an error.
+        data: the config's section.
+        access: who hears about progress, and how long a download may take.
 
     Raises:
-        ConfigError: no source has that name.
-        DataError: the data cannot be had, and `fallback` does not help.
+        DataError: the data is not available, and there is no fallback for it.
     """
-    opener = _named(name)
+    access = access or Access()
+    fallback = None if data.fallback in ("none", data.name) or data.name == "folder" else data.fallback
     try:
-        return opener(options)
+        source = SOURCES[data.name](data, access)
     except DataError as error:
-        if fallback in (None, name) or name == "folder":
+        if fallback is None:
             raise
-        if classes_of(fallback, options) != classes_of(name, options):
-            why = f"{error.message}; {fallback} digits cannot stand in for {name}, which has other classes"
-            raise DataError(why, hint=error.hint) from error
-        hint = f"\nhint: {error.hint}" if error.hint else ""
-        log.warning(FALLBACK_WARNING, name, fallback, error.message, hint)
-    return replace(SOURCES[fallback](options), requested=name)
+        source = _open_fallback(data, access, fallback, error)
+    kind = data.preprocessing or source.preprocessing
+    return replace(source, preprocessing=kind)
 
 
-def check_source(name: str, options: Options) -> list[Check]:
-    """What can be proven of the data set `name` where it lies; nothing is downloaded.
+def _open_fallback(data: Data, access: Access, name: str, error: DataError) -> Source:
+    if _CLASSES[name] != classes_of(data):
+        reason = f"{error.message}; {name} digits cannot replace {data.name}, which has other classes"
+        raise DataError(reason, hint=error.hint) from error
+    hint = f"\nhint: {error.hint}" if error.hint else ""
+    log.warning(FALLBACK_WARNING, data.name, name, error.message, hint)
+    return replace(SOURCES[name](data, access), requested=data.name)
+
+
+def check_source(data: Data) -> list[Check]:
+    """Verify the data set where it lies, as far as that is possible; nothing is downloaded.
 
     Raises:
-        ConfigError: no source has that name.
-        DataError: it cannot be looked at; for pictures that nobody published, what `open_source` raises.
+        DataError: it cannot be read; for unpublished images, what `open_source` raises.
     """
-    opener = _named(name)
-    if name in _CHECKS:
-        return _CHECKS[name](options)
-    source = opener(options)
-    path = source.paths[0] if source.paths else options.root
+    if data.name in _CHECKS:
+        return _CHECKS[data.name](data)
+    source = SOURCES[data.name](data, Access())
+    path = source.paths[0] if source.paths else data_root(data)
     return [
-        Check(part, path, "ok", f"{len(make()):,} pictures, {len(source.classes)} classes")
-        for part, make in source.splits.items()
+        Check(part, path, "ok", f"{len(load()):,} images, {len(source.classes)} classes")
+        for part, load in source.splits.items()
     ]
 
 
-def _named(name: str) -> Callable[[Options], Source]:
-    if name not in SOURCES:
-        raise ConfigError(f"there is no data source {name!r}; there are {', '.join(SOURCES)}")
-    return SOURCES[name]
+def classes_of(data: Data) -> tuple[str, ...]:
+    """Return the class names of the data set, without opening it.
 
-
-def classes_of(name: str, options: Options) -> tuple[str, ...]:
-    """The class names of the data set `name`, without opening it."""
-    if name == "folder":
+    Raises:
+        DataError: it is a folder that cannot be read.
+    """
+    if data.name == "folder":
         from cnn_cli.data.folder.layout import class_names
 
-        return class_names(options.root)
-    return _CLASSES[name]
+        return class_names(data_root(data))
+    return _CLASSES[data.name]
 
 
-def _mnist(options: Options) -> Source:
-    """The MNIST database. All four files are verified now: damage must not show after an hour of training."""
-    files = mnist.obtain(options.root, options.mirrors, options.progress, limits=options.limits)
+def _mnist(data: Data, access: Access) -> Source:
+    """Open MNIST. All four files are verified now: damage must not show after an hour of training."""
+    mirrors = data.mirrors if may_download(data) else ()
+    files = mnist.obtain(data_root(data), mirrors, access.progress, limits=access.limits)
 
-    def pictures(images: PublishedFile, labels: PublishedFile) -> Pictures:
+    def load(images: PublishedFile, labels: PublishedFile) -> LabeledImages:
         pixels = idx.parse(files[images].content, images.name)  # uint8 [N, 28, 28]
         digits = idx.parse(files[labels].content, labels.name)  # uint8 [N]
-        return Pictures(torch.from_numpy(pixels).unsqueeze(1), torch.from_numpy(digits).long())
+        return LabeledImages(torch.from_numpy(pixels).unsqueeze(1), torch.from_numpy(digits).long())
 
-    train = partial(pictures, mnist.TRAIN_IMAGES, mnist.TRAIN_LABELS)
-    test = partial(pictures, mnist.TEST_IMAGES, mnist.TEST_LABELS)
+    train = partial(load, mnist.TRAIN_IMAGES, mnist.TRAIN_LABELS)
+    test = partial(load, mnist.TEST_IMAGES, mnist.TEST_LABELS)
     return Source("mnist", "mnist", DIGITS, train, test, paths=tuple(file.path for file in files.values()))
 
 
-def _synthetic(options: Options) -> Source:
-    """Digits that are drawn here. Training takes the even seeds and testing the odd ones.
+def _synthetic(data: Data, _: Access) -> Source:
+    """Open the built-in digits. Training uses the even seeds and testing the odd ones.
 
-    So the test pictures of one seed are the training pictures of no other.
+    So the test images of one seed are the training images of no other.
     """
 
-    def pictures(count: int, seed: int) -> Pictures:
+    def load(count: int, seed: int) -> LabeledImages:
         from cnn_cli.data import synthetic  # drawing needs more imports than a source that only reads
 
-        images, labels = synthetic.load(options.root, count, seed)  # uint8 [N, 28, 28], uint8 [N]
-        return Pictures(torch.from_numpy(images).unsqueeze(1), torch.from_numpy(labels).long())
+        images, labels = synthetic.load(data_root(data), count, seed)  # uint8 [N, 28, 28], uint8 [N]
+        return LabeledImages(torch.from_numpy(images).unsqueeze(1), torch.from_numpy(labels).long())
 
-    train = partial(pictures, options.synthetic.train, 2 * options.synthetic.seed)
-    test = partial(pictures, options.synthetic.test, 2 * options.synthetic.seed + 1)
+    train = partial(load, data.synthetic.train, 2 * data.synthetic.seed)
+    test = partial(load, data.synthetic.test, 2 * data.synthetic.seed + 1)
     return Source("synthetic", "synthetic", DIGITS, train, test)
 
 
-def _folder(options: Options) -> Source:
-    from cnn_cli.data.folder.source import open_folder  # it imports Pillow and what starts processes
+def _folder(data: Data, access: Access) -> Source:
+    from cnn_cli.data.folder.source import open_folder  # it imports Pillow and the worker processes
 
-    return open_folder(options)
+    return open_folder(data, access)
 
 
 _CLASSES = {"mnist": DIGITS, "synthetic": DIGITS, **{name: SETS[name].classes for name in SETS}}
 
-SOURCES: dict[str, Callable[[Options], Source]] = {
+SOURCES: dict[str, Opener] = {
     "mnist": _mnist,
-    **{name: partial(vision.open_set, name) for name in SETS},
+    **dict.fromkeys(SETS, vision.open_set),
     "folder": _folder,
     "synthetic": _synthetic,
 }
 """The names that a config may use for `data.name`."""
 
-_CHECKS: dict[str, Callable[[Options], list[Check]]] = {
-    "mnist": lambda options: mnist.check(options.root),
-    **{name: partial(vision.check, name) for name in SETS},
+_CHECKS: dict[str, Callable[[Data], list[Check]]] = {
+    "mnist": lambda data: mnist.check(data_root(data)),
+    **dict.fromkeys(SETS, vision.check),
 }
 """Those whose files were published; of the others one can only see whether they open."""

@@ -7,11 +7,11 @@ from cnn_cli.errors import DataError
 
 
 def split(labels: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Draw a stratified validation set: each class keeps its share, to within one picture.
+    """Draw a stratified validation set: each class keeps its share, to within one image.
 
     Args:
         labels: int64 [N], class indices from 0; on any device.
-        count: how many pictures go into the validation set; 0 gives an empty one.
+        count: how many images go into the validation set; 0 gives an empty one.
         seed: the same seed and labels give the same split, on every device.
 
     Returns:
@@ -21,7 +21,7 @@ def split(labels: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
         DataError: `count` is negative, or leaves nothing to train on.
     """
     if not 0 <= count <= max(len(labels) - 1, 0):
-        raise DataError(f"a validation set of {count:,} cannot be cut from {len(labels):,} training pictures")
+        raise DataError(f"a validation set of {count:,} cannot be cut from {len(labels):,} training images")
     labels = labels.cpu()
     generator = torch.Generator().manual_seed(seed)
     chosen = torch.zeros(len(labels), dtype=torch.bool)

@@ -20,36 +20,37 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
+from cnn_cli.config.schema import Data
 from cnn_cli.data import idx
 from cnn_cli.data.download import Progress
 from cnn_cli.data.published import SETS, Split
-from cnn_cli.data.source import Options, Pictures, Source
+from cnn_cli.data.source import Access, LabeledImages, Source, data_root, may_download
 from cnn_cli.data.verify import Check, DamagedError
 from cnn_cli.errors import DataError
 
 log = logging.getLogger(__name__)
 
 
-def open_set(name: str, options: Options) -> Source:
+def open_set(data: Data, access: Access) -> Source:
     """The data set `name` of `published.SETS`. If a file is missing or damaged, the set is fetched.
 
     Both splits are read now, one after the other, and read again when they are asked for: damage must not
     show after an hour of training, and nobody needs both in memory.
 
     Raises:
-        DataError: it is not whole in `options.root` and cannot be fetched, or torchvision cannot be used.
+        DataError: it is not whole in `root` and cannot be fetched, or torchvision cannot be used.
     """
-    published = SETS[name]
-    faults = [part for part in check(name, options) if part.state != "ok"]
+    name, root, published = data.name, data_root(data), SETS[data.name]
+    faults = [part for part in check(data) if part.state != "ok"]
     if faults:
-        _obtain(name, options, faults)
-    train, test = (partial(_load, name, options.root, split) for split in published.splits.values())
-    paths = tuple(options.root / file for file in published.files)
-    return Source(name, name, published.classes, train, test, published.reading, paths=paths)
+        _obtain(data, access, faults)
+    train, test = (partial(_load, name, root, split) for split in published.splits.values())
+    paths = tuple(root / file for file in published.files)
+    return Source(name, name, published.classes, train, test, published.preprocessing, paths=paths)
 
 
-def check(name: str, options: Options) -> list[Check]:
-    """Prove the files of `name` in `options.root` and read both splits; nothing is downloaded or written.
+def check(data: Data) -> list[Check]:
+    """Prove the files of `name` in `root` and read both splits; nothing is downloaded or written.
 
     A file is compared with its MD5 where torchvision knows that of the file itself. Of an idx file it knows
     only that of the compressed one: there the size is compared with what the header announces.
@@ -57,12 +58,12 @@ def check(name: str, options: Options) -> list[Check]:
     Raises:
         DataError: torchvision cannot be used.
     """
-    published = SETS[name]
+    name, root, published = data.name, data_root(data), SETS[data.name]
     sums = published.sums(_kind(name))
-    files = [_check_file(options.root, file, sums.get(file)) for file in published.files]
+    files = [_check_file(root, file, sums.get(file)) for file in published.files]
     if any(file.state != "ok" for file in files):
         return files  # and torchvision reads neither split before both are there
-    return files + [_check_split(name, options.root, split) for split in published.splits]
+    return files + [_check_split(name, root, split) for split in published.splits]
 
 
 def _check_file(root: Path, file: str, md5: str | None) -> Check:
@@ -93,63 +94,61 @@ def _check_md5(path: Path, md5: str) -> None:
 def _check_split(name: str, root: Path, split: str) -> Check:
     path = root / SETS[name].splits[split].files[0]
     try:
-        pictures = _read(name, root, SETS[name].splits[split])
+        images = _read(name, root, SETS[name].splits[split])
     except DamagedError as error:
         return Check(split, path, "damaged", error.message)
-    height, width = pictures.store.shape[-2:]
-    return Check(split, path, "ok", f"{len(pictures):,} pictures of {height}x{width}")
+    height, width = images.store.shape[-2:]
+    return Check(split, path, "ok", f"{len(images):,} images of {height}x{width}")
 
 
-def _load(name: str, root: Path, split: Split) -> Pictures:
+def _load(name: str, root: Path, split: Split) -> LabeledImages:
     try:
         return _read(name, root, split)
     except DamagedError as error:
         raise DataError(f"{name} in {root} was changed after it was opened: {error}") from error
 
 
-def _read(name: str, root: Path, split: Split, *, download: bool = False) -> Pictures:
-    """The pictures of a split, read by torchvision.
+def _read(name: str, root: Path, split: Split, *, download: bool = False) -> LabeledImages:
+    """The images of a split, read by torchvision.
 
     Raises:
         DamagedError: it cannot; the message says why, in torchvision's words.
     """
     kind = _kind(name)
     try:
-        pictures = SETS[name].pictures(kind(root, **split.arguments, download=download))
+        images = SETS[name].images(kind(root, **split.arguments, download=download))
     except MemoryError:
         raise
     except Exception as error:  # whatever a parser of damaged bytes or a request runs into: there is no list
         raise DamagedError(_clause(error)) from error
-    low, high, classes = int(pictures.labels.min()), int(pictures.labels.max()), len(SETS[name].classes)
+    low, high, classes = int(images.labels.min()), int(images.labels.max()), len(SETS[name].classes)
     if low < 0 or high >= classes:
         raise DamagedError(f"labels are from {low} to {high}, but there are {classes} classes")
-    return pictures
+    return images
 
 
-def _obtain(name: str, options: Options, faults: Sequence[Check]) -> None:
+def _obtain(data: Data, access: Access, faults: Sequence[Check]) -> None:
     """Fetch the set, after saying which files that are there are not used."""
-    published = SETS[name]
+    name, root, published = data.name, data_root(data), SETS[data.name]
     for fault in faults:
         if fault.state == "damaged":
             log.warning("%s is damaged and not used: %s", fault.path, fault.detail)
     unsound = {file for fault in faults for file in (fault.part, *_files(name, fault.part))}
-    archives = [
-        file for file in published.archives if file not in unsound and (options.root / file).is_file()
-    ]
+    archives = [file for file in published.archives if file not in unsound and (root / file).is_file()]
     try:
-        if not options.mirrors and not archives:
-            raise DamagedError("data.mirrors=[] downloads nothing")
-        _fetch(name, options, archives)
+        if not may_download(data) and not archives:
+            raise DamagedError("downloads are off (data.download=false or CNN_OFFLINE)")
+        _fetch(data, access, archives)
     except DamagedError as error:
         names = ", ".join(Path(archive).name for archive in published.archives)
         raise DataError(
-            f"{name} is not in {options.root}: {_describe(faults[0])}; {error}",
+            f"{name} is not in {root}: {_describe(faults[0])}; {error}",
             hint=f"run `cnn data get data.name={name}` where there is a network, or put {names} into "
-            f"{options.root / published.folder}",
+            f"{root / published.folder}",
         ) from error
     except OSError as error:
         raise DataError(
-            f"{name} cannot be written to {options.root}: {_clause(error)}",
+            f"{name} cannot be written to {root}: {_clause(error)}",
             hint="set data.root or CNN_DATA to a folder that can be written and has room",
         ) from error
 
@@ -164,43 +163,44 @@ def _files(name: str, split: str) -> tuple[str, ...]:
     return splits[split].files if split in splits else ()
 
 
-def _fetch(name: str, options: Options, archives: Sequence[str]) -> None:
+def _fetch(data: Data, access: Access, archives: Sequence[str]) -> None:
     """Let torchvision download and extract into a folder beside; move what it made once both splits are read.
 
     Args:
         archives: those in the root that it may use instead of downloading them; it proves their MD5 itself.
     """
-    options.root.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{name}-", dir=options.root) as folder:
+    name, root = data.name, data_root(data)
+    root.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{name}-", dir=root) as folder:
         beside = Path(folder)
         for archive in archives:  # copies: torchvision overwrites one that is damaged
             (beside / archive).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(options.root / archive, beside / archive)
-        with _requests(name, options):
+            shutil.copyfile(root / archive, beside / archive)
+        with _requests(data, access):
             for split in SETS[name].splits.values():
                 _read(name, beside, split, download=True)
         for path in sorted(beside.rglob("*")):
             if path.is_file():
-                target = options.root / path.relative_to(beside)
+                target = root / path.relative_to(beside)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 path.replace(target)
 
 
 @contextmanager
-def _requests(name: str, options: Options) -> Iterator[None]:
+def _requests(data: Data, access: Access) -> Iterator[None]:
     """torchvision's requests with our progress bar and a limit on silence; none where none are wanted.
 
     It offers no setting for any of this, so names that its downloads use are changed for as long as they run.
     """
     from torchvision.datasets import utils
 
-    ours: dict[str, object] = {"tqdm": partial(_Bar, name, options.progress)}
-    if not options.mirrors:
+    ours: dict[str, object] = {"tqdm": partial(_Bar, data.name, access.progress)}
+    if not may_download(data):
         ours["_get_redirect_url"] = _refuse  # what every download begins with
     theirs = {key: getattr(utils, key) for key in ours}
     patience = socket.getdefaulttimeout()
     vars(utils).update(ours)
-    socket.setdefaulttimeout(options.limits.silence)
+    socket.setdefaulttimeout(access.limits.silence)
     try:
         yield
     finally:
@@ -209,7 +209,7 @@ def _requests(name: str, options: Options) -> Iterator[None]:
 
 
 def _refuse(url: str, **_: object) -> str:
-    raise RuntimeError(f"{url} is not asked, since data.mirrors=[] downloads nothing")
+    raise RuntimeError(f"{url} is not asked, since downloads are off")
 
 
 class _Bar:

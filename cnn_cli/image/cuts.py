@@ -1,4 +1,4 @@
-"""A mark in which digits touch -> where it may be cut, and its pieces.
+"""A component in which digits touch -> where it may be cut, and its pieces.
 
 Heuristic over-segmentation (LeCun et al. 1998, section VI): more cuts than are needed, from which the network
 chooses.
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnn_cli.image.writing import Mark
+from cnn_cli.image.text_components import Component
 
 # Digits are cut at this height: twice MNIST's, so that edges stay soft when they are fitted.
 HEIGHT = 40
@@ -26,7 +26,7 @@ TILTS = (-0.2, 0.0, 0.2, 0.4, 0.6)
 # through a stroke where two are merged, and around it where a step or two suffice.
 SIDEWAYS = 0.5
 
-# Two cuts of one tilt, and any cut and the mark's sides, lie at least this far apart (1 = the digits'
+# Two cuts of one tilt, and any cut and the component's sides, lie at least this far apart (1 = the digits'
 # height), and two cuts whose mean distance is less are one. The narrowest 1 has a width of 0.1.
 APART = 0.04
 FROM_SIDE = 0.05
@@ -37,7 +37,7 @@ MOST_INK = 0.6
 
 @dataclass(frozen=True)
 class Cut:
-    """A way through a mark from top to bottom."""
+    """A way through a component from top to bottom."""
 
     columns: np.ndarray
     """int [H]: the first column behind the cut, in each row."""
@@ -45,27 +45,27 @@ class Cut:
     """How much ink it goes through, in pixels of full ink."""
 
 
-def find_cuts(mark: Mark, height: float) -> list[Cut]:
+def find_cuts(component: Component, height: float) -> list[Cut]:
     """The ways from top to bottom that go through less ink than those beside them, from left to right.
 
     Args:
-        mark: digits that may touch.
+        component: digits that may touch.
         height: of a digit, in pixels.
     """
     kept: list[Cut] = []
     side = FROM_SIDE * height
-    found = [cut for tilt in TILTS for cut in _tilted(mark.ink, tilt, max(1, round(APART * height)))]
+    found = [cut for tilt in TILTS for cut in _tilted(component.ink, tilt, max(1, round(APART * height)))]
     for cut in sorted(found, key=lambda cut: cut.ink):
-        inside = side < float(cut.columns.mean()) < mark.width - side
+        inside = side < float(cut.columns.mean()) < component.width - side
         if inside and cut.ink <= MOST_INK * height and _is_new(cut, kept, APART * height):
             kept.append(cut)
     return sorted(kept, key=lambda cut: float(cut.columns.mean()))
 
 
-def piece(mark: Mark, left: Cut | None, right: Cut | None) -> Mark | None:
-    """What lies between two cuts, or between a cut and the mark's side; None if there is no ink."""
-    ink = mark.ink
-    column = np.arange(mark.width)
+def piece(component: Component, left: Cut | None, right: Cut | None) -> Component | None:
+    """What lies between two cuts, or between a cut and the component's side; None if there is no ink."""
+    ink = component.ink
+    column = np.arange(component.width)
     if left is not None:
         ink = ink * (column >= left.columns[:, None])
     if right is not None:
@@ -74,7 +74,7 @@ def piece(mark: Mark, left: Cut | None, right: Cut | None) -> Mark | None:
     if not len(rows):
         return None
     cropped = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return Mark(cropped, mark.left + int(columns[0]), mark.top + int(rows[0]))
+    return Component(cropped, component.left + int(columns[0]), component.top + int(rows[0]))
 
 
 def _is_new(cut: Cut, others: list[Cut], apart: float) -> bool:

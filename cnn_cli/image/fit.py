@@ -1,11 +1,11 @@
-"""Ink -> the normalised digit that MNIST trains on. One definition for everything that prepares pictures."""
+"""Ink -> the normalized digit that MNIST trains on. One definition for everything that prepares images."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
-from cnn_cli.image.order import quantile
+from cnn_cli.image.quantiles import quantile
 
 # Stroke widths in the box of 20 pixels, by `stroke_width`: of MNIST's training digits 1 % lie under 1.44 and
 # half under 2.36. Strokes thinner than nearly all of them are brought to a usual width.
@@ -18,10 +18,10 @@ FINE = 4
 
 @dataclass(frozen=True)
 class Fitted:
-    """A digit normalised as MNIST's are, and what was done for that."""
+    """A digit normalized as MNIST's are, and what was done for that."""
 
     pixels: np.ndarray
-    """uint8 [size, size], 0 = paper, 255 = ink; all 0 where there is no ink."""
+    """uint8 [size, size], 0 = background, 255 = ink; all 0 where there is no ink."""
     stroke: float
     """Width of its strokes when it is as large as in the result, in pixels, before they are thickened."""
     thickened: bool
@@ -33,17 +33,17 @@ class Fitted:
 
 
 def fit(ink: np.ndarray, size: int = 28, box: int = 20) -> np.ndarray:
-    """Normalise one digit as MNIST does: the pixels of `fitted`."""
+    """Normalize one digit as MNIST does: the pixels of `fitted`."""
     return fitted(ink, size, box).pixels
 
 
 def fitted(ink: np.ndarray, size: int = 28, box: int = 20) -> Fitted:
-    """Normalise one digit as MNIST does: into a box of 20x20, then its centre of mass to the centre of 28x28.
+    """Normalize one digit as MNIST does: into a box of 20x20, then its center of mass to the center of 28x28.
 
     Strokes thinner than MNIST's are brought to MNIST's width, so that a hairline does not vanish.
 
     Args:
-        ink: float [H, W], 0 = paper, 1 = ink; everything that is not 0 belongs to the digit.
+        ink: float [H, W], 0 = background, 1 = ink; everything that is not 0 belongs to the digit.
         size: side of the result in pixels.
         box: longer side of the digit in the result, in pixels.
     """
@@ -66,7 +66,7 @@ def stroke_width(ink: np.ndarray) -> float:
     """Mean stroke width in pixels: twice the area over the length of the outline.
 
     A stroke of length L and width w has the area L*w and an outline of 2*L. The outline's length is the
-    total variation, which needs no threshold and so also holds for grey edges.
+    total variation, which needs no threshold and so also holds for gray edges.
     """
     padded = np.zeros((ink.shape[0] + 2, ink.shape[1] + 2), ink.dtype)
     padded[1:-1, 1:-1] = ink
@@ -113,7 +113,7 @@ def _dilate(ink: np.ndarray, radius: int) -> np.ndarray:
 
 
 def _place(digit: np.ndarray, size: int) -> tuple[int, int]:
-    """Row and column that put the centre of mass on pixel (size/2, size/2).
+    """Row and column that put the center of mass on pixel (size/2, size/2).
 
     To whole pixels as MNIST does, but so that no ink is lost.
     """

@@ -20,7 +20,7 @@ from cnn_cli.model.shapes import LayerError, Shape, describe
 Path = tuple[str | int, ...]
 
 MAX_NUMBERS = 2**31
-"""Most numbers in one layer's weights or one picture's activations: 8 GB of float32."""
+"""Most numbers in one layer's weights or one image's activations: 8 GB of float32."""
 
 MAX_LAYERS = 10_000
 """Most layers of a network: twice ResNet-1202's. `repeat` inside `repeat` grows fast."""
@@ -30,12 +30,12 @@ def build_network(layers: Sequence[LayerSpec], input_shape: Shape, classes: int)
     """Build the network: every shape is known, and the weights are memory that nobody has touched yet.
 
     Args:
-        layers: the chain from the picture to the logits.
+        layers: the chain from the image to the logits.
         input_shape: (C, H, W) of one input.
         classes: how many logits the last layer must give.
 
     Returns:
-        [N, C, H, W] to logits [N, classes], without values in its weights: `initialise` draws them,
+        [N, C, H, W] to logits [N, classes], without values in its weights: `initialize` draws them,
         `load_state_dict` brings them.
 
     Raises:
@@ -85,7 +85,7 @@ class _Builder:
 
 
 def measure(module: nn.Module, shape: Shape) -> Shape:
-    """The shape of one output, without the batch: the module runs on a batch of no pictures.
+    """The shape of one output, without the batch: the module runs on a batch of no images.
 
     torch then knows every shape and computes nothing. (The meta device would do the same, but imports sympy
     and the compiler for it: 1.5 s, longer than a prediction.)
@@ -106,7 +106,7 @@ def measure(module: nn.Module, shape: Shape) -> Shape:
     return measured
 
 
-def initialise(network: nn.Module, seed: int) -> None:
+def initialize(network: nn.Module, seed: int) -> None:
     """Draw the weights on the CPU, each layer by torch's own rule; the same seed gives the same bits.
 
     The global generator, which those rules draw from, is left as it was.

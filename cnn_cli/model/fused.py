@@ -1,8 +1,8 @@
-"""Batch normalisation, ReLU and maximum pooling as one step of training, in less than half of their time.
+"""Batch normalization, ReLU and maximum pooling as one step of training, in less than half of their time.
 
-A normalisation is a rising or, where its scale is negative, a falling line in every channel, and ReLU rises
+A normalization is a rising or, where its scale is negative, a falling line in every channel, and ReLU rises
 too: so the maximum can be taken first, which leaves the rest a quarter of the numbers. The statistics are
-still those of all of them. Of a convolution that reads pictures, torch gives the corners of the windows one
+still those of all of them. Of a convolution that reads images, torch gives the corners of the windows one
 by one in less time than the maps in one piece.
 """
 
@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 
 from cnn_cli.model.modules import MaxPool
 from cnn_cli.model.shapes import Pair
-from cnn_cli.model.windows import corners, pictures, tiled
+from cnn_cli.model.windows import corners, images, tiled
 
 PIXELS = (0, 1, 2, 4, 5)
 """All dimensions of corners [p, q, N, C, h, w] but the channels'."""
@@ -26,7 +26,7 @@ LARGE = 5
 
 
 class Chain(nn.Sequential):
-    """Modules one after the other, as in torch; normalisation, ReLU and pooling at once where they can be."""
+    """Modules one after the other, as in torch; normalization, ReLU and pooling at once where they can be."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         """What the first module takes to what the last one gives."""
@@ -34,7 +34,7 @@ class Chain(nn.Sequential):
         while place < len(modules):
             match modules[place : place + 4]:
                 case [nn.Conv2d() as conv, nn.BatchNorm2d() as norm, nn.ReLU(), MaxPool() as pool] if (
-                    _pools_first(norm, pool) and _reads_pictures(conv, outputs, pool.window)
+                    _pools_first(norm, pool) and _reads_images(conv, outputs, pool.window)
                 ):
                     outputs, place = norm_relu_pool(conv_corners(outputs, conv, pool.window), norm), place + 4
                 case [nn.BatchNorm2d() as norm, nn.ReLU(), MaxPool() as pool, *_] if _pools_first(
@@ -51,7 +51,7 @@ def _pools_first(norm: nn.BatchNorm2d, pool: MaxPool) -> bool:
     return norm.training and pool.side_by_side
 
 
-def _reads_pictures(conv: nn.Conv2d, inputs: Tensor, window: Pair) -> bool:
+def _reads_images(conv: nn.Conv2d, inputs: Tensor, window: Pair) -> bool:
     """Whether `conv_corners` can take the place of the convolution, and is quicker: no gradient goes on."""
     if isinstance(conv.padding, str) or min(conv.kernel_size) < LARGE or inputs.requires_grad:
         return False
@@ -106,9 +106,9 @@ def _keep_statistics(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count
 
 
 class _NormReluPool(torch.autograd.Function):
-    """Corners [p, q, N, C, h, w], scale and bias [C] to relu(max over the corners of their normalisation).
+    """Corners [p, q, N, C, h, w], scale and bias [C] to relu(max over the corners of their normalization).
 
-    With mean m and the scale's sign g, it works on c = g (x - m), which is largest where the normalised
+    With mean m and the scale's sign g, it works on c = g (x - m), which is largest where the normalized
     numbers are, whatever the sign.
     """
 
@@ -118,13 +118,13 @@ class _NormReluPool(torch.autograd.Function):
         count = places.numel() // len(scale)
         mean = places.sum(PIXELS) / count
         sign = torch.where(scale < 0, -1.0, 1.0)
-        centred = (places - _maps(mean)).mul_(_maps(sign))
-        variance = (centred * centred).sum(PIXELS) / count
+        centered = (places - _maps(mean)).mul_(_maps(sign))
+        variance = (centered * centered).sum(PIXELS) / count
         rate = torch.rsqrt(variance + eps)
-        apart = pictures(centred)
+        apart = images(centered)
         peak = apart.amax(0)
         outputs = (peak * _maps(sign * scale * rate)).add_(_maps(bias)).relu_()
-        ctx.save_for_backward(centred, apart, peak, outputs, scale, sign, rate)
+        ctx.save_for_backward(centered, apart, peak, outputs, scale, sign, rate)
         ctx.mark_non_differentiable(mean, variance)
         return outputs, mean, variance
 
@@ -135,11 +135,11 @@ class _NormReluPool(torch.autograd.Function):
 
         Of equal maxima the first takes it, as in torch.
         """
-        centred, apart, peak, outputs, scale, sign, rate = ctx.saved_tensors
+        centered, apart, peak, outputs, scale, sign, rate = ctx.saved_tensors
         gradient = torch.ops.aten.threshold_backward(gradient, outputs, 0)
         by_bias, by_peak = gradient.sum((0, 2, 3)), (gradient * peak).sum((0, 2, 3))
-        through = scale * rate / (centred.numel() // len(scale))
-        inputs = (centred * _maps(-through * by_peak * rate * rate)).sub_(_maps(through * by_bias))
+        through = scale * rate / (centered.numel() // len(scale))
+        inputs = (centered * _maps(-through * by_peak * rate * rate)).sub_(_maps(through * by_bias))
         gradient.mul_(_maps(scale * rate))
         share = torch.empty_like(gradient)
         for numbers, place in zip(apart, (place for row in inputs for place in row), strict=True):

@@ -1,6 +1,6 @@
 """What each layer of the YAML computes: one function a layer, from its parameters to a torch module.
 
-A function takes the shape of one input without the batch, `(C, H, W)` for pictures or `(units,)` for vectors,
+A function takes the shape of one input without the batch, `(C, H, W)` for images or `(units,)` for vectors,
 and plain values. It raises LayerError where the layer does not fit that shape. What the parameters mean is
 documented in `cnn_cli.config.layers`.
 """
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from torch import nn
 
 from cnn_cli.model.modules import ChannelAffine, Dropout, LocalResponseNorm, MaxPool, ScaledTanh
-from cnn_cli.model.shapes import LayerError, Pair, Shape, check_window, describe, picture_of, zero_border
+from cnn_cli.model.shapes import LayerError, Pair, Shape, check_window, describe, image_of, zero_border
 
 
 def conv(
@@ -25,7 +25,7 @@ def conv(
     bias: bool,
 ) -> nn.Module:
     """Cross-correlation of (C, H, W) with `out` kernels, as torch and the papers compute it."""
-    channels, height, width = picture_of(shape)
+    channels, height, width = image_of(shape)
     if channels % groups or out % groups:
         raise LayerError(
             f"{groups} groups do not divide {channels} input and {out} output channels", "groups"
@@ -41,7 +41,7 @@ def pool(
     shape: Shape, *, window: Pair, kind: str, stride: Pair | None, padding: Pair, ceil: bool
 ) -> nn.Module:
     """Maximum or average of every window of (C, H, W)."""
-    _, height, width = picture_of(shape)
+    _, height, width = image_of(shape)
     if any(2 * border > side for border, side in zip(padding, window, strict=True)):
         raise LayerError(f"padding {describe(padding)} is more than half of the {describe(window)} window")
     check_window(window, padding, (height, width), shape)
@@ -52,13 +52,13 @@ def pool(
 
 def global_pool(shape: Shape, *, kind: str, size: Pair) -> nn.Module:
     """Maximum or average of as many windows of (C, H, W) as `size` says, as large as that takes."""
-    picture_of(shape)
+    image_of(shape)
     return nn.AdaptiveMaxPool2d(size) if kind == "max" else nn.AdaptiveAvgPool2d(size)
 
 
 def affine(shape: Shape) -> nn.Module:
     """A trainable coefficient and bias for every channel of (C, H, W)."""
-    return ChannelAffine(picture_of(shape)[0])
+    return ChannelAffine(image_of(shape)[0])
 
 
 def linear(shape: Shape, *, out: int, bias: bool) -> nn.Module:
@@ -70,12 +70,12 @@ def linear(shape: Shape, *, out: int, bias: bool) -> nn.Module:
 
 def flatten(shape: Shape) -> nn.Module:
     """(C, H, W) to (C*H*W,), channel by channel, row by row."""
-    picture_of(shape)
+    image_of(shape)
     return nn.Flatten()
 
 
 def norm(shape: Shape, *, kind: str, groups: int, eps: float) -> nn.Module:
-    """Normalisation over the batch, or over all or a group of the channels of one picture or vector."""
+    """Normalization over the batch, or over all or a group of the channels of one image or vector."""
     channels = shape[0]
     if kind == "batch":
         return nn.BatchNorm2d(channels, eps) if len(shape) == 3 else nn.BatchNorm1d(channels, eps)
@@ -86,8 +86,8 @@ def norm(shape: Shape, *, kind: str, groups: int, eps: float) -> nn.Module:
 
 
 def lrn(shape: Shape, *, size: int, alpha: float, beta: float, k: float) -> nn.Module:
-    """Local response normalisation of (C, H, W) over neighbouring channels."""
-    picture_of(shape)
+    """Local response normalization of (C, H, W) over neighboring channels."""
+    image_of(shape)
     return LocalResponseNorm(size, alpha, beta, k)
 
 

@@ -8,13 +8,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cnn_cli.model.shapes import Pair
-from cnn_cli.model.windows import corners, pictures, tiled
+from cnn_cli.model.windows import corners, images, tiled
 
 Modules = OrderedDict[str, nn.Module]
 """A chain of modules by name."""
 
-NORMALISATION = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm)
-"""Modules that normalise: their parameters are counted apart and never decay."""
+NORMALIZATION = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm)
+"""Modules that normalize: their parameters are counted apart and never decay."""
 
 
 class ScaledTanh(nn.Module):
@@ -45,7 +45,7 @@ class ChannelAffine(nn.Module):
 
 
 class LocalResponseNorm(nn.Module):
-    """x / (k + alpha * mean of x^2 over `size` neighbouring channels)^beta.
+    """x / (k + alpha * mean of x^2 over `size` neighboring channels)^beta.
 
     Krizhevsky et al. 2012, section 3.3. Channels over the edge count as zeros; of an even `size` the larger
     half lies below the channel, as in torch. The means are a 1x1 convolution with a band matrix, in a third
@@ -97,7 +97,7 @@ class MaxPool(nn.MaxPool2d):
         if inputs.requires_grad or not self.side_by_side or not tiled(inputs, self.window):
             outputs: Tensor = super().forward(inputs)
             return outputs
-        return pictures(corners(inputs, self.window)).amax(0)
+        return images(corners(inputs, self.window)).amax(0)
 
 
 class Residual(nn.Sequential):

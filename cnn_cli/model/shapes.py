@@ -22,10 +22,10 @@ def describe(shape: Shape) -> str:
     return "x".join(map(str, shape))
 
 
-def picture_of(shape: Shape) -> tuple[int, int, int]:
+def image_of(shape: Shape) -> tuple[int, int, int]:
     """The shape as channels, height and width; a vector is refused."""
     if len(shape) != 3:
-        raise LayerError(f"needs a picture but its input is a vector of {shape[0]}")
+        raise LayerError(f"needs an image but its input is a vector of {shape[0]}")
     channels, height, width = shape
     return channels, height, width
 
@@ -46,7 +46,7 @@ def zero_border(window: Pair, stride: Pair, padding: str | Pair) -> str | Pair:
 
 
 def check_window(window: Pair, padding: Pair, size: Pair, shape: Shape) -> None:
-    """Refuse a window that is larger than the picture of `shape`, its `size` and its border together."""
+    """Refuse a window that is larger than the image of `shape`, its `size` and its border together."""
     padded = (size[0] + 2 * padding[0], size[1] + 2 * padding[1])
     if window[0] > padded[0] or window[1] > padded[1]:
         border = f" with padding {describe(padding)}" if padding != (0, 0) else ""

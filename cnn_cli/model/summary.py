@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from cnn_cli.model.build import measure
-from cnn_cli.model.modules import NORMALISATION, Auxiliary, ChannelAffine, Parallel, Residual
+from cnn_cli.model.modules import NORMALIZATION, Auxiliary, ChannelAffine, Parallel, Residual
 from cnn_cli.model.shapes import Shape
 
 
@@ -24,9 +24,9 @@ class LayerSummary:
     """Zeros a side."""
     parameters: int
     multiply_adds: int
-    """Multiplications followed by an addition, for one picture; auxiliary classifiers take no part."""
+    """Multiplications followed by an addition, for one image; auxiliary classifiers take no part."""
     receptive_field: tuple[int, int] | None
-    """Height and width, in input pixels, of what one output number can depend on; None: the whole picture."""
+    """Height and width, in input pixels, of what one output number can depend on; None: the whole image."""
     layers: tuple["LayerSummary", ...] = ()
     """The layers inside; this layer's figures include theirs."""
 
@@ -39,7 +39,7 @@ class NetworkSummary:
     layers: tuple[LayerSummary, ...]
     parameters: int
     normalisation_parameters: int
-    """The part of `parameters` that belongs to normalisation layers."""
+    """The part of `parameters` that belongs to normalization layers."""
     auxiliary_parameters: int
     """The part of `parameters` that belongs to auxiliary classifiers, which only training uses."""
     multiply_adds: int
@@ -55,12 +55,12 @@ class _Window:
 
 @dataclass(frozen=True)
 class _Field:
-    """A receptive field, and the distance in input pixels between the fields of neighbouring outputs."""
+    """A receptive field, and the distance in input pixels between the fields of neighboring outputs."""
 
     size: tuple[int, int] = (1, 1)
     jump: tuple[int, int] = (1, 1)
     whole: bool = False
-    """After a fully connected layer every number depends on the whole picture."""
+    """After a fully connected layer every number depends on the whole image."""
 
     def through(self, window: _Window) -> "_Field":
         """The field after one more window (Araujo et al. 2019, eq. 2): it grows by (kernel - 1) jumps."""
@@ -80,33 +80,33 @@ class _State:
     field: _Field
 
 
-def summarise(network: nn.Sequential, input_shape: Shape) -> NetworkSummary:
-    """Walk through the network with one picture of `input_shape` (C, H, W); nothing is computed."""
+def summarize(network: nn.Sequential, input_shape: Shape) -> NetworkSummary:
+    """Walk through the network with one image of `input_shape` (C, H, W); nothing is computed."""
     rows, _ = _walk(network.named_children(), _State(input_shape, _Field()), input_shape)
     return NetworkSummary(
         input_shape=input_shape,
         layers=rows,
         parameters=count_parameters(network),
-        normalisation_parameters=_count_of(network, NORMALISATION),
+        normalisation_parameters=_count_of(network, NORMALIZATION),
         auxiliary_parameters=_count_of(network, (Auxiliary,)),
         multiply_adds=sum(row.multiply_adds for row in rows),
     )
 
 
 def _walk(
-    chain: Iterable[tuple[str, nn.Module]], state: _State, picture: Shape
+    chain: Iterable[tuple[str, nn.Module]], state: _State, image: Shape
 ) -> tuple[tuple[LayerSummary, ...], _State]:
     """The rows of a chain, and the state after it."""
     rows = []
     for name, module in chain:
-        row, state = _describe(name, module, state, picture)
+        row, state = _describe(name, module, state, image)
         rows.append(row)
     return tuple(rows), state
 
 
-def _describe(name: str, module: nn.Module, state: _State, picture: Shape) -> tuple[LayerSummary, _State]:
+def _describe(name: str, module: nn.Module, state: _State, image: Shape) -> tuple[LayerSummary, _State]:
     """The row of one layer, with those inside, and the state after it."""
-    inside, after = _inside(module, state, picture)
+    inside, after = _inside(module, state, image)
     if after is None:
         after = _after(module, state)
     window = _window(module, state.shape)
@@ -119,34 +119,32 @@ def _describe(name: str, module: nn.Module, state: _State, picture: Shape) -> tu
         padding=window.padding if window else None,
         parameters=count_parameters(module),
         multiply_adds=0 if isinstance(module, Auxiliary) else multiply_adds,
-        receptive_field=None if after.field.whole else _clip(after.field.size, picture),
+        receptive_field=None if after.field.whole else _clip(after.field.size, image),
         layers=inside,
     )
     return row, after
 
 
-def _inside(
-    module: nn.Module, state: _State, picture: Shape
-) -> tuple[tuple[LayerSummary, ...], _State | None]:
+def _inside(module: nn.Module, state: _State, image: Shape) -> tuple[tuple[LayerSummary, ...], _State | None]:
     """The rows of the layers in a combinator, and the state after it; no rows and None for other layers."""
     children = list(module.named_children())
     match module:
         case Residual():
             *chain, (_, shortcut) = children
-            rows, after = _walk(chain, state, picture)
-            beside, way = _walk(shortcut.named_children(), state, picture)
+            rows, after = _walk(chain, state, image)
+            beside, way = _walk(shortcut.named_children(), state, image)
             if beside:
-                row, _ = _describe("shortcut", shortcut, state, picture)
+                row, _ = _describe("shortcut", shortcut, state, image)
                 rows = (*rows, row)
             return rows, _joined(after.shape, (after, way))
         case Parallel():
-            rows = tuple(_describe(name, branch, state, picture)[0] for name, branch in children)
-            ends = [_walk(branch.named_children(), state, picture)[1] for _, branch in children]
+            rows = tuple(_describe(name, branch, state, image)[0] for name, branch in children)
+            ends = [_walk(branch.named_children(), state, image)[1] for _, branch in children]
             return rows, _joined(measure(module, state.shape), ends)
         case Auxiliary():
-            return _walk(children, state, picture)[0], state
+            return _walk(children, state, image)[0], state
         case nn.Sequential():
-            return _walk(children, state, picture)
+            return _walk(children, state, image)
     return (), None
 
 
@@ -214,7 +212,7 @@ def _multiply_adds(module: nn.Module, output_shape: Shape) -> int:
 
 
 def _clip(size: tuple[int, int], input_shape: Shape) -> tuple[int, int]:
-    """A field that reaches over the edge sees no more than the picture."""
+    """A field that reaches over the edge sees no more than the image."""
     return min(size[0], input_shape[1]), min(size[1], input_shape[2])
 
 

@@ -1,6 +1,6 @@
-"""Windows side by side, as whole pictures: the first corner of all windows, the second of all, and so on.
+"""Windows side by side, as whole images: the first corner of all windows, the second of all, and so on.
 
-torch compares whole pictures in a fifteenth of the time that its own pooling takes on a processor.
+torch compares whole images in a fifteenth of the time that its own pooling takes on a processor.
 """
 
 import torch
@@ -10,12 +10,12 @@ from cnn_cli.model.shapes import Pair
 
 
 def tiled(inputs: Tensor, window: Pair, shrinks: Pair = (0, 0)) -> bool:
-    """Whether working on `corners` is quick, and windows of that size cover the pictures without a rest.
+    """Whether working on `corners` is quick, and windows of that size cover the images without a rest.
 
     Args:
         inputs: [N, C, H, W].
         window: its height and width.
-        shrinks: how many rows and columns the pictures lose before they are covered.
+        shrinks: how many rows and columns the images lose before they are covered.
     """
     height, width = (side - less for side, less in zip(inputs.shape[2:], shrinks, strict=True))
     whole = height % window[0] == 0 and width % window[1] == 0
@@ -30,6 +30,6 @@ def corners(inputs: Tensor, window: Pair) -> Tensor:
     return split.permute(3, 5, 0, 1, 2, 4)
 
 
-def pictures(places: Tensor) -> Tensor:
+def images(places: Tensor) -> Tensor:
     """Corners [p, q, N, C, h, w], copied side by side: [p q, N, C, h, w], row by row of the window."""
     return places.contiguous().flatten(0, 1)

@@ -1,4 +1,4 @@
-"""Turning, scaling, slanting and shifting, as one matrix for each picture."""
+"""Turning, scaling, slanting and shifting, as one matrix for each image."""
 
 import math
 
@@ -16,14 +16,14 @@ def draw_matrices(
     shear: float,
     translate: float,
 ) -> Tensor:
-    """Matrices float [count, 2, 3] of random changes about the centre, for `warp`.
+    """Matrices float [count, 2, 3] of random changes about the center, for `warp`.
 
     Where all are zero, nothing is drawn.
 
     Args:
-        count: how many pictures.
+        count: how many images.
         generator: a CPU generator, so that the draws are the same on every device.
-        size: height and width of the pictures, in pixels.
+        size: height and width of the images, in pixels.
         rotate: largest angle to either side, in degrees.
         scale: largest relative change of height and of width, drawn apart.
         shear: largest slant, in pixels to the side for each pixel of height.
@@ -50,8 +50,8 @@ def affine_matrices(
 ) -> Tensor:
     """Matrices float [N, 2, 3] that take a place in the result to the place in the source it comes from.
 
-    Coordinates run from -1 to 1 over the picture, as in `torch.nn.functional.affine_grid`. All arguments are
-    float [N]; angles are in radians, shifts in half pictures.
+    Coordinates run from -1 to 1 over the image, as in `torch.nn.functional.affine_grid`. All arguments are
+    float [N]; angles are in radians, shifts in half images.
     """
     cos, sin = torch.cos(angle), torch.sin(angle)
     rotated = torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1)

@@ -7,7 +7,7 @@ from cnn_cli.data.augment.gaussian import gaussian_matrices, smooth
 
 
 def random_blur(images: Tensor, generator: torch.Generator, most: float) -> Tensor:
-    """Smooth every picture float [N, C, H, W] by a Gaussian of 0..`most` pixels; outside is paper (0).
+    """Smooth every image float [N, C, H, W] by a Gaussian of 0..`most` pixels; outside is paper (0).
 
     The generator is a CPU generator, so that the draws are the same on every device.
     """
@@ -17,9 +17,9 @@ def random_blur(images: Tensor, generator: torch.Generator, most: float) -> Tens
 
 
 def random_noise(images: Tensor, generator: torch.Generator, most: float) -> Tensor:
-    """Add normal noise to every picture float [N, C, H, W] in 0..1, which it does not leave.
+    """Add normal noise to every image float [N, C, H, W] in 0..1, which it does not leave.
 
-    Each picture draws its standard deviation from 0..`most`, and then a number for every pixel; the generator
+    Each image draws its standard deviation from 0..`most`, and then a number for every pixel; the generator
     is a CPU generator, so that the draws are the same on every device.
     """
     deviations = torch.rand(len(images), 1, 1, 1, generator=generator).mul_(most)

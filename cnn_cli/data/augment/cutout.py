@@ -1,4 +1,4 @@
-"""Cut-out: a square of every picture is paper.
+"""Cut-out: a square of every image is paper.
 
 DeVries, Taylor: Improved regularization of convolutional neural networks with cutout, arXiv 1708.04552.
 """
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def random_cutout(images: Tensor, generator: torch.Generator, side: int) -> Tensor:
-    """Blank a square of `side` pixels in every picture float [N, C, H, W]: 0 there.
+    """Blank a square of `side` pixels in every image float [N, C, H, W]: 0 there.
 
     Its middle is any pixel with the same chance, so it may lie partly outside. The generator is a CPU
     generator, so that the draws are the same on every device.

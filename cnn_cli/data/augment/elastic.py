@@ -1,4 +1,4 @@
-"""Elastic distortion: a field of displacements that changes slowly over the picture.
+"""Elastic distortion: a field of displacements that changes slowly over the image.
 
 Simard, Steinkraus, Platt: Best practices for convolutional neural networks applied to visual document
 analysis, ICDAR 2003, section 2.
@@ -15,13 +15,13 @@ def draw_displacements(
 ) -> Tensor:
     """Displacements float [count, 2, H, W] in pixels, to the right and down, for `warp`.
 
-    Two fields a picture of even draws from -1..1, smoothed by a Gaussian and multiplied by `strength`; beyond
+    Two fields an image of even draws from -1..1, smoothed by a Gaussian and multiplied by `strength`; beyond
     the border the field is 0, as in SciPy's `gaussian_filter(mode="constant")`.
 
     Args:
-        count: how many pictures.
+        count: how many images.
         generator: a CPU generator, so that the draws are the same on every device.
-        size: height and width of the pictures, in pixels.
+        size: height and width of the images, in pixels.
         strength: the paper's alpha.
         sigma: standard deviation of the Gaussian, in pixels.
     """

@@ -1,4 +1,4 @@
-"""Gaussian smoothing as two matrix products: for small pictures quicker than any convolution."""
+"""Gaussian smoothing as two matrix products: for small images quicker than any convolution."""
 
 import math
 

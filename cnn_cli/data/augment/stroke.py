@@ -1,4 +1,4 @@
-"""Thicker and thinner strokes: grey dilation and erosion, in part."""
+"""Thicker and thinner strokes: gray dilation and erosion, in part."""
 
 import torch
 import torch.nn.functional as F
@@ -6,9 +6,9 @@ from torch import Tensor
 
 
 def random_thickness(images: Tensor, generator: torch.Generator, most: float) -> Tensor:
-    """Make the strokes of every picture float [N, C, H, W], 0 = paper, thicker or thinner.
+    """Make the strokes of every image float [N, C, H, W], 0 = background, thicker or thinner.
 
-    Each picture draws a share from -`most`..`most`, see `thicken`; the generator is a CPU generator, so that
+    Each image draws a share from -`most`..`most`, see `thicken`; the generator is a CPU generator, so that
     the draws are the same on every device.
     """
     shares = torch.rand(len(images), generator=generator).mul_(2 * most).sub_(most)
@@ -16,14 +16,14 @@ def random_thickness(images: Tensor, generator: torch.Generator, most: float) ->
 
 
 def thicken(images: Tensor, shares: Tensor) -> Tensor:
-    """Move each picture by its share towards its dilation or, where the share is negative, its erosion.
+    """Move each image by its share towards its dilation or, where the share is negative, its erosion.
 
     Args:
-        images: float [N, C, H, W], 0 = paper.
+        images: float [N, C, H, W], 0 = background.
         shares: float [N] in -1..1. At 1 every pixel is the darkest of the 3x3 around it: a stroke grows by a
             pixel on either side. At -1 it is the lightest.
     """
     sign = shares.sign()[:, None, None, None]
-    # The erosion of a picture is the dilation of its negative, so that one pooling serves both.
+    # The erosion of an image is the dilation of its negative, so that one pooling serves both.
     grown = F.max_pool2d(images * sign, 3, stride=1, padding=1) * sign
     return torch.lerp(images, grown, shares.abs()[:, None, None, None])

@@ -15,7 +15,7 @@ def warp(images: Tensor, matrices: Tensor, displacements: Tensor | None = None) 
         displacements: float [N, 2, H, W], how many pixels to the right and down of there it really is.
     """
     height, width = images.shape[-2:]
-    x, y = _centres(width, images), _centres(height, images)[:, None]
+    x, y = _centers(width, images), _centers(height, images)[:, None]
     # affine_grid by broadcasting: its batch of 2x3 matrix products takes longer than the resampling.
     across, down, shift = matrices[:, :, None, None, :].unbind(-1)  # each [N, 2, 1, 1]
     grid = across * x + (down * y + shift)  # [N, 2, H, W]
@@ -26,7 +26,7 @@ def warp(images: Tensor, matrices: Tensor, displacements: Tensor | None = None) 
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
-def _centres(size: int, like: Tensor) -> Tensor:
-    """The centres of `size` pixels side by side, float [size]: the outer edges are at -1 and 1."""
+def _centers(size: int, like: Tensor) -> Tensor:
+    """The centers of `size` pixels side by side, float [size]: the outer edges are at -1 and 1."""
     steps = torch.arange(size, device=like.device, dtype=like.dtype)
     return (2 * steps + 1) / size - 1

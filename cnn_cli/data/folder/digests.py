@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from cnn_cli.data.folder.jobs import Digesting, digest
 from cnn_cli.data.folder.layout import SIGNATURE, File
-from cnn_cli.data.folder.workers import Digesting, digest, each
 from cnn_cli.files import atomic_write
+from cnn_cli.workers import map_ordered
 
 log = logging.getLogger(__name__)
 
@@ -44,12 +45,12 @@ def digests(root: Path, files: Sequence[File], memory: Path, report: Report) -> 
     known = _remembered(memory)
     found = [known.get((file.path, file.signature)) for file in files]
     new = [index for index, value in enumerate(found) if value is None]
-    log.info("%s: %d of %d pictures have to be read", root, len(new), len(files))
+    log.info("%s: %d of %d images have to be read", root, len(new), len(files))
     jobs = [
         Digesting(root, [files[index].path for index in new[start : start + CHUNK]])
         for start in range(0, len(new), CHUNK)
     ]
-    with closing(each(digest, jobs)) as results:
+    with closing(map_ordered(digest, jobs)) as results:
         for number, values in enumerate(results):
             for index, value in zip(new[number * CHUNK :], values, strict=False):
                 found[index] = value
@@ -77,7 +78,7 @@ def _remembered(memory: Path) -> dict[tuple[str, bytes], bytes | str]:
     except FileNotFoundError:
         return {}
     except DAMAGE as error:
-        log.warning("%s cannot be read (%s); all pictures are read again", memory, error)
+        log.warning("%s cannot be read (%s); all images are read again", memory, error)
         return {}
 
 
@@ -106,7 +107,7 @@ def _remember(memory: Path, files: Sequence[File], digests: Sequence[bytes | str
                 digests=_bytes(b"".join(value for _, value in kept)).reshape(-1, 32),
             )
     except OSError as error:
-        log.info("%s cannot be written (%s); the next start reads all pictures", memory, error)
+        log.info("%s cannot be written (%s); the next start reads all images", memory, error)
 
 
 def _changed(file: File) -> int:

@@ -1,4 +1,4 @@
-"""Where the pictures of a folder lie: its splits, its classes, its files. Only names are read, no picture."""
+"""Where the images of a folder lie: its splits, its classes, its files. Only names are read, no image."""
 
 import os
 import struct
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cnn_cli.errors import DataError
-from cnn_cli.image.read import SUFFIXES
+from cnn_cli.image.decode import SUFFIXES
 
 SPLITS = {
     "train": "train",
@@ -27,7 +27,7 @@ SIGNATURE = "<qqqQ"
 
 
 class File(NamedTuple):
-    """A picture that has not been read."""
+    """An image that has not been read."""
 
     path: str
     """Below the folder that was scanned."""
@@ -43,7 +43,7 @@ class Layout:
     Args:
         root: the folder.
         classes: names, sorted; a label is an index into them.
-        splits: the pictures of `train` and, where they have folders of their own, of `test` and `validation`.
+        splits: the images of `train` and, where they have folders of their own, of `test` and `validation`.
             Class by class, and within a class in the order of their paths.
     """
 
@@ -53,7 +53,7 @@ class Layout:
 
 
 def class_names(root: Path) -> tuple[str, ...]:
-    """The classes of the pictures in `root`: its sub-folders, or those of its folder `train`.
+    """The classes of the images in `root`: its sub-folders, or those of its folder `train`.
 
     Raises:
         DataError: there is no such folder, it may not be read, or it holds fewer than two classes.
@@ -62,7 +62,7 @@ def class_names(root: Path) -> tuple[str, ...]:
 
 
 def scan(root: Path) -> Layout:
-    """Find all pictures in `root`: files with a picture's suffix, not hidden, at any depth of a class.
+    """Find all images in `root`: files with an image's suffix, not hidden, at any depth of a class.
 
     Raises:
         DataError: as `class_names`; or a class or a split is empty, or a class is not among those of `train`.
@@ -72,7 +72,7 @@ def scan(root: Path) -> Layout:
     splits = {}
     for split, folder in folders.items():
         inside = folder.relative_to(root).as_posix()
-        splits[split] = list(_pictures(root, "" if inside == "." else f"{inside}/", classes))
+        splits[split] = list(_images(root, "" if inside == "." else f"{inside}/", classes))
         _check(split, folder, classes, splits[split])
     return Layout(root, classes, splits)
 
@@ -98,7 +98,7 @@ def _split_folders(root: Path) -> dict[str, Path]:
     if names and len(found) == len(names):
         raise DataError(
             f"{root}: has the folder {names[0]}, but no folder train with one folder for each class",
-            hint="pictures lie in train/CLASS/, and in test/CLASS/ if they are for the test alone",
+            hint="images lie in train/CLASS/, and in test/CLASS/ if they are for the test alone",
         )
     return {"train": root}
 
@@ -117,13 +117,13 @@ def _check(split: str, folder: Path, classes: tuple[str, ...], files: list[File]
     unknown = [name for name in _subfolders(folder) if name not in classes]
     if unknown:
         raise DataError(
-            f"{folder / unknown[0]}: {unknown[0]} is no class of the training pictures",
+            f"{folder / unknown[0]}: {unknown[0]} is no class of the training images",
             hint=f"those are {', '.join(classes)}",
         )
     missing = set(range(len(classes))) - {file.label for file in files} if split == "train" else set()
     empty = folder / classes[min(missing)] if missing else None if files else folder
     if empty:
-        raise DataError(f"{empty}: has no pictures", hint="pictures are .png, .jpg, .webp, .tif and the like")
+        raise DataError(f"{empty}: has no images", hint="images are .png, .jpg, .webp, .tif and the like")
 
 
 def _subfolders(folder: Path) -> list[str]:
@@ -139,7 +139,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 @contextmanager
 def _errors(folder: Path) -> Iterator[None]:
     """Say in the user's words why a folder cannot be read."""
-    hint = "data.root names the folder of the pictures"
+    hint = "data.root names the folder of the images"
     try:
         yield
     except FileNotFoundError as error:
@@ -151,8 +151,8 @@ def _errors(folder: Path) -> Iterator[None]:
         raise DataError(f"{folder}: cannot be read: {error.strerror or error}", hint=hint) from error
 
 
-def _pictures(root: Path, inside: str, classes: tuple[str, ...]) -> Iterator[File]:
-    """The pictures of every class that lies in `root`/`inside`; a class that is not there has none."""
+def _images(root: Path, inside: str, classes: tuple[str, ...]) -> Iterator[File]:
+    """The images of every class that lies in `root`/`inside`; a class that is not there has none."""
     for label, name in enumerate(classes):
         if (root / inside / name).is_dir():
             paths = sorted(_walk(root, inside + name, frozenset()))
@@ -160,7 +160,7 @@ def _pictures(root: Path, inside: str, classes: tuple[str, ...]) -> Iterator[Fil
 
 
 def _walk(root: Path, inside: str, above: frozenset[tuple[int, int]]) -> Iterator[tuple[str, bytes]]:
-    """(path below root, signature) of every picture below root/inside, in no order."""
+    """(path below root, signature) of every image below root/inside, in no order."""
     folder = root / inside
     with _errors(folder):
         status = folder.stat()
@@ -183,7 +183,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _may_be_read(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a file, or a link to one that is missing: that is a broken picture. A pipe is neither."""
+    """Whether it is a file, or a link to one that is missing: that is a broken image. A pipe is neither."""
     try:
         return entry.is_file() or (entry.is_symlink() and not Path(entry).exists())
     except OSError:

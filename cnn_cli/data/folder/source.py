@@ -1,4 +1,4 @@
-"""A folder of pictures as a data source: what is in it, read as its options say, and split."""
+"""A folder of images as a data source: what is in it, read as its options say, and split."""
 
 import logging
 import warnings
@@ -9,32 +9,33 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cnn_cli.config.schema import Data, Folder
 from cnn_cli.data import splits
 from cnn_cli.data.folder.digests import Report, digests, memory_path
 from cnn_cli.data.folder.layout import File, Layout, scan
 from cnn_cli.data.folder.store import Place, Store, obtain
-from cnn_cli.data.source import FolderReading, Options, Pictures, Source, default_root
+from cnn_cli.data.source import Access, LabeledImages, Source, data_root, default_root
 from cnn_cli.errors import DataError
-from cnn_cli.image.prepare import Form
+from cnn_cli.image.preprocess import InputFormat
 
 log = logging.getLogger(__name__)
 
 NAMED = 5
-"""Broken pictures that are named one by one; of the others the number is told."""
+"""Broken images that are named one by one; of the others the number is told."""
 
 
-def open_folder(options: Options) -> Source:
-    """The pictures in `options.root`, which are decoded when they are opened for the first time.
+def open_folder(data: Data, access: Access) -> Source:
+    """The images in `data.root`, which are decoded when they are opened for the first time.
 
     Raises:
-        DataError: the folder is not laid out as one for each class, a picture is broken and that is not to be
-            skipped, too few are left, or the decoded pictures cannot be kept.
+        DataError: the folder is not laid out as one for each class, an image is broken and that is not to be
+            skipped, too few are left, or the decoded images cannot be kept.
     """
-    layout = scan(options.root)
-    found = _pictures(layout, options)
+    layout = scan(data_root(data))
+    found = _images(layout, data, access)
     _check_classes(layout, found["train"])
     if "test" not in found:
-        found["train"], found["test"] = _cut(found["train"], options.folder)
+        found["train"], found["test"] = _cut(found["train"], data.folder)
         _check_classes(layout, found["train"])
     train, test, validation = found["train"], found["test"], found.get("validation")
     _warn_of_twins(layout.root, train, test)
@@ -45,21 +46,26 @@ def open_folder(options: Options) -> Source:
         classes=layout.classes,
         train=lambda: train,
         test=lambda: test,
-        reading=options.folder.reading,
+        preprocessing=data.preprocessing or "photo",
         validation=None if validation is None else lambda: validation,
         paths=(layout.root,),
     )
 
 
-def _pictures(layout: Layout, options: Options) -> dict[str, Pictures]:
-    """The good pictures of every split, as rows of one store."""
+def _images(layout: Layout, data: Data, access: Access) -> dict[str, LabeledImages]:
+    """The good images of every split, as rows of one store."""
     files = [file for split in layout.splits.values() for file in split]
     cache = default_root() / "folders"
-    contents = digests(layout.root, files, memory_path(cache, layout.root), _report("reading", options))
-    form = Form(options.folder.reading, options.size, options.channels)
-    store = _store(Place(cache, layout.root, form), files, contents, options)
+    contents = digests(
+        layout.root, files, memory_path(cache, layout.root), _report("reading", layout.root, access)
+    )
+    input_format = InputFormat(data.preprocessing or "photo", data.size, data.channels)
+    report = _report("decoding", layout.root, access)
+    store = _store(
+        Place(cache, layout.root, input_format), files, contents, data.folder.broken == "stop", report
+    )
     problems = [store.problems.get(c) if isinstance(c, bytes) else c for c in contents]
-    _judge(layout.root, files, problems, options.folder)
+    _judge(layout.root, files, problems, data.folder)
     labels = torch.tensor([file.label for file in files])
     rows = torch.tensor([store.rows.get(c, -1) if isinstance(c, bytes) else -1 for c in contents])
     good = torch.tensor([problem is None for problem in problems])
@@ -67,15 +73,16 @@ def _pictures(layout: Layout, options: Options) -> dict[str, Pictures]:
     for name, split in layout.splits.items():
         part = slice(start, start := start + len(split))
         kept = good[part]
-        found[name] = Pictures(pixels, labels[part][kept], rows[part][kept])
+        found[name] = LabeledImages(pixels, labels[part][kept], rows[part][kept])
         if not kept.any():
-            raise DataError(f"{layout.root}: no picture for {name} can be read")
+            raise DataError(f"{layout.root}: no image for {name} can be read")
     return found
 
 
-def _store(place: Place, files: Sequence[File], contents: Sequence[bytes | str], options: Options) -> Store:
-    """The decoded pictures; each content once, however many files have it."""
-    stop = options.folder.broken == "stop"
+def _store(
+    place: Place, files: Sequence[File], contents: Sequence[bytes | str], stop: bool, report: Report
+) -> Store:
+    """The decoded images; each content once, however many files have it."""
     paths: dict[bytes, str] = {}
     for file, content in zip(files, contents, strict=True):
         if isinstance(content, bytes):
@@ -87,13 +94,13 @@ def _store(place: Place, files: Sequence[File], contents: Sequence[bytes | str],
         if stop:
             raise _broken(place.root, path, problem)
 
-    return obtain(place, paths, refuse, _report("decoding", options))
+    return obtain(place, paths, refuse, report)
 
 
-def _report(doing: str, options: Options) -> Report:
+def _report(doing: str, root: Path, access: Access) -> Report:
     def report(done: int, total: int) -> None:
-        if options.progress is not None:
-            options.progress(f"{doing} the pictures in {options.root}", done, total)
+        if access.progress is not None:
+            access.progress(f"{doing} the images in {root}", done, total)
 
     return report
 
@@ -108,7 +115,7 @@ def _tensor(pixels: np.ndarray) -> Tensor:
         return torch.from_numpy(np.asarray(pixels))
 
 
-# ---- broken pictures
+# ---- broken images
 
 
 def _broken(root: Path, path: str, problem: str) -> DataError:
@@ -116,40 +123,40 @@ def _broken(root: Path, path: str, problem: str) -> DataError:
     return DataError(f"{root / path}: {problem}", hint=hint)
 
 
-def _judge(root: Path, files: Sequence[File], problems: Sequence[str | None], reading: FolderReading) -> None:
-    """Stop at a broken picture or warn of it. So also when it was decoded, and skipped, long ago."""
+def _judge(root: Path, files: Sequence[File], problems: Sequence[str | None], folder: Folder) -> None:
+    """Stop at a broken image or warn of it. So also when it was decoded, and skipped, long ago."""
     broken = [(file, problem) for file, problem in zip(files, problems, strict=True) if problem is not None]
-    if broken and reading.broken == "stop":
+    if broken and folder.broken == "stop":
         file, problem = broken[0]
         raise _broken(root, file.path, problem)
     for file, problem in broken[:NAMED]:
         log.warning("%s: %s; it is skipped", root / file.path, problem)
     if len(broken) > NAMED:
-        log.warning("%s: %s pictures of %s are skipped", root, f"{len(broken):,}", f"{len(files):,}")
+        log.warning("%s: %s images of %s are skipped", root, f"{len(broken):,}", f"{len(files):,}")
 
 
 # ---- splits
 
 
-def _cut(pictures: Pictures, reading: FolderReading) -> tuple[Pictures, Pictures]:
-    """Training and test pictures, each class in proportion."""
-    count = max(1, round(reading.test * len(pictures)))
-    train, test = splits.split(pictures.labels, count, reading.seed)
-    return pictures.subset(train), pictures.subset(test)
+def _cut(images: LabeledImages, folder: Folder) -> tuple[LabeledImages, LabeledImages]:
+    """Training and test images, each class in proportion."""
+    count = max(1, round(folder.test * len(images)))
+    train, test = splits.split(images.labels, count, folder.seed)
+    return images.subset(train), images.subset(test)
 
 
-def _check_classes(layout: Layout, train: Pictures) -> None:
+def _check_classes(layout: Layout, train: LabeledImages) -> None:
     counts = torch.bincount(train.labels, minlength=len(layout.classes))
     if not counts.all():
         missing = layout.classes[int(counts.argmin())]
         raise DataError(
-            f"{layout.root}: no picture of class {missing} is left to train on",
-            hint=f"add pictures of {missing}, or take its folder away",
+            f"{layout.root}: no image of class {missing} is left to train on",
+            hint=f"add images of {missing}, or take its folder away",
         )
 
 
-def _warn_of_twins(root: Path, train: Pictures, test: Pictures) -> None:
-    """Pictures of equal content are one row of the store."""
+def _warn_of_twins(root: Path, train: LabeledImages, test: LabeledImages) -> None:
+    """Images of equal content are one row of the store."""
     if train.rows is None or test.rows is None:
         return
     known = torch.zeros(len(train.store), dtype=torch.bool)
@@ -157,7 +164,7 @@ def _warn_of_twins(root: Path, train: Pictures, test: Pictures) -> None:
     count = int(known[test.rows].sum())
     if count:
         log.warning(
-            "%s: %s of %s test pictures are among the training pictures too: accuracy will be overstated",
+            "%s: %s of %s test images are among the training images too: accuracy will be overstated",
             root,
             f"{count:,}",
             f"{len(test):,}",

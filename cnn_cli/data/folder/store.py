@@ -1,4 +1,4 @@
-"""Decoded pictures in a file that is mapped: made once, found again by the content of the pictures.
+"""Decoded images in a file that is mapped: made once, found again by the content of the images.
 
 KEY.npy holds the pixels and KEY.npz what is known of them; it is written last, and pixels without it do not
 count. KEY stands for the contents and the form, not for names: a folder that was moved has its old pixels.
@@ -18,33 +18,34 @@ from typing import Any
 import numpy as np
 
 from cnn_cli.data.folder.digests import DAMAGE, Report
+from cnn_cli.data.folder.jobs import Decoding, decode
 from cnn_cli.data.folder.layout import signature
-from cnn_cli.data.folder.workers import Decoding, decode, each
 from cnn_cli.errors import DataError
 from cnn_cli.files import TEMPORARY, atomic_path, atomic_write
-from cnn_cli.image.prepare import VERSION, Form
+from cnn_cli.image.preprocess import VERSION, InputFormat
+from cnn_cli.workers import map_ordered
 
 log = logging.getLogger(__name__)
 
 JOB_BYTES = 4_000_000
-JOB_PICTURES = 256
+JOB_IMAGES = 256
 """A job ends with the first of the two: so much memory, or so long before the next sign of progress."""
 
 ABANDONED = 86_400
 """Seconds after which a temporary file that nobody writes to is removed: its process was killed."""
 
 Refuse = Callable[[str, str], None]
-"""Called with the path of a broken picture and what is wrong with it; may raise."""
+"""Called with the path of a broken image and what is wrong with it; may raise."""
 
 
 @dataclass(frozen=True)
 class Store:
-    """Decoded pictures.
+    """Decoded images.
 
     Args:
         pixels: uint8 [M, C, H, W], mapped from the file; it cannot be written to.
-        rows: where in it a picture is, by the digest of its content.
-        problems: what is wrong with a picture, by digest; its pixels are zeros.
+        rows: where in it an image is, by the digest of its content.
+        problems: what is wrong with an image, by digest; its pixels are zeros.
     """
 
     pixels: np.ndarray
@@ -57,14 +58,14 @@ class Place:
     """Where a store is kept, and what for.
 
     Args:
-        folder: holds the stores of all folders of pictures.
-        root: the folder of these pictures.
-        form: what is made of a picture.
+        folder: holds the stores of all folders of images.
+        root: the folder of these images.
+        input_format: what is made of an image.
     """
 
     folder: Path
     root: Path
-    form: Form
+    input_format: InputFormat
 
     def pixels(self, key: str) -> Path:
         """The file of the pixels."""
@@ -77,24 +78,24 @@ class Place:
     @property
     def owner(self) -> list[str]:
         """Who uses the store: one folder in one form needs one store, and the one that it had before goes."""
-        return [str(self.root.resolve()), _text(self.form)]
+        return [str(self.root.resolve()), _text(self.input_format)]
 
 
 def obtain(place: Place, paths: Mapping[bytes, str], refuse: Refuse, report: Report) -> Store:
-    """The store of these pictures: found, or made of them.
+    """The store of these images: found, or made of them.
 
     Two processes may do this at the same time: each makes the same file, and names it when it is whole.
 
     Args:
         place: where it is kept.
         paths: a path below `place.root` for each content, by digest; pixels are stored in this order.
-        refuse: told of broken pictures while the store is made, in that order.
+        refuse: told of broken images while the store is made, in that order.
         report: told how far that is.
 
     Raises:
         DataError: it cannot be written. What `refuse` raises comes through.
     """
-    key = _key(place.form, paths)
+    key = _key(place.input_format, paths)
     found = _find(place, key)
     if found is not None:
         return found
@@ -113,22 +114,22 @@ def obtain(place: Place, paths: Mapping[bytes, str], refuse: Refuse, report: Rep
 
 def _cannot_be_kept(place: Place, why: str) -> DataError:
     return DataError(
-        f"decoded pictures cannot be kept in {place.folder}: {why}",
+        f"decoded images cannot be kept in {place.folder}: {why}",
         hint="set CNN_DATA to a folder that can be written and has room for them",
     )
 
 
-def _key(form: Form, digests: Iterable[bytes]) -> str:
-    """The same for the same contents in the same form, whatever their order."""
-    total = hashlib.sha256(f"{VERSION} {_text(form)}".encode())
+def _key(input_format: InputFormat, digests: Iterable[bytes]) -> str:
+    """The same for the same contents in the same input_format, whatever their order."""
+    total = hashlib.sha256(f"{VERSION} {_text(input_format)}".encode())
     for digest in sorted(digests):
         total.update(digest)
     return total.hexdigest()[:32]
 
 
-def _text(form: Form) -> str:
+def _text(input_format: InputFormat) -> str:
     """What of a form decides the pixels: ink is the same for every size of the network's input."""
-    return f"{form.reading} {form.shape}"
+    return f"{input_format.kind} {input_format.shape}"
 
 
 # ---- finding
@@ -139,11 +140,11 @@ def _find(place: Place, key: str) -> Store | None:
     try:
         record, digests = _read_table(place.table(key))
         pixels = np.load(place.pixels(key), mmap_mode="r")
-        _verify(pixels, (len(digests), *place.form.shape), place.pixels(key), record)
+        _verify(pixels, (len(digests), *place.input_format.shape), place.pixels(key), record)
     except FileNotFoundError:
         return None
     except DAMAGE as error:
-        log.warning("%s is damaged (%s); the pictures are decoded again", place.pixels(key), error)
+        log.warning("%s is damaged (%s); the images are decoded again", place.pixels(key), error)
         return None
     if record["owner"] != place.owner:  # the folder was moved: its store goes with it
         with suppress(OSError):
@@ -194,11 +195,11 @@ def _sha256(path: Path) -> str:
 def _make(place: Place, key: str, paths: Mapping[bytes, str], refuse: Refuse, report: Report) -> None:
     place.folder.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(place.folder)
-    pictures = [(path, digest) for digest, path in paths.items()]
-    log.info("%s: %d pictures are decoded into %s", place.root, len(pictures), place.pixels(key))
+    images = [(path, digest) for digest, path in paths.items()]
+    log.info("%s: %d images are decoded into %s", place.root, len(images), place.pixels(key))
     with atomic_path(place.pixels(key)) as target:
-        offset = _allocate(place, target, len(pictures))
-        problems = _decode(place, target, offset, pictures, refuse, report)
+        offset = _allocate(place, target, len(images))
+        problems = _decode(place, target, offset, images, refuse, report)
         checksum = _sha256(target)
     record = {
         "owner": place.owner,
@@ -211,7 +212,7 @@ def _make(place: Place, key: str, paths: Mapping[bytes, str], refuse: Refuse, re
 
 def _allocate(place: Place, target: Path, count: int) -> int:
     """Write the header of an .npy file and give the file its length; returns where the pixels begin."""
-    shape = (count, *place.form.shape)
+    shape = (count, *place.input_format.shape)
     needed, free = int(np.prod(shape)), shutil.disk_usage(place.folder).free
     if needed > free:
         raise _cannot_be_kept(place, f"they need {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free")
@@ -226,25 +227,25 @@ def _decode(
     place: Place,
     target: Path,
     offset: int,
-    pictures: list[tuple[str, bytes]],
+    images: list[tuple[str, bytes]],
     refuse: Refuse,
     report: Report,
 ) -> dict[int, str]:
-    """Decode all pictures into the file; returns what is wrong with the broken ones, by row."""
-    size = int(np.prod(place.form.shape))
-    step = max(1, min(JOB_PICTURES, JOB_BYTES // size))
-    starts = range(0, len(pictures), step)
+    """Decode all images into the file; returns what is wrong with the broken ones, by row."""
+    size = int(np.prod(place.input_format.shape))
+    step = max(1, min(JOB_IMAGES, JOB_BYTES // size))
+    starts = range(0, len(images), step)
     jobs = [
-        Decoding(place.root, pictures[start : start + step], place.form, target, offset + start * size)
+        Decoding(place.root, images[start : start + step], place.input_format, target, offset + start * size)
         for start in starts
     ]
     problems = {}
-    with closing(each(decode, jobs)) as results:
+    with closing(map_ordered(decode, jobs)) as results:
         for start, found in zip(starts, results, strict=True):
             for row, problem in found.items():
-                refuse(pictures[start + row][0], problem)
+                refuse(images[start + row][0], problem)
                 problems[start + row] = problem
-            report(min(start + step, len(pictures)), len(pictures))
+            report(min(start + step, len(images)), len(images))
     return problems
 
 
@@ -260,7 +261,7 @@ def _remove_abandoned(folder: Path) -> None:
 
 
 def _remove_superseded(place: Place, key: str) -> None:
-    """The store that the same folder used in the same form, before its pictures changed."""
+    """The store that the same folder used in the same input_format, before its images changed."""
     for table in place.folder.glob("*.npz"):
         if table == place.table(key) or table.name.startswith("files-"):
             continue

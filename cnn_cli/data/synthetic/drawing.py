@@ -25,7 +25,7 @@ def draw(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         seed: any whole number from 0.
 
     Returns:
-        images: uint8 [count, 28, 28], 0 = paper, 255 = ink.
+        images: uint8 [count, 28, 28], 0 = background, 255 = ink.
         labels: uint8 [count].
     """
     images = np.empty((count, render.FIELD, render.FIELD), dtype=np.uint8)
@@ -43,7 +43,7 @@ def draw(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 
 def draw_variants(variants: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Pictures uint8 [n, 28, 28] of the given variants [n], numbered as in `splines.alphabet`."""
+    """Images uint8 [n, 28, 28] of the given variants [n], numbered as in `splines.alphabet`."""
     return render.render(*shape.write(alphabet(), variants, rng), rng)
 
 

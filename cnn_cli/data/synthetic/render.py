@@ -1,8 +1,8 @@
 """The paper and the scanner: ink on paper, brought to MNIST's format.
 
 LeCun et al. (1998), section III.A: the digit is scaled to fit a 20x20 box, keeping its aspect ratio; the
-anti-aliased scaling gives grey levels; its centre of mass comes to the centre of a 28x28 field. Here the
-pen's path is scaled before anything is rendered, so no large picture is ever made.
+anti-aliased scaling gives gray levels; its center of mass comes to the center of a 28x28 field. Here the
+pen's path is scaled before anything is rendered, so no large image is ever made.
 """
 
 import numpy as np
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from cnn_cli.data.synthetic.splines import Floats
 
 BOX = 20  # pixels, the side of the box that the ink fits
-FIELD = 28  # pixels, the side of the picture
-CENTRE = 14.0  # index of the pixel where MNIST's centres of mass lie: 14.0 +- 0.29 over its training set
-EDGE = (1.0, 1.6)  # pixels, width of the smooth step from paper to ink; gives MNIST's share of grey pixels
+FIELD = 28  # pixels, the side of the image
+CENTER = 14.0  # index of the pixel where MNIST's centers of mass lie: 14.0 +- 0.29 over its training set
+EDGE = (1.0, 1.6)  # pixels, width of the smooth step from paper to ink; gives MNIST's share of gray pixels
 ROUGH = 0.07  # pixels, spread of where the ink's edge runs: paper grain, and the scanner's binary pixels
 
 
 def render(path: Floats, radius: Floats, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Pictures uint8 [n, 28, 28] of pen positions [n, P, 2] with radii [n, P] in pixels."""
+    """Images uint8 [n, 28, 28] of pen positions [n, P, 2] with radii [n, P] in pixels."""
     path = fit(path, radius)
     depth = _depth(path, radius) + rng.standard_normal((len(path), BOX, BOX), dtype=np.float32) * ROUGH
     low, high = EDGE
@@ -26,13 +26,13 @@ def render(path: Floats, radius: Floats, rng: np.random.Generator) -> NDArray[np
     ink = np.clip(0.5 + depth / edge, 0, 1)
     ink = ink * ink * (3 - 2 * ink)
     ink /= np.maximum(ink.max(axis=(1, 2), keepdims=True), 1e-3)  # MNIST's darkest pixel is always 253 to 255
-    return centre(np.rint(ink * 255).astype(np.uint8))
+    return center(np.rint(ink * 255).astype(np.uint8))
 
 
 def fit(path: Floats, radius: Floats) -> Floats:
     """Scale and move each path so that its ink just fits the box; the aspect ratio is kept.
 
-    The shorter side lies in the middle, and begins at a whole pixel as a scaled picture's would. The ink's
+    The shorter side lies in the middle, and begins at a whole pixel as a scaled image's would. The ink's
     extent is convex in the scale and bends only where another point becomes the outermost, so Newton's steps
     reach the scale in a few rounds.
     """
@@ -54,15 +54,15 @@ def _bounds(axes: Floats, reach: Floats) -> tuple[Floats, Floats]:
     return (axes - reach).min(axis=2), (axes + reach).max(axis=2)
 
 
-def centre(box: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Put boxes [n, 20, 20] into fields [n, 28, 28], centre of mass at the centre, moved by whole pixels."""
+def center(box: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Put boxes [n, 20, 20] into fields [n, 28, 28], center of mass at the center, moved by whole pixels."""
     n = len(box)
     mass = np.maximum(box.sum(axis=(1, 2)), 1)
     index = np.arange(BOX)
     offsets = []
     for axis in (1, 2):
         middle = (box.sum(axis=3 - axis) * index).sum(axis=1) / mass
-        offsets.append(np.clip(np.rint(CENTRE - middle), 0, FIELD - BOX).astype(int))
+        offsets.append(np.clip(np.rint(CENTER - middle), 0, FIELD - BOX).astype(int))
     field = np.zeros((n, FIELD, FIELD), dtype=np.uint8)
     rows, columns = (offset[:, None] + index for offset in offsets)
     field[np.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]] = box
@@ -70,9 +70,9 @@ def centre(box: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _depth(path: Floats, radius: Floats) -> Floats:
-    """How deep each pixel's centre lies in the ink, [n, 20, 20] in pixels; negative outside.
+    """How deep each pixel's center lies in the ink, [n, 20, 20] in pixels; negative outside.
 
-    The ink is the union of discs. The power distance |pixel - centre|^2 - r^2 is a sum of a term in x and one
+    The ink is the union of discs. The power distance |pixel - center|^2 - r^2 is a sum of a term in x and one
     in y, so a disc costs one sum and one minimum a pixel. With the digit's mean radius m, the distance to the
     edge is m - sqrt(power + m^2): exact where the pen has its mean radius, close elsewhere.
     """

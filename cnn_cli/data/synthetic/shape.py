@@ -70,14 +70,14 @@ def _strokes(alphabet: Alphabet, variants: np.ndarray, path: Floats, rng: np.ran
     member = alphabet.stroke[variants]  # [n, P, S]
     n, _, strokes = member.shape
     weight = member / np.maximum(member.sum(axis=1, keepdims=True), 1)
-    centre = np.einsum("nps,nsd->npd", member, np.einsum("nps,npd->nsd", weight, path))
+    center = np.einsum("nps,nsd->npd", member, np.einsum("nps,npd->nsd", weight, path))
     place, size, angle = STROKE
     moves = np.concatenate([place * _normal(rng, n, strokes, 2), _normal(rng, n, strokes, 2)], axis=2)
     moves = np.einsum("nps,nsd->npd", member, moves)
     scale, turn = np.exp(size * moves[..., 2:3]), angle * moves[..., 3:4]
-    x, y = np.split(path - centre, 2, axis=2)
+    x, y = np.split(path - center, 2, axis=2)
     turned = np.concatenate([x - turn * y, y + turn * x], axis=2)
-    return np.asarray(centre + scale * turned + moves[..., :2])
+    return np.asarray(center + scale * turned + moves[..., :2])
 
 
 def _wave(path: Floats, rng: np.random.Generator) -> Floats:

@@ -1,0 +1,36 @@
+"""Which checkpoints can answer together."""
+
+from collections.abc import Sequence
+
+from cnn_cli.checkpoint.file import Checkpoint
+from cnn_cli.checkpoint.preprocessing import Preprocessing
+from cnn_cli.errors import DataError
+
+
+def check_compatible(checkpoints: Sequence[Checkpoint]) -> None:
+    """Check that the checkpoints have the same classes and read the same input.
+
+    Raises:
+        DataError: two of them differ.
+    """
+    first = checkpoints[0]
+    for other in checkpoints[1:]:
+        if first.classes != other.classes:
+            raise DataError(
+                f"{other.path}: has the classes {', '.join(other.classes)}, "
+                f"but {first.path} has {', '.join(first.classes)}",
+                hint="an ensemble needs networks with the same classes",
+            )
+        expected, actual = _input_of(first.preprocessing), _input_of(other.preprocessing)
+        if expected != actual:
+            raise DataError(
+                f"{other.path}: reads {actual}, but {first.path} reads {expected}",
+                hint="an ensemble needs networks with the same input",
+            )
+
+
+def _input_of(preprocessing: Preprocessing) -> str:
+    """Return what a network reads, in words."""
+    kind = "digits" if preprocessing.kind == "digit" else "photos"
+    channels = "gray" if preprocessing.channels == 1 else "color"
+    return f"{kind} in {preprocessing.size}x{preprocessing.size} {channels}"

@@ -1,0 +1,103 @@
+"""The checkpoint file: everything that evaluation and prediction need, and nothing that can run."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydantic
+
+from cnn_cli.checkpoint import tensorfile
+from cnn_cli.checkpoint.preprocessing import Preprocessing
+from cnn_cli.config.schema import Config
+from cnn_cli.errors import DataError
+from cnn_cli.text import one_line
+
+KIND = "checkpoint"
+FORMAT = 2
+"""Raised when a file of an older version could be misread."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained network with its history."""
+
+    weights: dict[str, np.ndarray]
+    """Parameters and buffers of the network by name."""
+    config: Config
+    """The resolved config of its training."""
+    classes: tuple[str, ...]
+    """The class name of each logit."""
+    data: str
+    """What it was actually trained on; differs from `config.data.name` after a fallback."""
+    preprocessing: Preprocessing
+    """How an image becomes an input."""
+    temperature: float = 1.0
+    """Divides the logits before the softmax (calibration)."""
+    metrics: dict[str, Any] = field(default_factory=dict)
+    """Figures of the validation and, once it has been evaluated, of the test."""
+    versions: dict[str, str] = field(default_factory=dict)
+    """Versions of the program and of the libraries that decided its numbers."""
+    path: Path | None = None
+    """The file that it was read from."""
+
+    def __post_init__(self) -> None:
+        """Reject numbers that cannot be right, and parts that do not belong together."""
+        if not 0 < self.temperature < math.inf:
+            raise ValueError(f"the temperature is {self.temperature}")
+        data = self.config.data
+        if self.preprocessing.input_shape != (data.channels, data.size, data.size):
+            raise ValueError(f"the preprocessing does not fit an input of {data.size} pixels")
+
+
+def write(path: Path, checkpoint: Checkpoint) -> None:
+    """Write the file atomically. Equal checkpoints give equal bytes."""
+    header = {
+        "kind": KIND,
+        "format": FORMAT,
+        "config": checkpoint.config.model_dump(mode="json", exclude_none=True),
+        "classes": checkpoint.classes,
+        "data": checkpoint.data,
+        "preprocessing": asdict(checkpoint.preprocessing),
+        "temperature": checkpoint.temperature,
+        "metrics": checkpoint.metrics,
+        "versions": checkpoint.versions,
+    }
+    tensorfile.write(path, checkpoint.weights, header)
+
+
+def read(path: Path) -> Checkpoint:
+    """Read a checkpoint file.
+
+    Raises:
+        DataError: it is missing, damaged, not a checkpoint, or its parts do not fit together.
+    """
+    weights, header = tensorfile.read(path, KIND, FORMAT)
+    try:
+        return Checkpoint(
+            weights=weights,
+            config=Config.model_validate(header["config"]),
+            classes=tuple(map(str, header["classes"])),
+            data=str(header["data"]),
+            preprocessing=_preprocessing(header["preprocessing"]),
+            temperature=float(header["temperature"]),
+            metrics=dict(header["metrics"]),
+            versions=dict(header["versions"]),
+            path=path,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: its header cannot be used: {_first_problem(error)}") from None
+
+
+def _preprocessing(values: Mapping[str, Any]) -> Preprocessing:
+    pairs = {key: tuple(map(float, values[key])) for key in ("mean", "std")}
+    return Preprocessing(**{**values, **pairs})
+
+
+def _first_problem(error: Exception) -> str:
+    if isinstance(error, pydantic.ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return one_line(error)

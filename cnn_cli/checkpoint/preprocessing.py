@@ -1,0 +1,44 @@
+"""How an image becomes a network's input, as numbers that a checkpoint stores."""
+
+import math
+from dataclasses import dataclass
+from typing import get_args
+
+from cnn_cli.config.choices import PreprocessingKind
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How uint8 pixels become a network's input. The same numbers apply in training, evaluation and prediction.
+
+    Raises:
+        ValueError: the numbers cannot be used.
+    """
+
+    size: int
+    """Height and width of the input, in pixels."""
+    mean: tuple[float, ...]
+    """Subtracted from pixels in 0..1, one number per input channel."""
+    std: tuple[float, ...]
+    """The difference is divided by it, one number per input channel."""
+    kind: PreprocessingKind = "digit"
+    """A `digit` of 28x28 keeps its pixels and is padded with background; a `photo` is scaled to the input."""
+
+    def __post_init__(self) -> None:
+        """Reject damaged numbers: they would otherwise only show as wrong answers."""
+        if not all(map(math.isfinite, self.mean)) or not all(0 < std < math.inf for std in self.std):
+            raise ValueError(f"mean {self.mean} and std {self.std} cannot normalize pixels")
+        if len(self.mean) != len(self.std) or self.channels not in (1, 3):
+            raise ValueError(f"mean and std are for {len(self.mean)} and {len(self.std)} channels")
+        if self.kind not in get_args(PreprocessingKind):
+            raise ValueError(f"preprocessing {self.kind!r} is not known")
+
+    @property
+    def channels(self) -> int:
+        """The number of input channels."""
+        return len(self.mean)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of one network input."""
+        return self.channels, self.size, self.size

@@ -1,0 +1,89 @@
+"""Files of named arrays: safetensors with one JSON header. Reading such a file never runs code from it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from cnn_cli.errors import DataError
+from cnn_cli.files import atomic_write
+
+HEADER = "cnn"
+"""The only key of the safetensors metadata: several keys would be written in a random order."""
+
+PICKLE_STARTS = (b"PK\x03\x04", b"\x80")
+"""First bytes of files that torch.save writes: a zip archive, or a bare pickle."""
+
+_TRAIN_HINT = "make a checkpoint with: cnn train --config lenet.yaml"
+
+Arrays = dict[str, np.ndarray]
+"""Arrays by name."""
+
+
+def write(path: Path, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> None:
+    """Write arrays and header atomically. Equal content gives equal bytes."""
+    contiguous = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
+    data = save(contiguous, metadata={HEADER: json.dumps(header)})
+    with atomic_write(path) as file:
+        file.write(data)
+
+
+def read(path: Path, kind: str, version: int) -> tuple[Arrays, dict[str, Any]]:
+    """Return the arrays and the header of a file of this kind and format version.
+
+    Raises:
+        DataError: the file is missing, damaged, from another program, or of another kind or version.
+    """
+    try:
+        with safe_open(path, framework="np") as file:
+            header = json.loads((file.metadata() or {}).get(HEADER, "null"))
+            _check_header(path, header, kind, version)
+            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
+    except FileNotFoundError:
+        raise DataError(
+            f"{path}: no such file",
+            hint="name a checkpoint that cnn train wrote, a run's folder, or a network that ships",
+        ) from None
+    except (SafetensorError, ValueError, TypeError, RecursionError) as error:
+        raise _damaged(path, error) from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def by_prefix(arrays: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Turn {"a.b.c": array} into {"a": {"b.c": array}}."""
+    parts: dict[str, dict[str, Any]] = {}
+    for name, array in arrays.items():
+        prefix, rest = name.split(".", 1)
+        parts.setdefault(prefix, {})[rest] = array
+    return parts
+
+
+def _check_header(path: Path, header: Any, kind: str, version: int) -> None:
+    if not isinstance(header, dict) or "kind" not in header:
+        raise DataError(f"{path}: is a safetensors file, but not one that cnn wrote", hint=_TRAIN_HINT)
+    if header["kind"] != kind:
+        raise DataError(f"{path}: is a {header['kind']}, not a {kind}")
+    if header.get("format") != version:
+        raise DataError(
+            f"{path}: has format {header.get('format')}, but this version of cnn reads format {version}",
+            hint="use the version of cnn that wrote it, or train again",
+        )
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    with path.open("rb") as file:
+        start = file.read(4)
+    if not start:
+        return DataError(f"{path}: is empty", hint=_TRAIN_HINT)
+    if start.startswith(PICKLE_STARTS):
+        return DataError(
+            f"{path}: is a pickle (torch.save), which can run code when it is read, so it is refused",
+            hint="use a .safetensors checkpoint that cnn train wrote",
+        )
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return DataError(f"{path}: is not a checkpoint, or is damaged ({reason})", hint=_TRAIN_HINT)

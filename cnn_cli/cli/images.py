@@ -1,0 +1,107 @@
+"""The images that `cnn predict` and `cnn read` are given: paths, patterns, stdin, lists of names."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from io import BufferedIOBase, BufferedReader, BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from cnn_cli.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from cnn_cli.reading.reader import Reader
+    from cnn_cli.reading.sources import ImageSource
+
+STDIN = Path("-")
+
+MIN_CONFIDENCE = 0.8
+"""An answer is confident from this probability on. Chosen with `benchmarks/unsure.py --development`: for the
+network that ships, 0.9 % of the validation digits and 97 % of the images that are not digits lie below it."""
+
+Images = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="IMAGE...",
+        help="Image files, folders of them at any depth, patterns such as 'scans/**/*.png', "
+        "or - for an image on stdin.",
+    ),
+]
+Checkpoints = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--checkpoint",
+        "-k",
+        metavar="CHECKPOINT",
+        help="A checkpoint file, a run's folder or the name of a network that ships. Given several times, their "
+        "probabilities are averaged. Default: $CNN_CHECKPOINT, else the newest finished run in ./checkpoints, "
+        "else the network that ships.",
+    ),
+]
+MinConfidence = Annotated[
+    float,
+    typer.Option(
+        min=0, max=1, metavar="NUMBER", help="Below this probability the answer is unsure (0.5 is 50 %)."
+    ),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit with code 5 if any answer is unsure.")]
+FilesFrom = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="LIST",
+        help="Read the images that this file names, one per line (or NUL-separated, as find -print0 writes "
+        "them); - for stdin.",
+    ),
+]
+
+
+def open_named_reader(named: Sequence[Path]) -> "tuple[Reader, str]":
+    """Open the reader of the named checkpoints, or the default one, and say which; also return its file names."""
+    from cnn_cli import console
+    from cnn_cli.checkpoint.choose import choose_checkpoints
+    from cnn_cli.reading.reader import open_reader
+
+    files = choose_checkpoints(named)
+    names = " + ".join(map(str, files))
+    reader = open_reader(files)
+    console.message(f"using {names} ({reader.name}, trained on {reader.trained_on})")
+    return reader, names
+
+
+def check_inputs(command: str, paths: Sequence[Path], files_from: Path | None) -> None:
+    """Check that there is something to read, and that stdin is used once."""
+    if not paths and files_from is None:
+        raise ConfigError(f"{command} needs an IMAGE or --files-from", hint=f"cnn {command} image.png")
+    if [*paths, files_from].count(STDIN) > 1:
+        raise ConfigError("stdin holds one image or one list", hint="name - once")
+
+
+def named_images(paths: Sequence[Path], files_from: Path | None) -> "Iterator[ImageSource | DataError]":
+    """Yield the images that the command line names, in its order."""
+    from cnn_cli.reading.sources import ImageSource, find_images, listed
+
+    for path in paths:
+        if path == STDIN:
+            yield ImageSource("-", _stdin().read())
+        else:
+            yield from find_images([path])
+    if files_from == STDIN:
+        yield from listed(_stdin(), "stdin")
+    elif files_from is not None:
+        with _opened(files_from) as file:
+            yield from listed(file, str(files_from))
+
+
+def _stdin() -> BufferedIOBase:
+    return cast(BufferedIOBase, sys.stdin.buffer) if sys.stdin else BytesIO()  # a shell can close it: <&-
+
+
+def _opened(path: Path) -> BufferedReader:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be read: {error.strerror or error}",
+            hint="--files-from takes a file with one path a line, or - for stdin",
+        ) from None

@@ -1,0 +1,65 @@
+"""The outliers of a run: images that are not digits, whose target is no class (outlier exposure).
+
+Hendrycks, Mazeika, Dietterich: Deep anomaly detection with outlier exposure, 2019 (arXiv 1812.04606): beside
+the digits the network sees outliers, and the cross-entropy of its answers to them with the uniform distribution
+is added to the loss.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+MAX_DRAWN = 20_000
+"""Upper limit of outliers drawn for a run, in about 4 s; augmentation changes them each time they are used."""
+
+EPOCHS = 10
+"""And no more than this many epochs use, so that a small run does not wait."""
+
+
+@dataclass(frozen=True)
+class OutlierPool:
+    """The outliers that a run samples from. An empty pool has no images and the ratio 0.
+
+    Args:
+        images: uint8 [M, 1, 28, 28], 0 = background.
+        ratio: outliers per training image. Each weighs as much as an image, so the ratio is also the paper's
+            factor of the added loss (there 0.5).
+    """
+
+    images: Tensor
+    ratio: float
+
+    @classmethod
+    def empty(cls) -> "OutlierPool":
+        """Return a pool without outliers."""
+        return cls(torch.empty(0, 1, 28, 28, dtype=torch.uint8), 0.0)
+
+    def sample(self, count: int, generator: torch.Generator) -> Tensor:
+        """Return indices int64 [K] of the outliers that accompany `count` training images in a step."""
+        outliers = round(self.ratio * count)
+        if not outliers:
+            return torch.empty(0, dtype=torch.int64)
+        return torch.randint(len(self.images), (outliers,), generator=generator)
+
+    def to(self, device: torch.device) -> "OutlierPool":
+        """Return the same pool on another device."""
+        return OutlierPool(self.images.to(device), self.ratio)
+
+
+def draw_pool(count: int, ratio: float, seed: int, also: Tensor) -> OutlierPool:
+    """Draw the outliers of a run with `count` training images.
+
+    Args:
+        count: number of training images.
+        ratio: outliers per training image; 0 gives an empty pool.
+        seed: of the drawing.
+        also: further outliers, uint8 [L, 1, 28, 28].
+    """
+    if not ratio:
+        return OutlierPool.empty()
+    from cnn_cli.data.outliers.drawing import draw  # drawing needs imports that most runs do not
+
+    drawn = draw(min(MAX_DRAWN, math.ceil(EPOCHS * ratio * count)), seed)
+    return OutlierPool(torch.cat([torch.from_numpy(drawn).unsqueeze(1), also]), ratio)

@@ -1,0 +1,43 @@
+"""The image with what was read in it: a box and a label for each digit, as a PNG."""
+
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from cnn_cli.files import write_png
+from cnn_cli.image.photo import read_opaque
+from cnn_cli.reading.text import ImageText
+
+# Distinct for red-green blindness (Okabe & Ito); by turns, so that neighbors' boxes can be told apart.
+COLORS = ((213, 94, 0), (0, 114, 178))
+
+LABEL = 0.5  # height of a label as a share of its box's height
+SMALLEST = 10  # pixels of a label's height, which one can still read
+LINE = 1 / 400  # width of a box's line as a share of the image's longer side
+
+
+def annotate(source: Path | bytes, text: ImageText) -> Image.Image:
+    """Draw boxes and labels over the image, the right way up; the labels lie in a margin above each box."""
+    image = read_opaque(source, name=text.path)
+    draw = ImageDraw.Draw(image)
+    line = max(1, round(max(image.size) * LINE))
+    for number, digit in enumerate(text.digits):
+        left, top, right, bottom = digit.box
+        color = COLORS[number % len(COLORS)]
+        draw.rectangle(
+            (left - line, top - line, right - 1 + line, bottom - 1 + line), outline=color, width=line
+        )
+        size = max(SMALLEST, round((bottom - top) * LABEL))
+        place = (left, max(0, top - line - size))
+        draw.text(place, digit.label, fill=color, font=ImageFont.load_default(size))
+    return image
+
+
+def write_annotated(text: ImageText, path: Path) -> None:
+    """Write that as a PNG.
+
+    Raises:
+        DataError: the image cannot be read, or the file cannot be written.
+    """
+    annotated = annotate(text.source, text)
+    write_png(path, lambda file: annotated.save(file, format="PNG"))

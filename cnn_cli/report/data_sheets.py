@@ -1,0 +1,75 @@
+"""Contact sheets of a data set: its images, or what augmentation makes of them."""
+
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from cnn_cli.checkpoint.preprocessing import Preprocessing
+from cnn_cli.config.schema import Augmentation
+from cnn_cli.data.augment.batch import augment
+from cnn_cli.data.augment.mixup import Mix
+from cnn_cli.data.preprocess import to_unit_range
+from cnn_cli.data.source import LabeledImages
+from cnn_cli.files import write_png
+from cnn_cli.report.contact_sheet import COLUMNS, RED, contact_sheet
+from cnn_cli.training.seeds import generator
+
+
+def write_data_sheet(images: LabeledImages, classes: tuple[str, ...], count: int, path: Path) -> None:
+    """Draw the first `count` images with their labels into a PNG.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    captions = [classes[label] for label in images.labels[:count].tolist()]
+    _write(contact_sheet(images.take(slice(count)).numpy(), captions, columns=COLUMNS), path)
+
+
+def write_augmented(
+    images: LabeledImages,
+    classes: tuple[str, ...],
+    count: int,
+    path: Path,
+    preprocessing: Preprocessing,
+    settings: Augmentation,
+) -> None:
+    """Draw one row for each of the first images: the image in a frame, then random changes of it.
+
+    Args:
+        images: uint8 [N, C, H, W] with their labels.
+        classes: the names of the labels.
+        count: cells of the sheet; it has as many whole rows as fit, and at least one.
+        path: the PNG.
+        preprocessing: how images become inputs; its mean and deviation are not used.
+        settings: the random changes.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    rows = slice(max(1, count // COLUMNS))
+    originals = to_unit_range(images.take(rows), preprocessing)
+    names = [classes[label] for label in images.labels[rows].tolist()]
+    columns: list[Tensor] = [originals]
+    captions = [names]
+    for column in range(1, COLUMNS):
+        changed, mix = augment(originals, generator(0, "preview", column), settings)
+        columns.append(changed)
+        captions.append(_mixed_names(names, mix))
+    cells = torch.stack(columns, 1).flatten(0, 1).mul(255).round().clamp(0, 255).byte()
+    texts = [text for row in zip(*captions, strict=True) for text in row]
+    emphasis = [RED if index % COLUMNS == 0 else None for index in range(len(texts))]
+    _write(contact_sheet(cells.numpy(), texts, columns=COLUMNS, emphasis=emphasis), path)
+
+
+def _write(sheet: Image.Image, path: Path) -> None:
+    write_png(path, lambda file: sheet.save(file, format="PNG"))
+
+
+def _mixed_names(names: list[str], mix: Mix | None) -> list[str]:
+    if mix is None:
+        return names
+    partners = (names[partner] for partner in mix.partners.tolist())
+    share = f"{mix.share:.0%}"
+    return [f"{share} {name},\nelse {partner}" for name, partner in zip(names, partners, strict=True)]

@@ -1,1 +1,0 @@
-"""What is done with a checkpoint: predict, evaluate, draw. Each takes a checkpoint, never a config."""

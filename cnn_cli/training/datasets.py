@@ -1,0 +1,121 @@
+"""What a run trains and validates on: the images of its source, split, with touching digits and outliers."""
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from cnn_cli.checkpoint.preprocessing import Preprocessing
+from cnn_cli.config.schema import Augmentation, Config
+from cnn_cli.data import splits
+from cnn_cli.data.outliers.pool import OutlierPool, draw_pool
+from cnn_cli.data.preprocess import mean_and_std
+from cnn_cli.data.source import DIGITS, LabeledImages, Source
+from cnn_cli.errors import ConfigError
+from cnn_cli.training.seeds import derive
+
+MAX_VALIDATION = 5_000
+"""Upper limit of validation images if the config names no number: at 99.5 % they give the accuracy to 0.1 %."""
+
+# These purposes decide the random draws of `derive`. They keep their first names, because others would draw
+# other touching digits and outliers, and the published figures of reader.yaml could not be repeated.
+TOUCHING_PURPOSE = "neighbours"
+OUTLIERS_PURPOSE = "strangers"
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What the training loop reads. All images are uint8; the validation set may be empty."""
+
+    train: LabeledImages
+    validation: LabeledImages
+    augment: Augmentation
+    outliers: OutlierPool
+
+    def to(self, device: torch.device) -> "TrainingData":
+        """Return the same data on another device."""
+        return replace(
+            self,
+            train=self.train.to(device),
+            validation=self.validation.to(device),
+            outliers=self.outliers.to(device),
+        )
+
+    def images(self, indices: Tensor, outliers: Tensor) -> Tensor:
+        """Return uint8 [N + K, C, H, W]: training images at `indices` [N], then those at `outliers` [K]."""
+        images = self.train.take(indices)
+        return torch.cat([images, self.outliers.images[outliers]]) if len(outliers) else images
+
+
+def split_images(config: Config, source: Source) -> tuple[LabeledImages, LabeledImages]:
+    """Return the training and validation images of a run: the source's own, or cut from its training images.
+
+    Raises:
+        DataError: there are too few images.
+        ConfigError: the config cuts a validation set, but the source has one.
+    """
+    images, count = source.train(), config.data.validation
+    if source.validation is not None:
+        if count:
+            raise ConfigError(
+                f"data.validation: is {count:,}, but {source.name} has its own validation images",
+                hint="leave data.validation out",
+            )
+        return images, source.validation()
+    if count is None:
+        count = min(MAX_VALIDATION, len(images) // 10)
+    train, validation = splits.split(images.labels, count, derive(config.seed, "validation split"))
+    return images.subset(train), images.subset(validation)
+
+
+def training_data(config: Config, source: Source) -> tuple[TrainingData, Preprocessing]:
+    """Return everything that a run learns from, and the preprocessing measured on its training images.
+
+    Raises:
+        DataError: there are too few images.
+        ConfigError: config and source do not fit together.
+    """
+    train, validation = split_images(config, source)
+    preprocessing = measured_preprocessing(config, source, train)
+    _check_digits(config, source)
+    seed, wrong_pieces = config.seed, train.store[:0]
+    if config.data.touching:
+        train, wrong_pieces = _with_touching(train, config.data.touching, derive(seed, TOUCHING_PURPOSE))
+    outliers = draw_pool(len(train), config.data.outliers, derive(seed, OUTLIERS_PURPOSE), also=wrong_pieces)
+    return TrainingData(train, validation, config.data.augment, outliers), preprocessing
+
+
+def measured_preprocessing(config: Config, source: Source, train: LabeledImages) -> Preprocessing:
+    """Return the preprocessing with the config's mean and deviation, or those of `train`."""
+    data = config.data
+    mean, std = _per_channel(data.mean, data.channels), _per_channel(data.std, data.channels)
+    if mean is None or std is None:
+        measured = mean_and_std(train, data.channels)
+        mean, std = mean or measured[0], std or measured[1]
+    return Preprocessing(data.size, mean, std, source.preprocessing)
+
+
+def _check_digits(config: Config, source: Source) -> None:
+    for name in ("outliers", "touching"):
+        if getattr(config.data, name) and (source.classes != DIGITS or source.preprocessing != "digit"):
+            raise ConfigError(
+                f"data.{name}: works with digits only, but {source.name} holds other images",
+                hint=f"set data.{name}=0",
+            )
+
+
+def _with_touching(train: LabeledImages, share: float, seed: int) -> tuple[LabeledImages, Tensor]:
+    """Return the images with digits cut out of rows (`share` per image), and the wrong pieces."""
+    from cnn_cli.data.touching import cut_out  # cutting needs imports that most runs do not
+
+    images = train.take(slice(None))
+    cut = cut_out(images[:, 0].numpy(), math.ceil(share * len(train)), seed)
+    store = torch.cat([images, torch.from_numpy(cut.digits).unsqueeze(1)])
+    labels = torch.cat([train.labels, train.labels[torch.from_numpy(cut.which)]])
+    return LabeledImages(store, labels), torch.from_numpy(cut.wrong).unsqueeze(1)
+
+
+def _per_channel(numbers: tuple[float, ...] | None, channels: int) -> tuple[float, ...] | None:
+    """Return one number per channel, from one number for all of them."""
+    return numbers * channels if numbers and len(numbers) == 1 else numbers

@@ -1,0 +1,101 @@
+"""Where and in which number format the arithmetic happens."""
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+
+from cnn_cli import distributed as distributed
+from cnn_cli.config.schema import Train
+from cnn_cli.errors import CnnError, ConfigError
+from cnn_cli.training.process_group import SINGLE_PROCESS, ProcessGroup, from_environment
+
+_OTHER_DEVICE = "use train.device=auto or train.device=cpu"
+
+
+@dataclass(frozen=True)
+class Compute:
+    """A device with the number format and the threads that were chosen for it."""
+
+    device: torch.device
+    precision: str
+    """`float32` or `bfloat16`, of the forward pass."""
+    threads: int
+    """CPU threads of one operation."""
+    processes: ProcessGroup = SINGLE_PROCESS
+    """This process, and those that train with it."""
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """The context of a forward pass."""
+        if self.precision == "bfloat16":
+            return torch.autocast(self.device.type, dtype=torch.bfloat16)
+        return nullcontext()
+
+    def describe(self) -> str:
+        """One line for people: device, number format, threads."""
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else str(self.device)
+        count = f"{self.threads} thread{'s' * (self.threads != 1)}"
+        threads = f", {count}" if self.device.type == "cpu" else ""
+        processes = f", {self.processes.count} processes" if self.processes.is_distributed else ""
+        return f"{name}, {self.precision}{threads}{processes}"
+
+
+def compute_for(train: Train) -> Compute:
+    """Return the device, number format and threads that the config asks for."""
+    return choose(train.device, train.precision, train.threads, deterministic=train.deterministic)
+
+
+def choose(device: str, precision: str = "auto", threads: int = 0, *, deterministic: bool = False) -> Compute:
+    """Turn the settings into what this machine has, and set torch's threads and determinism.
+
+    Raises:
+        ConfigError: the device is not there, or cannot compute in that number format.
+    """
+    chosen = _device(device)
+    if threads:
+        torch.set_num_threads(threads)
+    if deterministic:
+        # cuBLAS reads this before its first use; without it torch refuses deterministic matrix products.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    if deterministic != torch.are_deterministic_algorithms_enabled():  # the call imports the compiler: 1.2 s
+        torch.use_deterministic_algorithms(deterministic)
+    processes = from_environment(chosen)
+    return Compute(chosen, _precision(precision, chosen), torch.get_num_threads(), processes)
+
+
+def out_of_memory(error: BaseException) -> CnnError | None:
+    """The error for the user where torch ran out of memory, else None."""
+    said = str(error)
+    no_memory = isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and ("can't allocate memory" in said or "out of memory" in said)
+    )
+    if not no_memory:
+        return None
+    return CnnError(
+        "out of memory",
+        hint="lower train.batch_size (train.accumulate keeps the effective batch), data.size or the layers",
+    )
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    device = torch.device(f"cuda:{distributed.local_rank()}" if name == "cuda" else name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f"train.device: there is no {name} here; torch sees {torch.cuda.device_count()} CUDA devices",
+            hint=_OTHER_DEVICE,
+        )
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise ConfigError("train.device: there is no mps here", hint=_OTHER_DEVICE)
+    return device
+
+
+def _precision(name: str, device: torch.device) -> str:
+    has_bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    if name == "auto":
+        return "bfloat16" if has_bfloat16 else "float32"
+    if name == "bfloat16" and not has_bfloat16 and device.type != "cpu":
+        raise ConfigError(f"train.precision: {device} has no bfloat16", hint="use train.precision=float32")
+    return name

@@ -1,0 +1,104 @@
+"""Answers of several networks, or of one network to several augmented copies of an image, averaged."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from cnn_cli.checkpoint.ensemble import check_compatible
+from cnn_cli.checkpoint.file import Checkpoint
+from cnn_cli.checkpoint.preprocessing import Preprocessing
+from cnn_cli.data.augment.affine import affine_matrices
+from cnn_cli.data.augment.warp import warp
+from cnn_cli.data.preprocess import normalize
+from cnn_cli.model.network import load_network
+
+SHIFT = 1.0
+"""Pixels that a copy is shifted by. On the validation images of the network that ships, 1 is better than
+0.5 and 1.5: nine copies lower the loss from 0.0167 to 0.0118; without rotation or with 8 degrees about as far."""
+
+TURN = 4.0
+"""Degrees that a copy is rotated by."""
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A torch network with what its inputs and outputs need."""
+
+    network: nn.Module
+    """From float32 [N, C, size, size] to logits [N, classes], in evaluation mode."""
+    preprocessing: Preprocessing
+    """How an image becomes an input."""
+    temperature: float
+    """Divides the logits before the softmax."""
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Return the calibrated probabilities float64 [N, classes] of logits [N, classes]."""
+        return torch.softmax(logits.double() / self.temperature, 1)
+
+
+def predictor(checkpoints: Sequence[Checkpoint], copies: int = 1) -> Predictor:
+    """Return one checkpoint's network, or an ensemble of several networks or augmented copies.
+
+    Args:
+        checkpoints: at least one.
+        copies: augmented copies of each image that every network reads; the first is the image itself.
+
+    Raises:
+        DataError: the checkpoints have different classes or inputs, or weights do not fit their config.
+    """
+    first = checkpoints[0]
+    if len(checkpoints) == copies == 1:
+        return Predictor(load_network(first), first.preprocessing, first.temperature)
+    check_compatible(checkpoints)
+    # Members may differ in mean and deviation: each applies its own to the pixels in 0..1.
+    channels = first.preprocessing.channels
+    unit = replace(first.preprocessing, mean=(0.0,) * channels, std=(1.0,) * channels)
+    return Predictor(_MeanAnswer(checkpoints, copies).eval(), unit, 1.0)
+
+
+def copy_matrices(copies: int, size: int) -> Tensor:
+    """Matrices float [copies, 2, 3] for `warp`: the image as it is, then shifted all around and turned.
+
+    The shifts lie evenly on a circle, the turns go to either side in turn: always the same, with no draw.
+    """
+    if copies == 1:
+        return torch.eye(2, 3)[None]
+    count = copies - 1
+    place = torch.arange(count) * (2 * math.pi / count)
+    side = 1 - 2 * (torch.arange(count) % 2)
+    still, shift = torch.ones(count), SHIFT * 2 / size
+    around = affine_matrices(
+        side * math.radians(TURN), still, still, 0 * still, place.cos() * shift, place.sin() * shift
+    )
+    return torch.cat([torch.eye(2, 3)[None], around])
+
+
+class _MeanAnswer(nn.Module):
+    """float [N, C, H, W] in 0..1 -> float [N, classes]: the logarithm of the mean probability."""
+
+    def __init__(self, checkpoints: Sequence[Checkpoint], copies: int) -> None:
+        super().__init__()
+        self.checkpoints = checkpoints
+        self.networks = nn.ModuleList(load_network(checkpoint) for checkpoint in checkpoints)
+        self.matrices = copy_matrices(copies, checkpoints[0].preprocessing.size)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        answers = [answer for copy in self._copies(pixels) for answer in self._answers(copy)]
+        return torch.logsumexp(torch.stack(answers), 0) - math.log(len(answers))
+
+    def _copies(self, pixels: Tensor) -> list[Tensor]:
+        matrices = self.matrices[1:].to(pixels.device)
+        return [pixels, *(warp(pixels, matrix.expand(len(pixels), 2, 3)) for matrix in matrices)]
+
+    def _answers(self, copy: Tensor) -> list[Tensor]:
+        pairs = zip(self.checkpoints, self.networks, strict=True)
+        return [_log_probabilities(checkpoint, network, copy.clone()) for checkpoint, network in pairs]
+
+
+def _log_probabilities(checkpoint: Checkpoint, network: nn.Module, pixels: Tensor) -> Tensor:
+    """float32 [N, classes], calibrated; the pixels in 0..1 are overwritten."""
+    logits: Tensor = network(normalize(pixels, checkpoint.preprocessing))
+    return (logits.float() / checkpoint.temperature).log_softmax(1)

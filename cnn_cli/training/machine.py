@@ -1,0 +1,36 @@
+"""What a measurement ran on."""
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import cnn_cli
+from cnn_cli.training.device import Compute
+
+
+def describe(compute: Compute) -> dict[str, Any]:
+    """Device and number format, processor, system, and the versions of what decides the numbers."""
+    return {
+        "device": compute.describe(),
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the program and of the libraries that decide its numbers."""
+    return {"cnn": cnn_cli.__version__, "torch": torch.__version__, "numpy": np.__version__}
+
+
+def processor() -> str:
+    """The name of the processor; Linux tells it only in a file."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

@@ -1,0 +1,125 @@
+"""Figures of a classifier from its logits: pure functions that sum counts and drop nothing."""
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+CALIBRATION_BINS = 15
+"""Bins of the expected calibration error, as in Guo et al. 2017 (arXiv 1706.04599)."""
+
+Z_95 = 1.959963984540054
+"""The 97.5 % quantile of the normal distribution: 95 % of it lies within plus or minus this."""
+
+
+@dataclass(frozen=True)
+class ClassMetrics:
+    """How one class fares; each figure is 0 where it would divide by zero."""
+
+    label: str
+    precision: float
+    """Share of the images called this class that are of it."""
+    recall: float
+    """Share of the images of this class that are called it."""
+    f1: float
+    """Harmonic mean of precision and recall."""
+    support: int
+    """Images of this class."""
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """All figures of one evaluation; shares are in 0..1."""
+
+    accuracy: float
+    accuracy_interval: tuple[float, float]
+    """Wilson's 95 % interval."""
+    n: int
+    correct: int
+    loss: float
+    """Mean cross-entropy of the probabilities in nats, without label smoothing."""
+    top_k: dict[int, float]
+    """Share of images whose class is among the k likeliest."""
+    per_class: tuple[ClassMetrics, ...]
+    confusion_matrix: tuple[tuple[int, ...], ...]
+    """Rows: true class; columns: what was answered."""
+    calibration_error: float
+    """Expected calibration error: mean distance of confidence and accuracy."""
+    temperature: float
+    """What divided the logits before they became probabilities; fitted on validation images."""
+    uncalibrated_error: float
+    """The expected calibration error at temperature 1."""
+
+
+def measure(logits: Tensor, labels: Tensor, classes: tuple[str, ...], temperature: float = 1.0) -> Metrics:
+    """All figures from logits float [N, C], which the temperature divides, and labels int64 [N], N >= 1."""
+    calibrated = logits.double() / temperature
+    matrix = confusion_matrix(logits.argmax(1), labels, len(classes))
+    correct, n = int(matrix.diagonal().sum()), len(labels)
+    return Metrics(
+        accuracy=correct / n,
+        accuracy_interval=wilson_interval(correct, n),
+        n=n,
+        correct=correct,
+        loss=F.cross_entropy(calibrated, labels).item(),
+        top_k={k: top_k_accuracy(logits, labels, k) for k in (1, 2, 3, 5) if k <= len(classes)},
+        per_class=per_class(matrix, classes),
+        confusion_matrix=tuple(tuple(row) for row in matrix.tolist()),
+        calibration_error=calibration_error(calibrated.softmax(1), labels),
+        temperature=temperature,
+        uncalibrated_error=calibration_error(logits.double().softmax(1), labels),
+    )
+
+
+def confusion_matrix(predicted: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """Counts int64 [C, C]: row = true class, column = predicted class."""
+    return torch.bincount(labels * classes + predicted, minlength=classes**2).view(classes, classes)
+
+
+def top_k_accuracy(logits: Tensor, labels: Tensor, k: int) -> float:
+    """Share of rows whose label is among the k largest logits."""
+    hits = (logits.topk(k, dim=1).indices == labels[:, None]).any(1)
+    return hits.double().mean().item()
+
+
+def wilson_interval(correct: int, n: int) -> tuple[float, float]:
+    """The 95 % score interval of a share (Wilson 1927): it stays in 0..1, also near 100 %."""
+    share, z2 = correct / n, Z_95**2
+    center = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z_95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n**2))
+    return max(0.0, center - half), min(1.0, center + half)
+
+
+def per_class(matrix: Tensor, classes: tuple[str, ...]) -> tuple[ClassMetrics, ...]:
+    """Precision, recall and F1 of each class from a confusion matrix."""
+    hits = matrix.diagonal().tolist()
+    answered, actual = matrix.sum(0).tolist(), matrix.sum(1).tolist()
+    return tuple(
+        ClassMetrics(
+            label=label,
+            precision=_share(hit, said),
+            recall=_share(hit, true),
+            f1=_share(2 * hit, said + true),
+            support=true,
+        )
+        for label, hit, said, true in zip(classes, hits, answered, actual, strict=True)
+    )
+
+
+def calibration_error(probabilities: Tensor, labels: Tensor, bins: int = CALIBRATION_BINS) -> float:
+    """Expected calibration error: |accuracy - confidence| in equal bins of confidence, by their counts."""
+    confidence, predicted = probabilities.double().max(1)
+    correct = (predicted == labels).double()
+    edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64).tolist()
+    total = 0.0
+    for low, high in pairwise(edges):
+        inside = (confidence > low) & (confidence <= high)
+        total += (correct[inside].sum() - confidence[inside].sum()).abs().item()
+    return total / len(labels)
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0

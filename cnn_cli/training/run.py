@@ -1,0 +1,295 @@
+"""A run from its config to its checkpoint: trains, saves after every epoch, evaluates the test once."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from cnn_cli.checkpoint import file as checkpoint
+from cnn_cli.checkpoint import tensorfile
+from cnn_cli.checkpoint.run_folder import RunFolder
+from cnn_cli.config.dump import dump
+from cnn_cli.config.schema import Config
+from cnn_cli.data.source import Source
+from cnn_cli.errors import ConfigError, DataError, ExitCode, StoppedError
+from cnn_cli.files import write_text
+from cnn_cli.model.build import initialize
+from cnn_cli.model.network import load_network, network_for
+from cnn_cli.text import one_line
+from cnn_cli.training import metrics
+from cnn_cli.training.datasets import training_data
+from cnn_cli.training.device import Compute, out_of_memory
+from cnn_cli.training.evaluation import logits_of
+from cnn_cli.training.loop import TrainingLoop
+from cnn_cli.training.machine import versions
+from cnn_cli.training.records import EpochRecord, StepRecord
+from cnn_cli.training.seeds import derive
+
+log = logging.getLogger(__name__)
+
+KIND = "training state"
+FORMAT = 2
+"""Raised when a state of an older version could be misread."""
+
+AGREE_EVERY = 10
+"""Steps between two questions among several processes whether to stop: each waits for all of them."""
+
+Listener = Callable[[StepRecord | EpochRecord], None]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run."""
+
+    folder: RunFolder
+    data: str
+    """What it was really trained and tested on."""
+    is_fallback: bool
+    best: EpochRecord | None
+    """The epoch whose weights were kept; None for a run of no epochs."""
+    test: metrics.Metrics
+    seconds: float
+    """Training and validation of all epochs."""
+
+
+class Run:
+    """A run that is ready to train.
+
+    Args:
+        config: the resolved config.
+        source: the data.
+        compute: device and number format.
+
+    Raises:
+        NetworkError, ConfigError, DataError: config and data do not fit together.
+    """
+
+    def __init__(self, config: Config, source: Source, compute: Compute) -> None:
+        self.config, self.source, self.compute = config, source, compute
+        data, self.preprocessing = training_data(config, source)
+        network = network_for(config, len(source.classes))
+        initialize(network, derive(config.seed, "weights"))
+        self.loop = TrainingLoop(network, data, self.preprocessing, config.train, config.seed, compute)
+
+    def restore(self, state: "SavedState") -> None:
+        """Go on from a saved state.
+
+        Raises:
+            DataError: it does not fit this run, or was made with other data.
+        """
+        if state.data != self.source.name:
+            raise DataError(f"{state.path}: trained on {state.data}, but only {self.source.name} is at hand")
+        here = _arithmetic(self.compute)
+        if state.arithmetic != here:
+            log.warning(
+                "%s was trained with %s; it goes on with %s, which may round differently",
+                state.path.parent,
+                state.arithmetic,
+                here,
+            )
+        try:
+            self.loop.load_state(state.tensors, state.loop)
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise DataError(f"{state.path}: does not fit its config: {one_line(error)}") from None
+
+    def execute(self, folder: RunFolder, listen: Listener, stop: Callable[[], ExitCode | None]) -> RunResult:
+        """Train to the end and evaluate the test set, once, with the best weights.
+
+        Args:
+            folder: receives all files.
+            listen: called with every record, after what it reports is on the disk.
+            stop: asked after every step; an exit code ends the run there, with everything saved.
+
+        Raises:
+            StoppedError: as asked for.
+            CnnError: the loss diverged, or memory ran out; the last epoch's files stay.
+        """
+        if self.compute.processes.is_main:
+            write_text(folder.config, dump(self.config))
+        with _errors_of_torch():
+            for record in self.loop.run():
+                if isinstance(record, EpochRecord):
+                    self._save(folder, record)
+                listen(record)
+                self._stop_if_asked(folder, record, stop)
+            return self._finish(folder)
+
+    def _save(self, folder: RunFolder, record: EpochRecord) -> None:
+        """The state first: it holds all the others, so a crash between two files loses nothing."""
+        self._save_state(folder)
+        if not self.compute.processes.is_main:
+            return
+        if record.best:
+            checkpoint.write(folder.checkpoint, self._checkpoint())
+        self._write_history(folder)
+
+    def _save_state(self, folder: RunFolder) -> None:
+        tensors, loop = self.loop.state()
+        if not self.compute.processes.is_main:
+            return
+        header = {
+            "kind": KIND,
+            "format": FORMAT,
+            "config": self.config.model_dump(mode="json", exclude_none=True),
+            "data": self.source.name,
+            "arithmetic": _arithmetic(self.compute),
+            "loop": loop,
+        }
+        tensorfile.write(folder.state, to_arrays(tensors), header)
+
+    def _write_history(self, folder: RunFolder) -> None:
+        data = {"data": self.source.name}
+        lines = (json.dumps(asdict(record) | data) + "\n" for record in self.loop.history)
+        write_text(folder.history, "".join(lines))
+
+    def _checkpoint(self) -> checkpoint.Checkpoint:
+        best = self.loop.best_record
+        return checkpoint.Checkpoint(
+            weights=to_arrays(self.loop.best),
+            config=self.config,
+            classes=self.source.classes,
+            data=self.source.name,
+            preprocessing=self.preprocessing,
+            temperature=best.temperature if best else 1.0,
+            versions=versions(),
+            metrics={
+                "epoch": best.epoch if best else 0,
+                "validation_accuracy": best.validation_accuracy if best else None,
+                "validation_loss": best.validation_loss if best else None,
+            },
+        )
+
+    def _stop_if_asked(
+        self, folder: RunFolder, record: StepRecord | EpochRecord, stop: Callable[[], ExitCode | None]
+    ) -> None:
+        """Several processes agree now and then: a signal may have reached one before the others."""
+        processes = self.compute.processes
+        if processes.is_distributed and isinstance(record, StepRecord) and record.step % AGREE_EVERY:
+            return
+        code = processes.most(stop() or ExitCode.OK)
+        if code:
+            self._stop(folder, ExitCode(code))
+
+    def _stop(self, folder: RunFolder, code: ExitCode) -> None:
+        self._save_state(folder)
+        epoch, step = divmod(self.loop.step, self.loop.steps_per_epoch)
+        raise StoppedError(
+            f"stopped after {epoch} epochs and {step} steps; everything is saved in {folder.path}",
+            hint=f"go on with: cnn train --resume {folder.path}",
+            code=code,
+        )
+
+    def _finish(self, folder: RunFolder) -> RunResult:
+        trained = self._checkpoint()
+        images = self.source.test()
+        network = load_network(trained).to(self.compute.device)
+        logits = logits_of(network, images, self.preprocessing, self.compute)
+        test = metrics.measure(logits, images.labels, self.source.classes, trained.temperature)
+        result = RunResult(
+            folder=folder,
+            data=self.source.name,
+            is_fallback=self.source.is_fallback,
+            best=self.loop.best_record,
+            test=test,
+            seconds=sum(record.seconds for record in self.loop.history),
+        )
+        if self.compute.processes.is_main:
+            self._write_result(trained, result)
+        return result
+
+    def _write_result(self, trained: checkpoint.Checkpoint, result: RunResult) -> None:
+        """The file of metrics last: it says that the run is finished."""
+        folder, test = result.folder, result.test
+        self._write_history(folder)
+        figures = {"test_accuracy": test.accuracy, "test_loss": test.loss, "test_n": test.n}
+        checkpoint.write(folder.checkpoint, replace(trained, metrics=trained.metrics | figures))
+        write_text(folder.metrics, json.dumps(self._metrics(result), indent=2) + "\n")
+
+    def _metrics(self, result: RunResult) -> dict[str, Any]:
+        return {
+            "name": self.config.name,
+            "data": result.data,
+            "fallback": result.is_fallback,
+            "seed": self.config.seed,
+            "epochs": len(self.loop.history),
+            "best": asdict(result.best) if result.best else None,
+            "test": asdict(result.test),
+            "seconds": result.seconds,
+            "device": self.compute.describe(),
+            "versions": versions(),
+        }
+
+
+@dataclass(frozen=True)
+class SavedState:
+    """All that a run needs to go on."""
+
+    path: Path
+    config: Config
+    data: str
+    """What the run was really trained on."""
+    arithmetic: str
+    """What decides the last bits of its numbers: device, number format, threads, version of torch."""
+    tensors: dict[str, torch.Tensor]
+    loop: dict[str, Any]
+    """The values of `TrainingLoop.state`."""
+
+
+def read_state(folder: RunFolder) -> SavedState:
+    """The saved state of a run.
+
+    Raises:
+        DataError: there is none, or it is damaged.
+    """
+    if not folder.path.is_dir():
+        raise DataError(f"{folder.path}: there is no such run", hint="--resume takes the folder of a run")
+    if not folder.state.is_file():
+        raise DataError(
+            f"{folder.path}: has no {folder.state.name} to go on from (a run writes it after its first epoch)"
+        )
+    arrays, header = tensorfile.read(folder.state, KIND, FORMAT)
+    try:
+        return SavedState(
+            path=folder.state,
+            config=Config.model_validate(header["config"]),
+            data=str(header["data"]),
+            arithmetic=str(header["arithmetic"]),
+            tensors={name: torch.from_numpy(array) for name, array in arrays.items()},
+            loop=dict(header["loop"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{folder.state}: its header cannot be used: {one_line(error)}") from None
+
+
+def _arithmetic(compute: Compute) -> str:
+    return f"{compute.describe()}, torch {versions()['torch']}"
+
+
+def to_arrays(tensors: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
+    """Return the tensors as NumPy arrays on the CPU, as files hold them."""
+    return {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+
+
+@contextmanager
+def _errors_of_torch() -> Iterator[None]:
+    """Say in the user's words what torch says in its own."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        no_memory = out_of_memory(error)
+        if no_memory:
+            raise no_memory from error
+        raise
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise ConfigError(
+            "train.batch_size: batch normalization needs at least two images in a batch",
+            hint="raise train.batch_size",
+        ) from None

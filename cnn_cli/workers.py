@@ -1,0 +1,107 @@
+"""A pool of worker processes for work on many files. A worker loads the module of its function, and no torch."""
+
+import os
+import signal
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from itertools import chain, islice
+from multiprocessing import active_children, get_context, parent_process
+from typing import TypeVar
+
+from cnn_cli.errors import DataError
+
+MAX_WORKERS = 8
+"""Upper limit of processes, however many cores there are: it also limits memory (about 60 MB each)."""
+
+JOBS_AHEAD = 4
+"""Jobs per process that are submitted before their results are needed, so that no process waits."""
+
+POSIX = os.name == "posix"
+"""Whether a process inherits which signals are blocked."""
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+def map_ordered(function: Callable[[Job], Result], jobs: Iterable[Job]) -> Generator[Result, None, None]:
+    """Yield function(job) for every job, in order. A single job runs here, several run in worker processes.
+
+    Jobs are taken from the iterable only when they are about to run, so there may be any number of them.
+    Processes are spawned, not forked: torch's threads may be running, and it works alike on every system.
+    Closing the generator ends the processes at once.
+
+    Raises:
+        DataError: a process was killed. An exception of `function` is raised here and ends the others.
+    """
+    jobs = iter(jobs)
+    first = list(islice(jobs, 2))
+    count = min(_cores(), MAX_WORKERS)  # an upper limit: a process is started when all others are busy
+    if count == 1 or len(first) < 2:
+        yield from map(function, chain(first, jobs))
+        return
+    others = set(active_children())
+    executor = ProcessPoolExecutor(count, get_context("spawn"), initializer=_follow_parent)
+    pending: deque[Future[Result]] = deque()
+    try:
+        for job in chain(first, jobs):
+            with _interrupt_held_back():
+                pending.append(executor.submit(function, job))
+            if len(pending) == count * JOBS_AHEAD:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    except BrokenProcessPool as error:
+        raise DataError(
+            "a worker process was killed, most likely because memory ran out",
+            hint="close other programs, or make the largest images smaller",
+        ) from error
+    except BaseException:  # also GeneratorExit: the remaining results are not needed, and may take long
+        for process in set(active_children()) - others:
+            process.terminate()
+        raise
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def _cores() -> int:
+    """Return the number of cores that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def _interrupt_held_back() -> Iterator[None]:
+    """Hold Ctrl-C back while a process starts; the process inherits that, and its parent handles it after."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if POSIX else set()
+    try:
+        yield
+    finally:
+        if POSIX:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, before)
+        if held:
+            signal.raise_signal(signal.SIGINT)
+
+
+def _follow_parent() -> None:
+    """End this process when its parent ends, even if the parent is killed; leave Ctrl-C to the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_exit_after_parent, daemon=True).start()
+
+
+def _exit_after_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

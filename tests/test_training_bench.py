@@ -1,0 +1,345 @@
+"""A benchmark over seeds: its figures are those of its runs, whatever stops it."""
+
+import json
+import os
+import signal
+import statistics
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from helpers import tiny
+from helpers.cli import SLOWER, cnn, lines_of, spawn, wait_for
+
+from cnn_cli.training import machine, results
+from cnn_cli.training.bench import Bench
+from cnn_cli.checkpoint.run_folder import RunFolder, create_run_folder
+from cnn_cli.training.run import Run
+from cnn_cli.errors import ConfigError, DataError, ExitCode, StoppedError
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+RECORDS = 2 * 6  # of a run: 2 epochs of 5 steps, each epoch with a record of its own
+COMMAND = "cnn bench --config tiny.yaml --seeds 2"
+
+
+def bench(path: Path, *, data=None, compute=tiny.CPU, **train) -> Bench:
+    return Bench(tiny.config(**{"epochs": 2} | train), data or tiny.source(), compute, path, COMMAND)
+
+
+def finish(found: Bench, seeds: int = 2, listen=lambda seed, record: None, stop=tiny.never) -> None:
+    list(found.run(seeds, listen, stop))
+
+
+def untimed(path: Path) -> dict:
+    """The file without what a clock measured."""
+
+    def without(value):
+        if isinstance(value, dict):
+            return {key: without(inner) for key, inner in value.items() if key not in results.TIMES}
+        return [without(inner) for inner in value] if isinstance(value, list) else value
+
+    return without(json.loads(path.read_text()))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "tiny.json"
+
+
+@pytest.fixture(scope="module")
+def through(one_thread, tmp_path_factory) -> Path:
+    """The file of a benchmark without a stop."""
+    path = tmp_path_factory.mktemp("bench") / "tiny.json"
+    finish(bench(path))
+    return path
+
+
+# ---- figures
+
+
+def test_each_seed_is_the_run_that_train_makes_of_it(through, tmp_path):
+    for seed, found in zip((1, 2), results.read(through).runs, strict=True):
+        config = tiny.config(epochs=2).model_copy(update={"seed": seed})
+        alone = Run(config, tiny.source(), tiny.CPU).execute(
+            create_run_folder(tmp_path / "run"), lambda record: None, tiny.never
+        )
+        assert (found.seed, found.accuracy, found.loss, found.n) == (
+            seed,
+            alone.test.accuracy,
+            alone.test.loss,
+            alone.test.n,
+        )
+        assert (found.epoch, found.epochs) == (alone.best.epoch, 2)
+        assert found.validation_accuracy == alone.best.validation_accuracy
+        folder = RunFolder(through.with_suffix("") / f"seed-{seed}")
+        assert folder.checkpoint.read_bytes() == alone.folder.checkpoint.read_bytes()
+
+
+def test_the_summary_is_the_mean_and_the_sample_deviation(through):
+    content = json.loads(through.read_text())
+    for name in ("accuracy", "loss"):
+        values = [run[name] for run in content["runs"]]
+        assert content["summary"][name] == {
+            "mean": statistics.mean(values),
+            "deviation": statistics.stdev(values),
+        }
+    for name in results.TIMES:
+        assert content["summary"][name] == sum(run[name] for run in content["runs"])
+        assert all(run[name] > 0 for run in content["runs"])
+    assert content["command"] == COMMAND
+    assert "unfinished" not in content
+    assert content["setting"]["machine"] == machine.describe(tiny.CPU)
+    assert content["setting"]["parameters"] == 4 * 9 + 4 + 8 + 4 * 25 * 3 + 3
+    assert "seed" not in content["setting"]["config"]
+
+
+def test_one_seed_has_no_deviation(path):
+    finish(bench(path), seeds=1)
+    assert json.loads(path.read_text())["summary"]["accuracy"]["deviation"] is None
+
+
+# ---- stops
+
+
+@pytest.mark.parametrize("records", [1, 5, 6, RECORDS - 1, RECORDS, RECORDS + 3, 2 * RECORDS])
+def test_stopped_and_started_again_gives_the_same_file(through, path, records):
+    asked = []
+
+    def stop() -> ExitCode | None:
+        asked.append(1)
+        return ExitCode.TERMINATED if len(asked) == records else None
+
+    with pytest.raises(StoppedError) as caught:
+        finish(bench(path), stop=stop)
+    assert caught.value.code == ExitCode.TERMINATED
+    assert "the same command" in caught.value.hint
+    begun = results.read(path).unfinished
+    assert begun.seconds > 0
+    again = []
+    finish(bench(path), listen=lambda seed, record: again.append(record))
+    assert len(asked) + len(again) == 2 * RECORDS  # nothing is done twice
+    assert untimed(path) == untimed(through)
+    run = next(run for run in results.read(path).runs if run.seed == begun.seed)
+    assert run.seconds > begun.seconds
+    assert run.cpu_seconds > begun.cpu_seconds
+
+
+def test_two_at_once_do_not_write_one_file(through, path):
+    refused = []
+
+    def listen(seed, record):
+        with pytest.raises(ConfigError, match=r"tiny\.json: another cnn bench is at work") as caught:
+            finish(bench(path))
+        refused.append(caught.value)
+
+    early = bench(path)
+    finish(bench(path), listen=listen)
+    assert len(refused) == 2 * RECORDS
+    assert untimed(path) == untimed(through)
+    finish(early, listen=lambda seed, record: pytest.fail("what another process has done is done again"))
+    assert untimed(path) == untimed(through)
+
+
+def test_where_the_folder_of_the_runs_cannot_be(path):
+    path.with_suffix("").touch()
+    with pytest.raises(ConfigError, match="tiny: cannot be made the folder of the runs"):
+        finish(bench(path))
+
+
+class Killed(BaseException):
+    """Nothing catches this."""
+
+
+def test_killed_at_any_write_and_started_again_gives_the_same_file(through, tmp_path, monkeypatch):
+    """A process that dies between two files: after each of them once."""
+    write = results.write
+    for survived in range(100):
+        path, written = tmp_path / str(survived) / "tiny.json", []
+
+        def die(path, content, survived=survived, written=written):
+            if len(written) == survived:  # and a dead process does not write again
+                raise Killed
+            written.append(1)
+            write(path, content)
+
+        monkeypatch.setattr(results, "write", die)
+        try:
+            finish(bench(path))
+        except Killed:
+            monkeypatch.setattr(results, "write", write)
+            finish(bench(path))
+            assert untimed(path) == untimed(through)
+        else:
+            break
+    assert survived == 2 * (1 + 2 + 1 + 1)  # begun, two epochs, the time at the end, the result
+
+
+def test_a_run_that_had_ended_is_not_done_again(through, path, monkeypatch):
+    """Killed after the run's last file and before the benchmark's: the test set is not opened twice."""
+    finished = results.Results.finished
+
+    def die(self, run):
+        raise Killed
+
+    monkeypatch.setattr(results.Results, "finished", die)
+    with pytest.raises(Killed):
+        finish(bench(path))
+    monkeypatch.setattr(results.Results, "finished", finished)
+    closed = replace(tiny.source(), test=lambda: pytest.fail("the test set is opened"))
+    finish(bench(path, data=closed), seeds=1)
+    finish(bench(path))
+    assert untimed(path) == untimed(through)
+
+
+def test_killed_between_two_steps_and_started_again_gives_the_same_file(through, path):
+    def listen(seed, record):
+        if seed == 2 and getattr(record, "step", 0) == 3 and record.epoch == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        finish(bench(path), listen=listen)
+    assert [run.seed for run in results.read(path).runs] == [1]
+    finish(bench(path))
+    assert untimed(path) == untimed(through)
+
+
+def test_more_seeds_are_added_and_fewer_take_none_away(through, path):
+    finish(bench(path), seeds=1)
+    trained = []
+    finish(bench(path), listen=lambda seed, record: trained.append(seed))
+    assert set(trained) == {2}
+    assert untimed(path) == untimed(through)
+    before = path.read_bytes()
+    finish(bench(path), seeds=1)
+    assert path.read_bytes() == before
+
+
+# ---- what does not belong together
+
+
+def test_another_setting_is_refused(path, monkeypatch):
+    finish(bench(path), seeds=1)
+    before = path.read_bytes()
+    others = {
+        "config.train.lr is 0.01 there and 0.02 here": {"lr": 0.02},
+        'data is "tiny" there and "synthetic" here': {"data": replace(tiny.source(), name="synthetic")},
+        "fallback is false there and true here": {"data": replace(tiny.source(), requested="mnist")},
+        "machine.device is": {"compute": replace(tiny.CPU, threads=2)},
+    }
+    for difference, options in others.items():
+        with pytest.raises(ConfigError) as caught:
+            bench(path, **options)
+        assert f"{path}: holds results of another setting: {difference}" in str(caught.value)
+    monkeypatch.setattr(machine, "versions", lambda: {"cnn": "9.9"})
+    with pytest.raises(ConfigError, match=r'machine.versions.cnn is "0.1.0" there and "9.9" here'):
+        bench(path)
+    assert path.read_bytes() == before
+
+
+def test_a_setting_that_the_file_does_not_have_is_another(path):
+    finish(bench(path), seeds=1)
+    content = json.loads(path.read_text())
+    del content["setting"]["config"]["train"]["ema"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(ConfigError, match=r"config.train.ema is null there and 0.0 here"):
+        bench(path)
+
+
+def test_where_files_go_is_no_setting(path):
+    finish(bench(path), seeds=1)
+    config = tiny.config(epochs=2)
+    moved = config.model_copy(update={"output": config.output.model_copy(update={"plot": False}), "seed": 8})
+    assert len(Bench(moved, tiny.source(), tiny.CPU, path, COMMAND).results.runs) == 1
+
+
+def test_a_run_that_the_file_does_not_know_of_is_left_alone(path):
+    theirs = tiny.run(create_run_folder(path.with_suffix("") / "seed-1"))
+    before = theirs.folder.checkpoint.read_bytes()
+    with pytest.raises(ConfigError, match=r"holds a run that .* does not know of"):
+        finish(bench(path))
+    assert theirs.folder.checkpoint.read_bytes() == before
+
+
+def test_a_run_of_another_config_in_the_folder_is_refused(path):
+    with pytest.raises(StoppedError):
+        finish(bench(path), stop=lambda: ExitCode.INTERRUPTED)
+    folder = RunFolder(path.with_suffix("") / "seed-1")
+    folder.clear()
+    with pytest.raises(StoppedError):
+        tiny.run(folder, stop=lambda: ExitCode.INTERRUPTED, lr=0.5)
+    with pytest.raises(DataError, match="is of another config"):
+        finish(bench(path))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"kind": "benchmark", "format": 99}', '{"kind": "else"}'])
+def test_what_is_no_results_file_is_refused_and_left_alone(path, text):
+    path.write_text(text)
+    with pytest.raises(DataError, match="is not a results file"):
+        bench(path)
+    assert path.read_text() == text
+
+
+def test_the_file_must_be_json(tmp_path):
+    with pytest.raises(ConfigError, match="written as JSON"):
+        bench(tmp_path / "results")
+
+
+# ---- the command
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_a_signal_stops_it_and_the_same_command_goes_on(workplace):
+    command = ("bench", "--config", "tiny.yaml", "--seeds", "1", *SLOWER)
+    assert cnn(*command, "--out", "through.json").code == 0
+    with spawn(*command, "--out", "stopped.json") as process:
+        wait_for(lambda: lines_of(Path("stopped/seed-1/history.jsonl")) or process.poll() is not None)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.TERMINATED
+    assert "hint: go on with the same command" in err
+    assert json.loads(Path("stopped.json").read_text())["runs"] == []
+    again = cnn(*command, "--out", "stopped.json", "--json")
+    assert again.code == 0, again.err
+    assert untimed(Path("stopped.json")) == untimed(Path("through.json"))
+    events = [json.loads(line) for line in again.out.splitlines()]
+    assert [event["event"] for event in events] == ["seed", "result"]
+    assert events[-1]["accuracy"] == json.loads(Path("through.json").read_text())["summary"]["accuracy"]
+
+
+def test_what_people_see(workplace):
+    outcome = cnn("bench", "--config", "tiny.yaml", "--seeds", "2")
+    assert outcome.code == 0, outcome.err
+    content = json.loads(Path("bench/tiny.json").read_text())
+    first, second, mean, parameters, data, file = outcome.out.splitlines()
+    assert first.startswith(f"seed 1  test accuracy {content['runs'][0]['accuracy']:.2%}  loss ")
+    assert second.startswith("seed 2  ")
+    figures = content["summary"]["accuracy"]
+    spread = (
+        f"{100 * figures['mean']:.2f} % ± {100 * figures['deviation']:.2f} (mean and deviation of 2 seeds)"
+    )
+    assert mean == f"test accuracy  {spread}"
+    assert [parameters.split(), data.split(), file.split()] == [
+        ["parameters", "500"],
+        ["data", "synthetic"],
+        ["results", "bench/tiny.json"],
+    ]
+    assert "seed 2  epoch 2/2  train loss" in outcome.err
+    assert content["command"] == "cnn bench --config tiny.yaml --seeds 2"
+    again = cnn("bench", "--config", "tiny.yaml", "--seeds", "2")
+    assert again.out == outcome.out
+    assert "has 2 of its seeds already" in again.err
+
+
+def test_the_seed_is_not_the_users(workplace):
+    outcome = cnn("bench", "--config", "tiny.yaml", "seed=3")
+    assert outcome.code == ExitCode.USAGE
+    assert "bench sets the seed itself" in outcome.err
+    assert not Path("bench").exists()
+
+
+def test_it_is_one_process(workplace, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    outcome = cnn("bench", "--config", "tiny.yaml")
+    assert outcome.code == ExitCode.USAGE
+    assert "bench is one process" in outcome.err

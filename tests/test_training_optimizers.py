@@ -1,0 +1,140 @@
+"""The optimizers against torch's unfused ones, and which weights decay."""
+
+import copy
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from cnn_cli.training.optimizers import build_optimizer
+from cnn_cli.model.modules import ChannelAffine
+
+DEFAULTS = {"lr": 0.05, "momentum": 0.9, "betas": (0.8, 0.99), "weight_decay": 0.1}
+
+
+@pytest.fixture
+def network() -> nn.Sequential:
+    """In float64, and without biases that normalization undoes: Adam would blow their rounding errors up."""
+    torch.manual_seed(0)
+    return nn.Sequential(
+        *(nn.Conv2d(1, 3, 3, bias=False), nn.BatchNorm2d(3), ChannelAffine(3), nn.Tanh(), nn.Flatten()),
+        *(nn.Linear(3 * 16, 8, bias=False), nn.BatchNorm1d(8), nn.Linear(8, 4)),
+    ).double()
+
+
+def ours(network: nn.Module, name: str, settings: dict) -> Callable[[], None]:
+    """A step of our optimizer."""
+    settings = dict(settings)
+    lr = settings.pop("lr")
+    optimizer = build_optimizer(network, name, **settings)
+
+    def step() -> None:
+        optimizer.step(lr)
+        optimizer.zero_grad()
+
+    return step
+
+
+def train(network: nn.Module, step: Callable[[], None]) -> list[torch.Tensor]:
+    draws = torch.Generator().manual_seed(1)
+    for _ in range(8):
+        inputs = torch.randn(6, 1, 6, 6, generator=draws, dtype=torch.float64)
+        labels = torch.randint(0, 4, (6,), generator=draws)
+        F.cross_entropy(network(inputs), labels).backward()
+        step()
+    return [parameter.detach() for parameter in network.parameters()]
+
+
+def theirs(network: nn.Module, name: str, settings: dict) -> Callable[[], None]:
+    """A step of torch's optimizer, one parameter at a time; kernels and matrices alone decay."""
+    groups = [
+        {"params": [p], "weight_decay": settings["weight_decay"] if p.ndim > 1 else 0.0}
+        for p in network.parameters()
+    ]
+    kind = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[name]
+    extra = {"momentum": settings["momentum"]} if name == "sgd" else {"betas": settings["betas"]}
+    optimizer = kind(groups, lr=settings["lr"], foreach=False, fused=False, **extra)
+
+    def step() -> None:
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"weight_decay": 0.0}, {"momentum": 0.0}, {"betas": (0.0, 0.5)}, {"lr": 0.001, "weight_decay": 1.0}],
+)
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+def test_steps_are_torchs(network, name, changes):
+    settings, twin = DEFAULTS | changes, copy.deepcopy(network)
+    found = train(network, ours(network, name, settings))
+    expected = train(twin, theirs(twin, name, settings))
+    for mine, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(mine, other, atol=1e-7, rtol=1e-6)
+
+
+def test_adam_and_adamw_are_not_the_same(network):
+    twin = copy.deepcopy(network)
+    plain = train(network, ours(network, "adam", DEFAULTS))
+    decoupled = train(twin, ours(twin, "adamw", DEFAULTS))
+    assert not torch.allclose(plain[0], decoupled[0], atol=1e-3)
+
+
+def test_kernels_and_matrices_decay_and_nothing_else(network):
+    decaying, free = build_optimizer(network, "sgd", momentum=0.0, betas=(0, 0), weight_decay=0.1).groups
+    assert (decaying.weight_decay, free.weight_decay) == (0.1, 0.0)
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    assert {names[id(p)] for p in decaying.parameters} == {"0.weight", "5.weight", "7.weight"}
+    assert {names[id(p)] for p in free.parameters} == {
+        *("1.weight", "1.bias", "2.coefficient", "2.bias", "6.weight", "6.bias", "7.bias"),
+    }
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+def test_a_parameter_without_a_gradient_stays(network, name):
+    before = network[5].weight.detach().clone()
+    step = ours(network, name, DEFAULTS)
+    network(torch.randn(6, 1, 6, 6, dtype=torch.float64)).sum().backward()
+    network[5].weight.grad = None
+    step()
+    assert torch.equal(network[5].weight, before)
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_a_loaded_state_goes_on_alike(name, layout):
+    """Also where the state lies in memory in another order than the parameters."""
+    settings = {"momentum": 0.9, "betas": (0.8, 0.99), "weight_decay": 0.1}
+    torch.manual_seed(0)
+    first = nn.Conv2d(3, 4, 3)
+    second = copy.deepcopy(first).to(memory_format=layout)
+    one, two = (build_optimizer(network, name, **settings) for network in (first, second))
+    for number in range(4):
+        gradient = torch.randn(4, 3, 3, 3)
+        first.weight.grad, second.weight.grad = gradient.clone(), gradient.clone(memory_format=layout)
+        one.step(0.1)
+        if number == 1:  # the second goes on from here
+            second.load_state_dict(first.state_dict())
+            two.load(dict(enumerate(one.state)))
+        elif number > 1:
+            two.step(0.1)
+    torch.testing.assert_close(first.weight, second.weight, atol=1e-6, rtol=1e-5)
+
+
+def test_no_compiler_is_imported():
+    """It takes as long as `import torch`, at the start of every training."""
+    code = (
+        "import sys, torch; from cnn_cli.training.optimizers import build_optimizer\n"
+        "n = torch.nn.Linear(3, 3)\n"
+        "o = build_optimizer(n, 'adam', momentum=0, betas=(0.9, 0.99), weight_decay=0)\n"
+        "n(torch.ones(2, 3)).sum().backward(); o.step(0.1)\n"
+        "assert 'torch._dynamo' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,124 @@
+"""Several processes under torchrun: the same program, the same result, each image once."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+from cnn_cli.training.process_group import ALONE, ProcessGroup
+
+NETWORK = """\
+name: small
+data:
+  {name: synthetic, validation: 101, outliers: 0.5, synthetic: {train: 701, test: 203}, augment: {rotate: 0}}
+model:
+  layers:
+    - pool: {window: 2, kind: avg}
+    - conv: {out: 4, kernel: 3, stride: 2}
+    - LAYER
+    - tanh
+    - flatten
+    - linear: 10
+train: {epochs: 3, batch_size: 50, lr: 0.02, device: cpu, threads: 1, ema: 0.9}
+output: {plot: false}
+"""
+PLAIN = NETWORK.replace("    - LAYER\n", "")
+RICH = NETWORK.replace("LAYER", "norm: batch\n    - dropout: 0.2").replace("rotate: 0", "rotate: 10")
+
+
+def command(*arguments: str, processes: int = 2) -> list[str]:
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    return [sys.executable, *(torchrun if processes > 1 else []), "-m", "cnn_cli", "train", *arguments]
+
+
+def train(*arguments: str, processes: int = 2) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        command(*arguments, processes=processes), capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def lines(text: str) -> list[dict]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def without_times(record: dict) -> dict:
+    return {key: value for key, value in record.items() if key not in ("seconds", "images_per_second")}
+
+
+@given(st.integers(0, 50), st.integers(1, 7))
+def test_shares_are_the_whole_and_do_not_overlap(items, count):
+    parts = [ProcessGroup(rank, count).share(torch.arange(items)) for rank in range(count)]
+    assert torch.cat(parts).tolist() == list(range(items))
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_alone_nothing_is_exchanged():
+    network, values = torch.nn.BatchNorm2d(3), torch.arange(3)
+    with ALONE.joined(), ALONE.main_process_first():
+        assert ALONE.sum(values) is values
+        assert ALONE.gathered(values, 3) is values
+        assert ALONE.shared(network) is network
+        assert ALONE.most(7) == 7
+
+
+def test_two_processes_give_what_one_gives(workplace):
+    """Nothing in this network depends on how a batch is cut, so only the rounding may differ."""
+    Path("small.yaml").write_text(PLAIN)
+    one = train("--config", "small.yaml", "--out", "one", "--json", processes=1)
+    two = train("--config", "small.yaml", "--out", "two", "--json")
+    alone, together = lines(one.stdout), lines(two.stdout)
+    assert [record["event"] for record in together] == ["epoch"] * 3 + ["result"]  # said once
+    for ours, theirs in zip(together[:3], alone[:3], strict=True):
+        assert ours["train_loss"] == pytest.approx(theirs["train_loss"], rel=1e-4)
+        assert ours["validation_loss"] == pytest.approx(theirs["validation_loss"], rel=1e-4)
+        assert ours["validation_accuracy"] == pytest.approx(theirs["validation_accuracy"], abs=0.011)
+    assert together[3]["n"] == alone[3]["n"] == 203  # each image counts once
+    assert together[3]["loss"] == pytest.approx(alone[3]["loss"], rel=1e-4)
+    first, second = load_file("one/model.safetensors"), load_file("two/model.safetensors")
+    for name, value in first.items():
+        torch.testing.assert_close(second[name], value, atol=1e-4, rtol=1e-3)
+    assert "2 processes" in json.loads(Path("two/metrics.json").read_text())["device"]
+    assert two.stderr.count("training small") == 1
+
+
+def test_a_signal_stops_all_and_a_resumed_run_ends_with_the_same_bytes(workplace):
+    Path("rich.yaml").write_text(RICH)
+    train("--config", "rich.yaml", "train.epochs=12", "--out", "whole")
+    with Path("log").open("w") as log:
+        started = subprocess.Popen(
+            command("--config", "rich.yaml", "train.epochs=12", "--out", "cut"), stdout=log, stderr=log
+        )
+        deadline = time.monotonic() + 60
+        while not Path("cut/state.safetensors").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        started.send_signal(signal.SIGTERM)
+        assert started.wait(60) != 0
+    said = Path("log").read_text()
+    assert said.count("stopped after") == 1, said
+    assert not Path("cut/metrics.json").exists()
+    train("--resume", "cut")
+    assert Path("cut/model.safetensors").read_bytes() == Path("whole/model.safetensors").read_bytes()
+    cut, whole = (lines(Path(run, "history.jsonl").read_text()) for run in ("cut", "whole"))
+    assert list(map(without_times, cut)) == list(map(without_times, whole))
+
+
+def test_a_step_that_is_too_small_to_share(workplace):
+    Path("small.yaml").write_text(PLAIN)
+    done = subprocess.run(
+        command("--config", "small.yaml", "train.batch_size=1"),
+        capture_output=True, text=True, timeout=120, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "error: train.batch_size: 2 processes cannot share steps of 1" in done.stderr
+    assert not Path("checkpoints").exists()

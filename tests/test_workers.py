@@ -1,0 +1,115 @@
+"""Work in processes of their own: in order, without torch, and gone when it should be."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from helpers import jobs
+import pytest
+from helpers.cli import environment, wait_for
+
+from cnn_cli import workers
+from cnn_cli.errors import DataError
+
+LINUX = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
+
+
+@pytest.fixture(autouse=True)
+def three_cores(monkeypatch) -> None:
+    monkeypatch.setattr(workers, "_cores", lambda: 3)
+
+
+def test_results_come_in_the_order_of_the_jobs_from_several_processes():
+    results = list(workers.map_ordered(jobs.slower_first, range(40)))
+    assert [number for number, _ in results] == list(range(40))
+    processes = {process for _, process in results}
+    assert os.getpid() not in processes
+    assert 2 <= len(processes) <= 3
+
+
+def test_one_job_needs_no_process():
+    assert list(workers.map_ordered(jobs.slower_first, [7])) == [(7, os.getpid())]
+    assert list(workers.map_ordered(jobs.slower_first, [])) == []
+
+
+def test_the_processes_load_no_torch():
+    for modules in workers.map_ordered(jobs.loaded, range(2)):
+        assert "cnn_cli.image.preprocess" in modules
+        assert not {"torch", "torchvision", "rich", "pydantic"} & set(modules)
+
+
+def test_an_error_comes_through_as_it_is():
+    taken = []
+    with pytest.raises(DataError, match="five") as caught:
+        taken.extend(workers.map_ordered(jobs.fail_at_five, range(20)))
+    assert caught.value.hint == "no fives"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL on Windows")
+def test_a_killed_process_is_an_error_and_no_endless_wait():
+    with pytest.raises(DataError, match="was killed, most likely for want of memory"):
+        list(workers.map_ordered(jobs.die_at_five, range(20)))
+
+
+WAITING = """
+import sys, time
+from cnn_cli import workers
+if __name__ == "__main__":
+    workers._cores = lambda: 2
+    print("ready", flush=True)
+    list(workers.map_ordered(time.sleep, [60] * 4))
+"""
+
+
+def children(process: int) -> list[int]:
+    tasks = Path(f"/proc/{process}/task").glob("*/children")
+    return [int(word) for task in tasks for word in task.read_text().split()]
+
+
+def lives(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@LINUX
+def test_the_processes_end_with_a_parent_that_is_killed(tmp_path):
+    (tmp_path / "waiting.py").write_text(WAITING)
+    with subprocess.Popen([sys.executable, tmp_path / "waiting.py"], env=environment()) as parent:
+        try:
+            wait_for(lambda: len(children(parent.pid)) >= 3)  # two, and Python's resource tracker
+            time.sleep(1)  # they have loaded, and sleep
+            started = children(parent.pid)
+        finally:
+            parent.kill()
+    wait_for(lambda: not any(map(lives, started)))
+
+
+def test_closing_ends_what_is_still_running():
+    started = time.monotonic()
+    results = workers.map_ordered(time.sleep, [0, *[100] * 9])
+    next(results)
+    results.close()
+    assert time.monotonic() - started < 60
+
+
+@LINUX
+@pytest.mark.parametrize("delay", [0, 0.01, 0.02, 0.04, 0.06, 0.1, 0.2])
+def test_ctrl_c_while_the_processes_load_is_answered_by_the_parent_alone(tmp_path, delay):
+    """A terminal sends it to all of them."""
+    (tmp_path / "waiting.py").write_text(WAITING)
+    command = [sys.executable, tmp_path / "waiting.py"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, env=environment(), stderr=pipe, text=True, start_new_session=True
+    ) as parent:
+        wait_for(lambda: len(children(parent.pid)) >= 2)  # Python's resource tracker, and the first of two
+        time.sleep(delay)
+        os.killpg(parent.pid, signal.SIGINT)
+        _, errors = parent.communicate(timeout=60)
+    assert errors.count("Traceback") == 1, errors
+    assert parent.returncode == -signal.SIGINT
