@@ -77,9 +77,9 @@ SECTIONS = (
     Section(
         "Images per second",
         "`lenet.yaml` beside an ordinary loop over the same network with the same number of threads "
-        "(torchvision's transforms for every sample in a DataLoader, `.item()` every step), and beside the upper bound: "
-        "the network's multiplications alone, at the rate of a large matrix product. Medians; `cnn is` gives "
-        "the rate of `cnn` divided by that of the row.",
+        "(torchvision's transforms for every sample in a DataLoader, `.item()` every step), and beside the upper "
+        "bound: the network's multiplications alone, at the rate of a large matrix product. Medians; `cnn is` "
+        "gives the rate of `cnn` divided by that of the row.",
         "throughput.json",
         alone(views.throughput),
     ),
@@ -163,17 +163,18 @@ def read(section: Section) -> Files:
 def report() -> str:
     """Return the text of RESULTS.md."""
     head = (
-        "# Results\n\nEvery figure, with its command, hardware, versions and seeds. `python benchmarks/table.py` "
-        "writes this page from the files in `benchmarks/results`.\nA benchmark and what it is compared with run "
-        "alternately on the same machine. `docs/results.md` explains the figures."
+        "# Results\n\nEvery figure, with its command, hardware, versions and seeds. "
+        "`python benchmarks/table.py` writes this page from the files in `benchmarks/results`.\n"
+        "A benchmark and what it is compared with run alternately on the same machine. "
+        "`docs/results.md` explains the figures."
     )
     parts = [(section, read(section)) for section in SECTIONS]
-    shown = [
+    texts = [
         f"## {section.title}\n\n{section.text}\n\n{section.table(files)}\n\n{origin(files)}"
         for section, files in parts
         if files
     ]
-    return "\n\n".join([head, *shown]) + "\n"
+    return "\n\n".join([head, *texts]) + "\n"
 
 
 def origin(files: Files) -> str:

@@ -3,8 +3,8 @@
     pip install -e ".[docs]" && python docs/images.py            # all of them; trains for a minute or two
     python docs/images.py summary photo                          # only these
 
-`training` trains lenet.yaml on MNIST, which is downloaded unless $CNN_DATA has it; its times are those of your
-machine. The other images are the same on every run, and show only what this program draws and writes.
+`training` trains lenet.yaml on MNIST, which is downloaded unless $CNN_DATA has it; its times are those of
+your machine. The other images are the same on every run, and show only what this program draws and writes.
 """
 
 import io
@@ -40,11 +40,11 @@ LARGEST = 150_000  # bytes of one image: the repository carries them, and a page
 
 def screen(*words: str, folder: Path) -> pyte.Screen:
     """Run `cnn WORDS` in the folder on a terminal of its own, and return what it shows in the end."""
-    shown = pyte.Screen(COLUMNS, ROWS)
-    stream = pyte.ByteStream(shown)
+    terminal = pyte.Screen(COLUMNS, ROWS)
+    stream = pyte.ByteStream(terminal)
     for part in _output([*CNN, *words], folder):
         stream.feed(part)
-    return shown
+    return terminal
 
 
 def _output(command: list[str], folder: Path) -> Iterator[bytes]:
@@ -71,23 +71,23 @@ def _read(terminal: int) -> bytes:
         return b""
 
 
-def svg(command: str, shown: pyte.Screen, columns: int) -> str:
+def svg(command: str, terminal: pyte.Screen, columns: int) -> str:
     """Draw a prompt with the command, and the screen below it."""
     console = Console(record=True, width=columns, file=io.StringIO(), legacy_windows=False)
     console.print(Text.assemble(("$ ", "green"), (command, "bold")))
-    used = max((row for row in range(ROWS) if shown.display[row].strip()), default=-1) + 1
+    used = max((row for row in range(ROWS) if terminal.display[row].strip()), default=-1) + 1
     for row in range(used):
-        console.print(_line(shown, row), no_wrap=True, overflow="crop")
+        console.print(_line(terminal, row), no_wrap=True, overflow="crop")
     text = console.export_svg(title="", unique_id="terminal")
     # Nothing is loaded from elsewhere: the viewer's own monospace font will do.
     return re.sub(r"@font-face \{.*?\}\s*", "", text, flags=re.DOTALL)
 
 
-def _line(shown: pyte.Screen, row: int) -> Text:
+def _line(terminal: pyte.Screen, row: int) -> Text:
     """A row of the screen with its colors."""
     line = Text()
-    for column in range(shown.columns):
-        cell = shown.buffer[row][column]
+    for column in range(terminal.columns):
+        cell = terminal.buffer[row][column]
         color = "" if cell.fg == "default" else f"#{cell.fg}" if _is_hex(cell.fg) else cell.fg
         line.append(cell.data, style=" ".join(filter(None, ("bold" if cell.bold else "", color))))
     line.rstrip()
@@ -196,8 +196,8 @@ def _lit(ink: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.ui
     grain = random.normal(0, 1, (ink.shape[0] // 3 + 1, ink.shape[1] // 3 + 1)).repeat(3, 0).repeat(3, 1)
     light += 0.006 * grain[: ink.shape[0], : ink.shape[1]]
     color = PAPER + 0.92 * ink[..., None] * (INK - PAPER)
-    shown = color * light[..., None] + random.normal(0, 1.5, (*ink.shape, 1))
-    return np.clip(np.rint(shown), 0, 255).astype(np.uint8)
+    pixels = color * light[..., None] + random.normal(0, 1.5, (*ink.shape, 1))
+    return np.clip(np.rint(terminal), 0, 255).astype(np.uint8)
 
 
 MAKERS: dict[str, Callable[[Path], None]] = {

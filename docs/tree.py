@@ -50,8 +50,8 @@ def tree() -> str:
 
 def _rows(path: Path, depth: int) -> Iterator[tuple[str, str]]:
     name = path.relative_to(ROOT).as_posix()
-    shown = name if depth == 0 else path.name
-    yield "  " * depth + shown + "/" * path.is_dir(), purpose(path)
+    text = name if depth == 0 else path.name
+    yield "  " * depth + text + "/" * path.is_dir(), purpose(path)
     if path.is_dir() and name not in WHOLE:
         for child in sorted(path.iterdir(), key=lambda child: (child.is_dir(), child.name)):
             if child.name != "__init__.py" and _is_listed(child):

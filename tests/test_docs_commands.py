@@ -84,7 +84,7 @@ def commands(block: Block) -> list[Command]:
     """The commands of a block; those of `console` with their output."""
     if block.language == "console":
         parts = re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]
-        return [Command(line, block.code, tuple(shown)) for line, *shown in map(str.splitlines, parts)]
+        return [Command(line, block.code, tuple(output)) for line, *output in map(str.splitlines, parts)]
     found, remark = [], ""
     for line in filter(None, block.text.splitlines()):
         words, _, beside = line.partition("  #")
@@ -143,7 +143,9 @@ def masked(lines: list[str]) -> list[str]:
     return [re.sub(r"\d+\.\d+", "#", line).rstrip() for line in lines]
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if any(map(commands, blocks(page)))], ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if any(map(commands, blocks(page)))], ids=lambda page: page.stem
+)
 def test_every_command_of_a_page_runs(page: Path, desk: Path) -> None:
     for block in blocks(page):
         if block.title:
@@ -167,7 +169,13 @@ def test_few_blocks_do_not_run_and_each_has_a_reason() -> None:
 
 def test_the_pages_show_many_commands() -> None:
     """A page whose blocks are no longer found would pass every other test."""
-    run = [command for page in PAGES for block in blocks(page) if not block.not_run for command in commands(block)]
+    run = [
+        command
+        for page in PAGES
+        for block in blocks(page)
+        if not block.not_run
+        for command in commands(block)
+    ]
     assert len([command for command in run if command.line.startswith("cnn ")]) >= 40
 
 
