@@ -77,9 +77,9 @@ SECTIONS = (
     Section(
         "Images per second",
         "`lenet.yaml` beside an ordinary loop over the same network with the same number of threads "
-        "(torchvision's transforms for every sample in a DataLoader, `.item()` every step), and beside the upper "
-        "bound: the network's multiplications alone, at the rate of a large matrix product. Medians; `cnn is` "
-        "gives the rate of `cnn` divided by that of the row.",
+        "(torchvision's transforms for every sample in a DataLoader, `.item()` every step), and beside the "
+        "upper bound: the network's multiplications alone, at the rate of a large matrix product. Medians; "
+        "`cnn is` gives the rate of `cnn` divided by that of the row.",
         "throughput.json",
         alone(views.throughput),
     ),

@@ -197,7 +197,7 @@ def _lit(ink: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.ui
     light += 0.006 * grain[: ink.shape[0], : ink.shape[1]]
     color = PAPER + 0.92 * ink[..., None] * (INK - PAPER)
     pixels = color * light[..., None] + random.normal(0, 1.5, (*ink.shape, 1))
-    return np.clip(np.rint(terminal), 0, 255).astype(np.uint8)
+    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
 
 
 MAKERS: dict[str, Callable[[Path], None]] = {

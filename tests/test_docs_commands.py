@@ -1,8 +1,8 @@
 """Every command of the README and of the docs runs, with the exit code and the output that the page shows.
 
 A page is run from top to bottom in a folder of its own, as a reader would do it; only training is made small.
-A block that does not run here has a comment before it: `<!-- not run: reason -->`. The exit code of a block is
-0 unless a comment before it (`<!-- exit code: 2 -->`) or beside the command (`# exit code 4 ...`) says otherwise.
+A block that does not run here has a comment before it: `<!-- not run: reason -->`. The exit code of a command
+is 0 unless a comment says otherwise: `<!-- exit code: 2 -->` before its block, or `# exit code 4 ...` beside it.
 """
 
 import os
@@ -121,7 +121,7 @@ def execute(line: str, folder: Path) -> Outcome:
 
 @pytest.fixture
 def desk(workplace: Path) -> Path:
-    """A working folder with the files that the pages name: images, a folder of classes, and `cnn` for a shell."""
+    """A working folder with the files that the pages name, and with `cnn` for a shell."""
     for name in ("docs/seven.jpg", "docs/images/photo.jpg"):
         (workplace / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, workplace / name)

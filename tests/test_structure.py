@@ -1,7 +1,6 @@
 """The structure of the package: which way imports go, and what no file does."""
 
 import ast
-import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
