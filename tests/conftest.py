@@ -25,7 +25,7 @@ def _folder(variable: str, default: str, content: str) -> Path:
 @pytest.fixture(scope="session")
 def mnist_folder() -> Path:
     """The four files of the real MNIST."""
-    return _folder("CNN_TEST_MNIST", "mnist", "MNIST (CNN_DATA=FOLDER cnn data get)")
+    return _folder("CNN_TEST_MNIST", "mnist", "MNIST (CNN_DATA=X cnn data get puts it into X/MNIST/raw)")
 
 
 @pytest.fixture(scope="session")

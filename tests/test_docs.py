@@ -7,7 +7,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-import test_structure
 
 from cnn_cli.errors import ExitCode
 
@@ -112,13 +111,6 @@ def test_everything_in_the_tree_exists_and_has_a_purpose_of_one_line() -> None:
     for path, purpose in listed().items():
         assert (ROOT / path).exists(), path
         assert 4 <= len(purpose) <= 120, f"{path}: {purpose}"
-
-
-def test_the_published_arrow_of_imports_is_the_tested_one() -> None:
-    arrow = re.search(r"```text\n(cli -> .*?)```", ARCHITECTURE, re.DOTALL)
-    assert arrow is not None
-    published = [set(re.findall(r"\w+", part)) for part in arrow[1].split("->")]
-    assert published == [level for level in test_structure.LEVELS if level != {"__main__"}]
 
 
 # ---- the README

@@ -139,9 +139,9 @@ def test_the_reading_half_imports_no_torch_by_any_way(module: str) -> None:
 
 
 def test_the_documented_arrow_is_the_tested_one() -> None:
-    """docs/architecture.md and CONTRIBUTING.md print the levels, from top to bottom."""
-    for document in ("docs/architecture.md", "CONTRIBUTING.md"):
-        assert arrow() in (ROOT / document).read_text(), f"{document} lacks: {arrow()}"
+    """docs/architecture.md prints the levels, from top to bottom, in as many lines as it takes."""
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    assert arrow() in " ".join(page.split()), f"docs/architecture.md lacks: {arrow()}"
 
 
 def arrow() -> str:
