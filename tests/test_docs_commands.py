@@ -2,7 +2,7 @@
 
 A page is run from top to bottom in a folder of its own, as a reader would do it; only training is made small.
 A block that does not run here has a comment before it: `<!-- not run: reason -->`. The exit code of a command
-is 0 unless a comment says otherwise: `<!-- exit code: 2 -->` before its block, or `# exit code 4 ...` beside it.
+is 0 unless a comment says otherwise: `<!-- exit code: 2 -->` before its block, `# exit code 4 ...` beside it.
 """
 
 import os
