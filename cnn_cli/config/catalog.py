@@ -124,7 +124,7 @@ def _suggestion(name: str) -> str:
 
 
 def _is_file(path: Path) -> bool:
-    """Return whether `path` can be read; a pipe from the shell can. False for a name that no system allows."""
+    """Return whether `path` can be read, as a file or a pipe can; False if no system allows the name."""
     with suppress(OSError, ValueError):
         return path.exists() and not path.is_dir()
     return False

@@ -1,4 +1,4 @@
-"""Values of settings that other rooms use too. Worker processes import this module, so it needs no pydantic."""
+"""Values of settings that other rooms use too. No pydantic here: worker processes import this module."""
 
 from typing import Literal
 

@@ -112,7 +112,7 @@ def _tree(text: str, locate: _Locate) -> Node | None:
 
 
 def _check_size(text: str, locate: _Locate) -> None:
-    """Refuse deeply nested or very long text by its flat stream of events, before anything recurses over it."""
+    """Refuse deeply nested or very long text by its flat stream of events, before any recursion."""
     depth = count = 0
     for event in yaml.parse(text, Loader=_Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)

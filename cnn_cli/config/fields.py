@@ -11,7 +11,7 @@ MAX_CHANNELS = 65_536
 """Upper limit of channels or units: no published classifier has more in one layer, so more is a mistake."""
 
 MAX_SIDE = 1024
-"""Upper limit of a kernel, window, stride or border in pixels: the largest image has no more (`data.size`)."""
+"""Upper limit of a kernel, window, stride or border in pixels, which is also that of an image's side."""
 
 PER_CLASS = "classes"
 """The word that `out` of a layer takes in place of a number: as many units as there are classes."""

@@ -58,15 +58,16 @@ FOREIGN_NAMES = {
 """The name elsewhere -> the dotted key of the setting here."""
 
 _NO_LOADER_WORKERS = (
-    "the data set is decoded once and held in memory as one uint8 tensor, so there are no loader workers"
+    "there are no loader workers, because the data set is decoded once and held in memory as one uint8 tensor"
 )
+_DROPOUT = "dropout is a layer; write `dropout: 0.5` where it belongs in model.layers"
 NO_SUCH_SETTING = {
     "dataloader_num_workers": _NO_LOADER_WORKERS,
     "num_workers": _NO_LOADER_WORKERS,
     "workers": _NO_LOADER_WORKERS,
     "pin_memory": _NO_LOADER_WORKERS,
-    "drop": "dropout is a layer: write `dropout: 0.5` where it belongs in model.layers",
-    "drop_rate": "dropout is a layer: write `dropout: 0.5` where it belongs in model.layers",
-    "dropout": "dropout is a layer: write `dropout: 0.5` where it belongs in model.layers",
+    "drop": _DROPOUT,
+    "drop_rate": _DROPOUT,
+    "dropout": _DROPOUT,
 }
 """The name elsewhere -> why there is no setting for it here."""

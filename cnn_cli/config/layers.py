@@ -55,8 +55,8 @@ class Conv(Layer):
     stride: Size = (1, 1)
     """Pixels from one position of the kernel to the next: 2 halves height and width."""
     padding: Padding = "valid"
-    """Border of zeros around the input. `valid`: none. `same`: as much as keeps the size at stride 1. A number:
-    pixels on each side."""
+    """Border of zeros around the input. `valid`: none. `same`: as much as keeps the size at stride 1. A
+    number: pixels on each side."""
     dilation: Size = (1, 1)
     """Pixels from one weight of the kernel to the next: 2 skips every other pixel."""
     groups: Channels = 1
@@ -69,7 +69,8 @@ class Conv(Layer):
 class Pool(Layer):
     """Pooling: the maximum or the average of every window, channel by channel.
 
-    y[c, i, j] = max or mean over the window positions (u, v) of x[c, stride i + u - padding, stride j + v - padding].
+    y[c, i, j] = the maximum or the mean, over the positions (u, v) of the window, of
+    x[c, stride i + u - padding, stride j + v - padding].
     """
 
     main = "window"
@@ -89,8 +90,8 @@ class Pool(Layer):
 class GlobalPool(Layer):
     """Global pooling: the average or the maximum of each whole channel, or of each cell of a small grid.
 
-    y[c] = mean or max of x[c] over all pixels (Lin et al. 2013, section 3.2). With `size`, the image is cut into
-    that many cells, which may overlap by a pixel (adaptive pooling), so that any image gives the same size.
+    y[c] = the mean or the maximum of x[c] over all pixels (Lin et al. 2013, section 3.2). With a `size`, the
+    image is cut into that many cells, which may overlap by a pixel: this is adaptive pooling.
     """
 
     main = "kind"
@@ -158,9 +159,9 @@ class Norm(Layer):
 class Lrn(Layer):
     """Local response normalization: large numbers in adjacent channels make a number smaller.
 
-    y[c] = x[c] / (k + alpha times the mean of x[d]^2 over the `size` channels d around c)^beta, where channels
-    beyond the first and last count as zeros. Krizhevsky et al. 2012, section 3.3, take the sum where torch
-    takes the mean, so their alpha of 1e-4 is 5e-4 here.
+    y[c] = x[c] / (k + alpha times the mean of x[d]^2 over the `size` channels d around c)^beta, where
+    channels beyond the first and last count as zeros. Krizhevsky et al. 2012, section 3.3, take the sum where
+    torch takes the mean, so their alpha of 1e-4 is 5e-4 here.
     """
 
     shape = "CxHxW, which stays the same"

@@ -44,8 +44,8 @@ class Residual(Layer):
     layers: Chain
     """The layers that the shortcut bypasses."""
     shortcut: Branch | None = None
-    """Layers of the shortcut; an empty list is the identity. Default: the identity if the shapes are equal, else a
-    1x1 convolution with the stride that fits, and batch normalization (option B of the paper)."""
+    """Layers of the shortcut; an empty list is the identity. Default: the identity if the shapes are equal,
+    else a 1x1 convolution with the stride that fits, and batch normalization (option B of the paper)."""
 
 
 class Parallel(Layer):
@@ -73,8 +73,8 @@ class Repeat(Layer):
 class Auxiliary(Layer):
     """Auxiliary classifier: a second classifier in the middle of the network, for training only.
 
-    Its loss, times `weight`, is added to that of the network; in evaluation it is skipped. It helps deep networks to
-    train (Szegedy et al. 2014, section 5).
+    Its loss, times `weight`, is added to that of the network; in evaluation it is skipped. It helps deep
+    networks to train (Szegedy et al. 2014, section 5).
     """
 
     main = "layers"

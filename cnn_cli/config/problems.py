@@ -45,11 +45,12 @@ def config_error(error: ValidationError, tree: Node, schema: type[BaseModel]) ->
 
 
 def _hint(placed: list[tuple[SourcePosition, "_Group"]], schema: type[BaseModel]) -> str | None:
-    """Return the right form of the first argument whose key is a setting of some section, such as `lr=0.1`."""
+    """Return the right form of the first argument whose key is a setting elsewhere, such as `lr=0.1`."""
     for position, group in placed:
         if not position.line and _is_unknown_key(group) and not _is_in_list(group.path):
-            for setting in settings_named(schema, str(group.path[-1])):
-                return f"settings are written key=value: {setting}=..."
+            settings = settings_named(schema, str(group.path[-1]))
+            if len(settings) == 1:
+                return f"settings are written key=value: {settings[0]}=..."
     return None
 
 

@@ -1,7 +1,7 @@
 """The value of a YAML scalar, by the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema).
 
-PyYAML follows YAML 1.1, where `1e-3` is text, `010` is eight, `off` is false and `12:30` is 750. Here a number
-is a decimal number. Infinity and NaN are refused, because no setting can have them.
+PyYAML follows YAML 1.1, where `1e-3` is text, `010` is eight, `off` is false and `12:30` is 750. Here a
+number is a decimal number. Infinity and NaN are refused, because no setting can have them.
 """
 
 import math
@@ -30,7 +30,7 @@ FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-
 
 
 def scalar(tag: str, text: str, position: SourcePosition) -> Scalar:
-    """Return the value of `text` under `tag`. A tag may be written out (`!!int x`), so the text may not fit it."""
+    """Return the value of `text` under `tag`. The text may not fit a tag that is written out: `!!int x`."""
     kind = tag.removeprefix(PREFIX)
     if kind not in _CONVERSIONS:
         raise ConfigError(f"{position}: the tag '{tag}' is not supported: write the value without it")

@@ -43,7 +43,7 @@ class Folder(Section):
     """Your own images: a folder with one subfolder per class (`data.name: folder`)."""
 
     broken: Literal["stop", "skip"] = "stop"
-    """What to do with a file that is not a readable image: `stop` with an error, or `skip` it with a warning."""
+    """What to do with a file that is not a readable image: `stop` with an error, or `skip` with a warning."""
     test: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Share of the images that is held out as the test set, if the folder has no subfolder `test`."""
     seed: Count = 0
@@ -62,11 +62,11 @@ class Augmentation(Section):
     translate: Annotated[float, Field(ge=0, le=64)] = 0.0
     """Maximum shift in each direction, in pixels."""
     elastic: Annotated[float, Field(ge=0, le=1000)] = 0.0
-    """Strength of the elastic distortion (Simard, Steinkraus, Platt 2003): random displacements from -1 to 1 are
-    smoothed, then multiplied by this. The paper uses 34, with a sigma of 4, for digits of 29x29 pixels."""
+    """Strength of the elastic distortion (Simard, Steinkraus, Platt 2003): random displacements from -1 to 1
+    are smoothed, then multiplied by this. The paper uses 34, with a sigma of 4, for 29x29 pixels."""
     elastic_sigma: Annotated[float, Field(gt=0, le=100)] = 4.0
-    """Standard deviation, in pixels, of the Gaussian that smooths the displacements: small values make strokes
-    shaky, large ones bend the whole digit."""
+    """Standard deviation, in pixels, of the Gaussian that smooths the displacements: small values make
+    strokes shaky, large ones bend the whole digit."""
     thickness: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Maximum change of stroke thickness, in pixels on each side: strokes become thicker or thinner."""
     blur: Annotated[float, Field(ge=0, le=16)] = 0.0
@@ -76,8 +76,8 @@ class Augmentation(Section):
     cutout: Annotated[int, Field(ge=0, le=MAX_SIDE, strict=True)] = 0
     """Side, in pixels, of a random square that is set to the background (DeVries & Taylor 2017)."""
     mixup: Annotated[float, Field(ge=0, le=100)] = 0.0
-    """Mix pairs of images of a batch, and their labels, with a weight from the distribution Beta(mixup, mixup)
-    (Zhang et al. 2017, who use 0.1 to 0.4)."""
+    """Mix pairs of images of a batch, and their labels, with a weight from the distribution Beta(mixup,
+    mixup) (Zhang et al. 2017, who use 0.1 to 0.4)."""
 
     @model_validator(mode="after")
     def _sigma_is_used(self) -> Self:
@@ -107,40 +107,40 @@ class Data(Section):
     """Folder of the data, into which it is downloaded. Default: $CNN_DATA, else the user's cache folder. For
     `folder`: the folder of the images."""
     preprocessing: PreprocessingKind | None = None
-    """What is done to an image before it enters the network. `digit`: the ink is separated from its background and
-    normalized to 28x28 pixels like the digits of MNIST. `photo`: the middle square of the image is scaled to
-    `data.size`. Default: what suits the data set; `photo` for a folder."""
+    """What is done to an image before it enters the network. `digit`: the ink is separated from its
+    background and normalized to 28x28 pixels like the digits of MNIST. `photo`: the middle square of the
+    image is scaled to `data.size`. Default: what suits the data set; `photo` for a folder."""
     download: bool = True
-    """Download a published data set that is not in `root`. With `false`, or CNN_OFFLINE=1 in the environment, nothing
-    is ever downloaded."""
+    """Download a published data set that is not in `root`. With `false`, or CNN_OFFLINE=1 in the environment,
+    nothing is ever downloaded."""
     mirrors: Annotated[tuple[str, ...], Field(min_length=1)] = MNIST_MIRRORS
     """URLs of folders with the four files of MNIST, tried in this order."""
     fallback: Literal["none", "synthetic"] = "none"
-    """What to use if a data set of digits is not available: `none` (an error), or the built-in `synthetic` digits
-    (with a warning)."""
+    """What to use if a data set of digits is not available: `none` (an error), or the built-in `synthetic`
+    digits (with a warning)."""
     validation: Count | None = None
     """Number of training images held out to choose the best epoch, in proportion to the classes. Default: one
     tenth, at most 5,000. With 0, all images are used for training, and the last weights are kept."""
     channels: Literal[1, 3] = 1
     """Channels of the network's input. With 3, a gray image is repeated three times."""
     size: Annotated[int, Field(ge=8, le=MAX_SIDE, strict=True)] = 28
-    """Height and width of the network's input, in pixels. Digits of 28x28 pixels are padded with background to a
-    larger size; photos are scaled."""
+    """Height and width of the network's input, in pixels. Digits of 28x28 pixels are padded with background
+    to a larger size; photos are scaled."""
     mean: Shares | None = None
-    """Mean of the pixels (0 = background, 1 = ink), which is subtracted from them; `[red, green, blue]` for color.
-    Default: measured on the training images, per channel."""
+    """Mean of the pixels (0 = background, 1 = ink), which is subtracted from them; `[red, green, blue]` for
+    color. Default: measured on the training images, per channel."""
     std: Scales | None = None
-    """Standard deviation of the pixels, by which the difference is divided. Default: measured in the same way."""
+    """Standard deviation of the pixels, by which the difference is divided. Default: measured likewise."""
     augment: Augmentation = Augmentation()
     """Random changes of the training images."""
     outliers: Annotated[float, Field(ge=0, le=4)] = 0.0
-    """Outlier exposure (Hendrycks et al. 2019): number of images that are not digits (letters, signs, scribbles,
-    patches) per training image; 0.5 adds half as many. The program draws them, and the network learns to be unsure
-    about them. For digits only."""
+    """Outlier exposure (Hendrycks et al. 2019): number of images that are not digits (letters, signs,
+    scribbles, patches) per training image; 0.5 adds half as many. The program draws them, and the network
+    learns to be unsure about them. For digits only."""
     touching: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Number of digits cut out of rows of touching digits, per training image; 0.3 adds three for every ten. The
-    program composes the rows from training images; with `outliers`, wrongly cut pieces are added to them. For
-    digits only."""
+    """Number of digits cut out of rows of touching digits, per training image; 0.3 adds three for every ten.
+    The program composes the rows from training images; with `outliers`, wrongly cut pieces are added to them.
+    For digits only."""
     synthetic: Synthetic = Synthetic()
     """Number and seed of the built-in digits."""
     folder: Folder = Folder()
@@ -167,12 +167,13 @@ BlockName = Annotated[str, Field(pattern=NAME, max_length=50)]
 class BlockDefinition(Section):
     """Layers with a name of your own, which `model.layers` may use like a layer.
 
-    Write `name`, or `name: {a: 64, b: 128}` if the block has parameters. The value of the only parameter without a
-    default may stand alone: `name: 64`. A block without parameters may be defined by the list of its layers alone.
+    Write `name`, or `name: {a: 64, b: 128}` if the block has parameters. The value of the only parameter
+    without a default may stand alone: `name: 64`. A block without parameters may be defined by the list of
+    its layers alone.
     """
 
     parameters: tuple[str | dict[str, Any], ...] = ()
-    """Names of the parameters, or `name: value` for one with a default; the layers use `$name` for its value."""
+    """Names of parameters, or `name: value` for one with a default; the layers use `$name` for its value."""
     layers: tuple[Any, ...]
     """The layers of the block, which may use other blocks."""
 
@@ -183,7 +184,7 @@ class Model(Section):
     classes: Annotated[int, Field(ge=2, le=MAX_CHANNELS, strict=True)] | None = None
     """Number of logits of the network. Default: one for each class of the data."""
     blocks: Annotated[dict[BlockName, BlockDefinition], Field(exclude=True)] = {}
-    """Blocks of layers by name. Loading replaces their uses by their layers, so a checked config has no blocks."""
+    """Blocks of layers by name. Loading replaces their uses by their layers: a checked config has none."""
     layers: Annotated[tuple[Item, ...], Field(min_length=1)]
     """The layers from the image to one logit per class."""
 
@@ -208,8 +209,8 @@ class Train(Section):
     weight_decay: Number = 0.0
     """Weight decay, for all weights but biases and normalization."""
     schedule: Literal["constant", "step", "cosine", "one_cycle"] = "one_cycle"
-    """Schedule of the learning rate: `constant`, `step` (drops every `step_epochs`), `cosine` (falls to zero along a
-    cosine) or `one_cycle` (rises and falls along cosines, Smith & Topin 2017)."""
+    """Schedule of the learning rate: `constant`, `step` (drops every `step_epochs`), `cosine` (falls to zero
+    along a cosine) or `one_cycle` (rises and falls along cosines, Smith & Topin 2017)."""
     warmup: Fraction = 0.2
     """Share of all steps during which the learning rate rises to `lr`."""
     step_epochs: Positive = 10
@@ -226,12 +227,12 @@ class Train(Section):
     patience: Count = 0
     """Number of epochs without a better validation after which training stops early. Zero: never."""
     device: Device = "auto"
-    """Device: `auto` (the best available), `cpu`, `cuda` or `gpu`, `cuda:1` or `1` (the GPU number 1), `mps`."""
+    """Device: `auto` (the best one), `cpu`, `cuda` or `gpu`, `cuda:1` or `1` (a GPU by number), `mps`."""
     precision: Precision = "auto"
-    """Number format of the forward pass: `float32` (or `fp32`, `float`), `bfloat16` (or `bf16`), or `auto`: bfloat16 on
-    a GPU that supports it, else float32."""
+    """Number format of the forward pass: `float32` (or `fp32`, `float`), `bfloat16` (or `bf16`), or `auto`:
+    bfloat16 on a GPU that supports it, else float32."""
     channels_last: bool = False
-    """Store the channels of a pixel next to each other in memory, which is often faster for wide convolutions."""
+    """Store the channels of a pixel next to each other in memory: often faster for wide convolutions."""
     threads: Count = 0
     """Number of CPU threads. Zero: one per core."""
     deterministic: bool = False

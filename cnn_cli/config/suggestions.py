@@ -30,8 +30,10 @@ def unknown_key(name: str, known: Sequence[str], schema: type[BaseModel]) -> str
         schema: the schema of the whole config, in which the name may stand elsewhere.
     """
     if name in NO_SUCH_SETTING:
-        return f"unknown key {name!r}: there is no such setting: {NO_SUCH_SETTING[name]}"
+        return f"unknown key {name!r}: {NO_SUCH_SETTING[name]}"
     elsewhere = settings_named(schema, name)
+    if elsewhere == [name]:
+        return f"unknown key {name!r}: it belongs at the top level of the config"
     near = elsewhere or close_matches(name, known) or _close_settings(schema, name)
     return f"unknown key {name!r}{suggestion(near) or list_of(known)}"
 

@@ -21,7 +21,7 @@ class SourcePosition:
 
 @dataclass(frozen=True)
 class Node:
-    """A value with its position. Trees never change: merging and overriding build new trees that share parts.
+    """A value with its position. A tree never changes: merging and overriding build new ones.
 
     `position` is the place of a scalar; for a map or a list it is the place of its key, where people look.
     `key` is the place of the key; a list item has none, so it is the start of the item.
@@ -64,7 +64,7 @@ class Node:
         return node, len(path)
 
     def written(self, path: KeyPath) -> KeyPath:
-        """Return the path as it was written: a list in place of a map has no key, and a block has its own name."""
+        """Return the path as it was written: without keys that a list replaces, with the names of blocks."""
         visible: list[str | int] = []
         node: Node | None = self
         for part, after in zip(path, (*path[1:], None), strict=True):
@@ -97,7 +97,7 @@ class Node:
 
 
 def merge(base: Node, top: Node) -> Node:
-    """Merge `top` over `base`: maps merge key by key, lists and scalars of `top` replace those of `base`."""
+    """Merge `top` over `base`: maps merge key by key, everything else of `top` replaces that of `base`."""
     if not (isinstance(base.value, dict) and isinstance(top.value, dict)):
         return top
     merged = dict(base.value)
