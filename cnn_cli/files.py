@@ -16,7 +16,7 @@ TEMPORARY = ".tmp"
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield an empty temporary file beside `path`, which is renamed to `path` once its content is on the disk.
+    """Yield an empty temporary file beside `path` that is renamed to `path` once its content is on the disk.
 
     If the body raises, or the process dies at any moment, `path` keeps its old content. Missing parent
     folders are created. The file gets the mode that `open` would give it, not the 0600 of mkstemp.
