@@ -65,12 +65,33 @@ def test_a_config_is_short(path: Path) -> None:
     assert max(map(len, lines)) <= 120
 
 
+def header(path: Path) -> str:
+    """Return the comment at the top of a config."""
+    comment = re.match(r"(#.*\n)+", path.read_text())
+    return comment[0] if comment else ""
+
+
 @pytest.mark.parametrize("name", BARS)
-def test_the_header_gives_the_parameters_and_the_command(name: str) -> None:
-    header = re.match(r"(#.*\n)+", (CONFIGS / f"{name}.yaml").read_text())
-    assert header
-    assert header[0].splitlines()[0].endswith(f"{count_parameters(network(name)):,} parameters")
-    assert f"cnn train --config {name}.yaml" in header[0]
+def test_the_header_gives_the_parameters(name: str) -> None:
+    title = header(CONFIGS / f"{name}.yaml").splitlines()[0]
+    assert title.endswith(f"{count_parameters(network(name)):,} parameters")
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_header_gives_the_command_the_accuracy_the_time_and_the_hardware(path: Path) -> None:
+    text = header(path)
+    command = re.search(r"^# Command:  cnn (train|bench) --config (\S+)\.yaml(.*)$", text, re.MULTILINE)
+    assert command
+    assert command[2] == path.stem
+    settings = [word for word in command[3].split() if "=" in word]
+    assert load_config(str(path), settings).config.data.name == "mnist"
+    assert re.search(r"^# Accuracy: \d\d\.\d\d % on the test set of MNIST", text, re.MULTILINE)
+    assert re.search(r"^# Time:     [\d.]+ (to \d+ )?(s|minutes)\b[^#]*\n?.*\bcores?\b", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("paper/*.yaml")), ids=lambda path: path.stem)
+def test_the_header_of_a_papers_network_gives_a_command(path: Path) -> None:
+    assert f"\n# Command:  cnn summary paper/{path.stem}\n" in header(path)
 
 
 @pytest.mark.parametrize("name", BARS)
