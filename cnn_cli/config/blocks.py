@@ -170,8 +170,10 @@ class _Expander:
 
     def _refuse_misspelled(self, name: str, place: SourcePosition) -> None:
         """Refuse a name that is almost a block's. The schema refuses those that are almost a layer's."""
+        if name in _LAYERS or name.startswith("$"):  # common, and quick to tell
+            return
         near = close_matches(name, [*_LAYERS, *self.definitions])
-        if name not in _LAYERS and near and near[0] in self.definitions and not name.startswith("$"):
+        if near and near[0] in self.definitions:
             raise ConfigError(f"{place}: there is no layer or block {name!r}{suggestion(near)}")
 
     def _count(self, node: Node, depth: int) -> None:
