@@ -11,11 +11,11 @@ import pytest
 from helpers import tiny
 from helpers.cli import SLOWER, cnn, lines_of, spawn, wait_for
 
+from cnn_cli.checkpoint.run_folder import RunFolder, create_run_folder
+from cnn_cli.errors import ConfigError, DataError, ExitCode, StoppedError
 from cnn_cli.training import machine, results
 from cnn_cli.training.bench import Bench
-from cnn_cli.checkpoint.run_folder import RunFolder, create_run_folder
 from cnn_cli.training.run import Run
-from cnn_cli.errors import ConfigError, DataError, ExitCode, StoppedError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

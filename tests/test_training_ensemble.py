@@ -7,21 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import tiny
 import torch
+from helpers import tiny
 from helpers.cli import cnn
 from scipy import ndimage
 
-from cnn_cli.data.preprocess import Preprocessing
-from cnn_cli.training import build, ensemble as ensemble
 from cnn_cli.checkpoint import file as checkpoint
 from cnn_cli.checkpoint.file import Checkpoint
-from cnn_cli.training.ensemble import SHIFT, TURN, members, together, view_matrices
-from cnn_cli.training.logits import logits_of
+from cnn_cli.checkpoint.preprocessing import Preprocessing
 from cnn_cli.errors import DataError, ExitCode
 from cnn_cli.model.build import initialize
-from cnn_cli.training.evaluation import evaluate
 from cnn_cli.reading.predict import ImageSource, predict
+from cnn_cli.training import build
+from cnn_cli.training import ensemble as ensemble
+from cnn_cli.training.ensemble import SHIFT, TURN, members, together, view_matrices
+from cnn_cli.training.evaluation import evaluate, logits_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

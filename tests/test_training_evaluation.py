@@ -3,18 +3,18 @@
 import dataclasses
 
 import pytest
-from helpers import tiny
 import torch
+from helpers import tiny
 from sklearn.metrics import accuracy_score, confusion_matrix
 
-from cnn_cli.data.preprocess import Preprocessing
-from cnn_cli.data.sources import LabeledImages, Source
-from cnn_cli.training import build
 from cnn_cli.checkpoint.file import Checkpoint
-from cnn_cli.training.run import Run
+from cnn_cli.checkpoint.preprocessing import Preprocessing
+from cnn_cli.data.source import LabeledImages, Source
 from cnn_cli.errors import DataError
 from cnn_cli.model.build import initialize
+from cnn_cli.training import build
 from cnn_cli.training.evaluation import Evaluation, evaluate
+from cnn_cli.training.run import Run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

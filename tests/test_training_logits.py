@@ -1,15 +1,15 @@
 """Logits of a whole set: each image once, in order, whatever the batches."""
 
 import pytest
-from helpers import tiny
 import torch
+from helpers import tiny
 from torch import nn
 
-from cnn_cli.data.preprocess import Preprocessing
+from cnn_cli.checkpoint.preprocessing import Preprocessing
+from cnn_cli.model.build import build_network, initialize
 from cnn_cli.training import logits as evaluate
 from cnn_cli.training.device import Compute
-from cnn_cli.training.logits import logits_of
-from cnn_cli.model.build import build_network, initialize
+from cnn_cli.training.evaluation import logits_of
 
 PREPARATION = Preprocessing(tiny.SIZE, mean=(0.2,), std=(0.4,))
 

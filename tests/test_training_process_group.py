@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from cnn_cli.training.process_group import ALONE, ProcessGroup
+from cnn_cli.training.process_group import SINGLE_PROCESS, ProcessGroup
 
 NETWORK = """\
 name: small
@@ -65,11 +65,11 @@ def test_shares_are_the_whole_and_do_not_overlap(items, count):
 
 def test_alone_nothing_is_exchanged():
     network, values = torch.nn.BatchNorm2d(3), torch.arange(3)
-    with ALONE.joined(), ALONE.main_process_first():
-        assert ALONE.sum(values) is values
-        assert ALONE.gathered(values, 3) is values
-        assert ALONE.shared(network) is network
-        assert ALONE.most(7) == 7
+    with SINGLE_PROCESS.joined(), SINGLE_PROCESS.main_process_first():
+        assert SINGLE_PROCESS.sum(values) is values
+        assert SINGLE_PROCESS.gathered(values, 3) is values
+        assert SINGLE_PROCESS.shared(network) is network
+        assert SINGLE_PROCESS.most(7) == 7
 
 
 def test_two_processes_give_what_one_gives(workplace):

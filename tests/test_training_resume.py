@@ -4,14 +4,14 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from helpers import tiny
 import torch
+from helpers import tiny
 from torch import Tensor
 
-from cnn_cli.config import schema
 from cnn_cli.checkpoint import tensorfile
-from cnn_cli.training.records import EpochRecord
+from cnn_cli.config import schema
 from cnn_cli.training.loop import TrainingLoop
+from cnn_cli.training.records import EpochRecord
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -5,18 +5,19 @@ import json
 
 import numpy as np
 import pytest
-from helpers import tiny
 import torch
 import torch.nn.functional as F
+from helpers import tiny
 
+from cnn_cli.checkpoint import file as checkpoint
+from cnn_cli.checkpoint import tensorfile
+from cnn_cli.checkpoint.run_folder import RunFolder, create_run_folder
 from cnn_cli.config.load import load_text
 from cnn_cli.config.schema import Config
-from cnn_cli.checkpoint import file as checkpoint, tensorfile
+from cnn_cli.errors import CnnError, ConfigError, DataError, NetworkError
 from cnn_cli.training import run
-from cnn_cli.checkpoint.run_folder import RunFolder, create_run_folder
 from cnn_cli.training.records import EpochRecord, StepRecord
 from cnn_cli.training.run import Run, RunResult, read_state
-from cnn_cli.errors import CnnError, ConfigError, DataError, NetworkError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -7,15 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers import tiny
 import torch
+from helpers import tiny
 
-from cnn_cli.training import run
 from cnn_cli.checkpoint import tensorfile
 from cnn_cli.checkpoint.run_folder import RunFolder, create_run_folder
+from cnn_cli.errors import DataError, ExitCode, StoppedError
+from cnn_cli.training import run
 from cnn_cli.training.records import EpochRecord, StepRecord
 from cnn_cli.training.run import Run, RunResult, read_state
-from cnn_cli.errors import DataError, ExitCode, StoppedError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

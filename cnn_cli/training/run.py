@@ -172,7 +172,7 @@ class Run:
         processes = self.compute.processes
         if processes.is_distributed and isinstance(record, StepRecord) and record.step % AGREE_EVERY:
             return
-        code = processes.most(stop() or ExitCode.OK)
+        code = processes.max(stop() or ExitCode.OK)
         if code:
             self._stop(folder, ExitCode(code))
 
