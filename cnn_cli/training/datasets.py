@@ -16,7 +16,7 @@ from cnn_cli.errors import ConfigError
 from cnn_cli.training.seeds import derive
 
 MAX_VALIDATION = 5_000
-"""Validation images if the config gives no number, at most. At 99.5 % they give the accuracy to 0.1 %."""
+"""Validation images, at most, if the config has no number. They give an accuracy of 99.5 % to 0.1 %."""
 
 # A purpose decides the random draws of `derive`. These two keep the names that the settings had at first: other
 # names would draw other touching digits and outliers, and the published results of reader.yaml would change.

@@ -77,7 +77,7 @@ def copy_matrices(copies: int, size: int) -> Tensor:
 
 
 class _Ensemble(nn.Module):
-    """From pixels float [N, C, H, W] in 0..1 to the logarithms float [N, classes] of the mean probabilities."""
+    """From pixels float [N, C, H, W] in 0..1 to log mean probabilities float [N, classes]."""
 
     def __init__(self, checkpoints: Sequence[Checkpoint], copies: int) -> None:
         super().__init__()

@@ -232,7 +232,7 @@ class TrainingLoop:
         )
 
     def _is_best(self, accuracy: float | None, loss: float | None) -> bool:
-        """Return whether accuracy is higher than before, or equal with a lower loss; always without validation."""
+        """Return whether the accuracy is the highest, or equal with a lower loss; always True without one."""
         best = self.best_record
         if best is None or accuracy is None or loss is None:
             return True
@@ -269,7 +269,7 @@ class TrainingLoop:
         return {"loss": zero, "images": zero.clone(), "first_bad_step": zero + torch.inf}
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Return what another loop needs to continue: tensors, and values for JSON. All processes must call it."""
+        """Return the tensors and JSON values that another loop continues from; every process must call it."""
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
         tensors |= {f"sums.{name}": tensor for name, tensor in self._total_sums().items()}
