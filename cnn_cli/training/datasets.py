@@ -16,10 +16,10 @@ from cnn_cli.errors import ConfigError
 from cnn_cli.training.seeds import derive
 
 MAX_VALIDATION = 5_000
-"""Validation images, at most, if the config has no number. They give an accuracy of 99.5 % to 0.1 %."""
+"""Upper limit of validation images if the config has no number: at 99.5 % the standard error is 0.1 %."""
 
-# A purpose decides the random draws of `derive`. These two keep the names that the settings had at first: other
-# names would draw other touching digits and outliers, and the published results of reader.yaml would change.
+# A purpose decides the random draws of `derive`. These two keep the names that the settings had at first:
+# others would draw other touching digits and outliers, and the published results of reader.yaml would change.
 TOUCHING_PURPOSE = "neighbours"
 OUTLIERS_PURPOSE = "strangers"
 
