@@ -78,7 +78,8 @@ def test_classes_are_in_natural_order(root):
 
 def test_the_natural_order_compares_any_names():
     names = ["a", "1", "1a", "a1", "", "10", "9", "²", "٣", "a1b", "a01b", "1.5", "-3"]
-    assert sorted(names, key=natural_key) == sorted(reversed(names), key=natural_key)  # noqa: C413
+    backwards = names[::-1]
+    assert sorted(names, key=natural_key) == sorted(backwards, key=natural_key)
     assert sorted(map(str, range(120)), key=natural_key) == list(map(str, range(120)))
 
 
