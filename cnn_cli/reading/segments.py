@@ -24,7 +24,7 @@ WEIGHTS = {
     "width_deviation": -0.21,  # squared deviation from the digit's mean width, at most MAX_DEVIATION
     "uncut": 2.23,  # 1 for the component without cuts: most digits touch no other
 }
-"""A segment's score is the weighted sum of these features. Lengths and ink are relative to the digits' height.
+"""A segment's score is the weighted sum of these features. Lengths and ink: as shares of the digits' height.
 
 Fitted by `benchmarks/segment_weights.py` on strings of MNIST's validation digits.
 """
