@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as `cnn_cli.__main__` does, before torch is loaded
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is: its threads spin where cores are busy
 
 ROOT = Path(__file__).resolve().parent.parent
 

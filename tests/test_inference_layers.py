@@ -196,7 +196,7 @@ def test_a_fast_convolution_computes_the_same(relu: bool) -> None:
     assert kinds == {FastConv, DepthwiseConv, GroupedConv}
 
 
-@pytest.mark.parametrize(("count", "side"), [(1, 3), (7, 30), (3, 61), (1, 200)])
+@pytest.mark.parametrize(("count", "side"), [(1, 3), (40, 30), (9, 61), (1, 200)])
 @pytest.mark.parametrize("channels", [1, 9])
 def test_a_fast_convolution_in_several_pieces(count: int, side: int, channels: int) -> None:
     """Many small images at a time, or a few rows of a large one; the last piece is smaller."""
@@ -206,7 +206,7 @@ def test_a_fast_convolution_in_several_pieces(count: int, side: int, channels: i
     rest: dict[str, Any] = {"stride": (1, 1), "padding": "same", "dilation": (1, 1), "groups": 1}
     bias = random.normal(size=7).astype(np.float32)
     expected = torch.conv2d(torch.from_numpy(inputs), torch.from_numpy(weight), torch.from_numpy(bias), 1, 1)
-    assert (side * side * channels * 9 > PIECE) == (side == 200 or (side, channels) == (61, 9))
+    assert (count * side * side * channels * 9 > PIECE) == (side > 3)
     for found in (
         fast_conv(weight=weight, bias=bias, **rest, relu=False)(inputs),
         conv(inputs, weight=weight, bias=bias, **rest),

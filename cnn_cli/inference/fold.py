@@ -21,7 +21,7 @@ from cnn_cli.inference.normalization import affine, norm, scale_and_shift
 from cnn_cli.inference.pooling import pool
 
 TILE = 64
-"""Images that go through the folded network at a time, so that what lies between layers fits the cache."""
+"""Images that go through the folded network at a time, which bounds the memory between its layers."""
 
 STATISTICS = ("weight", "bias", "running_mean", "running_var", "eps")
 """What a batch normalization computes with."""
