@@ -8,8 +8,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from cnn_cli.errors import DataError
-from cnn_cli.image.preprocess import InputFormat, preprocess
 from cnn_cli.image.photo import read_photo
+from cnn_cli.image.preprocess import InputFormat, preprocess
 
 RED, GREEN, BLUE, WHITE, BLACK = (200, 30, 20), (10, 150, 40), (20, 40, 210), (255, 255, 255), (0, 0, 0)
 

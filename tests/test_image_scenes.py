@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from helpers.scenes import AXES, Scene, grid, pairwise, render
+from PIL import Image
 
 from cnn_cli.checkpoint.choose import shipped
 from cnn_cli.errors import CnnError

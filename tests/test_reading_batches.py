@@ -1,4 +1,4 @@
-"""Images are preprocessed in order, in this process or in others, and taken only as fast as they are processed."""
+"""Images are preprocessed in order, in this process or in others, and taken only when needed."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,7 +52,9 @@ def test_results_are_in_the_order_of_the_images(images, monkeypatch, in_this_pro
 def test_worker_processes_return_explanations_too(images, monkeypatch):
     monkeypatch.setattr(module, "START_WORKERS_AFTER", 0)
     monkeypatch.setattr(workers, "_cores", lambda: 2)
-    results = [result for batch in preprocess_batches(images, InputFormat(), 4, explain=True) for _, result in batch]
+    results = [
+        result for batch in preprocess_batches(images, InputFormat(), 4, explain=True) for _, result in batch
+    ]
     assert all(
         result.explanation.size == (100, 100) for result in results if isinstance(result, NetworkInput)
     )

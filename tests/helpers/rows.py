@@ -103,7 +103,7 @@ def page(lines: Sequence[Line], random: np.random.Generator, *, scale: float, ga
 
 
 def photographed(ink: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Put ink uint8 [H, W] on a background with noise and uneven light; one image in four is light on dark."""
+    """Put ink uint8 [H, W] on a background with noise and uneven light; one in four is light on dark."""
     background, contrast, noise = random.uniform(190, 245), random.uniform(90, 180), random.uniform(0, 5)
     y, x = np.mgrid[-1 : 1 : ink.shape[0] * 1j, -1 : 1 : ink.shape[1] * 1j]
     tilt = random.uniform(-0.1, 0.1, 2)

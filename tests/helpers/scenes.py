@@ -58,7 +58,7 @@ class Scene:
 
     @property
     def exists(self) -> bool:
-        """Whether such files exist: JPEG has no alpha, two tones have no shadow, 28 pixels have no room for lines."""
+        """Whether such files exist: JPEG has no alpha, two tones no shadow, 28 pixels no room for lines."""
         photo = self.light != "even" or self.background == "rough" or self.quality is not None
         return (
             not (self.quality is not None and self.mode in ("P", "I;16", "1"))
@@ -80,12 +80,13 @@ def grid() -> Iterator[Scene]:
 
 
 def pairwise(seed: int = 0, tries: int = 60) -> list[Scene]:
-    """Return a few scenes that contain every possible pair of values of two axes: greedy, from random proposals."""
+    """Return a few scenes that contain every possible pair of two axes' values, chosen greedily."""
     random = np.random.default_rng(seed)
     missing = {pair for pair in _all_pairs() if _can_exist(pair)}
     chosen: list[Scene] = []
     while missing:
-        start = min(missing, key=lambda pair: sorted(map(repr, pair)))  # the order in a set's repr differs between processes
+        # Sorted, since the order in a set's repr differs between processes.
+        start = min(missing, key=lambda pair: sorted(map(repr, pair)))
         proposals = [
             scene for scene in (_proposal(random, dict(start)) for _ in range(tries)) if scene.exists
         ]

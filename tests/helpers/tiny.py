@@ -5,19 +5,19 @@ import json
 from collections.abc import Callable
 
 import torch
+from cnn_cli.training.training_data import TrainingData
 from torch import Tensor, nn
 
+from cnn_cli.checkpoint.run_folder import RunFolder
 from cnn_cli.config import schema
 from cnn_cli.data.preprocess import Preprocessing
 from cnn_cli.data.sources import LabeledImages, Source
-from cnn_cli.training.device import Compute
-from cnn_cli.checkpoint.run_folder import RunFolder
-from cnn_cli.training.records import EpochRecord
-from cnn_cli.training.run import Listener, Run, RunResult
-from cnn_cli.training.loop import TrainingLoop
-from cnn_cli.training.training_data import TrainingData
 from cnn_cli.errors import ExitCode
 from cnn_cli.model.build import LayerSpec, build_network, initialize
+from cnn_cli.training.device import Compute
+from cnn_cli.training.loop import TrainingLoop
+from cnn_cli.training.records import EpochRecord
+from cnn_cli.training.run import Listener, Run, RunResult
 
 CPU = Compute(torch.device("cpu"), "float32", threads=1)
 CLASSES = ("bar", "box", "dot")
