@@ -1,4 +1,4 @@
-"""Digits cut out of rows in which they touch: each shows the digit it is said to show."""
+"""Digits cut out of rows in which they touch: each shows the digit of its index."""
 
 import itertools
 
