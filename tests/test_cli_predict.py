@@ -51,7 +51,7 @@ def test_a_list(scans, trained_run, text, name):
         ([], ExitCode.USAGE, "predict needs a IMAGE or --files-from"),
         (["--files-from", "nowhere.txt"], ExitCode.DATA, "nowhere.txt: cannot be read: No such file"),
         (["--files-from", "-"], ExitCode.DATA, "stdin: names no image"),
-        (["none/*.png"], ExitCode.DATA, "none/*.png: fits no file"),
+        (["none/*.png"], ExitCode.DATA, "none/*.png: matches no file"),
         (["--sheet", "one.png/x.png", "one.png"], ExitCode.DATA, "one.png/x.png: cannot be written"),
     ],
 )
@@ -86,7 +86,7 @@ def test_what_was_found_is_said_before_the_answer(workplace, trained_run):
     outcome = cnn("predict", "one.png", "--explain", "-k", trained_run)
     assert outcome.code == 0
     assert answered(outcome.out) == ["one.png"]
-    assert "one.png: 100x100 pixels, L\none.png: dark ink on light, 255 levels apart\n" in outcome.err
+    assert "one.png: 100x100 pixels, L\none.png: dark ink on light, contrast 255 of 255\n" in outcome.err
 
 
 def test_what_was_found_is_data_in_json(workplace, trained_run):

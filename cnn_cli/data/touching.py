@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cnn_cli.image.cuts import HEIGHT, WIDEST, Cut, find_cuts, piece
-from cnn_cli.image.fit import fit
+from cnn_cli.image.normalize import normalize_digit
 from cnn_cli.image.text_components import Component
 
 Images = NDArray[np.uint8]
@@ -76,9 +76,9 @@ def cut_out(images: Images, count: int, seed: int) -> CutOut:
         for place, index in enumerate(chosen):
             component = row.piece_of(place, rng)
             if component is not None:
-                digits.append(fit(component.ink))
+                digits.append(normalize_digit(component.ink).pixels)
                 which.append(int(index))
-        wrong += [fit(component.ink) for component in row.wrong(rng)]
+        wrong += [normalize_digit(component.ink).pixels for component in row.wrong(rng)]
     return CutOut(_stacked(digits[:count]), np.array(which[:count], np.int64), _stacked(wrong))
 
 
