@@ -15,7 +15,9 @@ SHIPPED = "reader"
 
 
 def choose_checkpoint(named: Path | None) -> Path:
-    """Return the checkpoint file: `named`, else $CNN_CHECKPOINT, else the newest finished run, else `SHIPPED`.
+    """Return the checkpoint file: `named`, $CNN_CHECKPOINT, the newest finished run, or `SHIPPED`.
+
+    The first of these that there is counts.
 
     Args:
         named: a checkpoint file, a run's folder, or the name of a network that ships.

@@ -116,7 +116,7 @@ def _create(path: Path) -> bool:
 
 
 def _sibling(path: Path, number: int) -> Path:
-    """Return `runs/a-2` for `runs/a`; `.` and `..` must be resolved, because they have no name of their own."""
+    """Return `runs/a-2` for `runs/a`; `.` and `..` are resolved first, because they are not names."""
     named = path if path.name not in ("", "..") else path.resolve()
     return named.parent / f"{named.name}-{number}"
 

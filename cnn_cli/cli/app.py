@@ -21,15 +21,14 @@ from cnn_cli.errors import CnnError, ConfigError, ExitCode
 # typer >= 0.26 carries its own copy of click, so its errors are found through typer.
 ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
-# Without a default, typer 0.29 asks pydantic to convert the --help that was not given: that import alone
-# takes as long as the rest of `cnn config list`. The commands that are not named here import pydantic anyway.
-_NO_HELP = {"help": False}
+# Without a default, typer 0.29 asks pydantic to convert each flag that was not given. Importing pydantic takes
+# as long as the rest of `cnn config list`, and completion must be quick for every command.
+_NO_HELP: dict[str, Any] = {"help": False}
 DEFAULTS = {
-    "help": False,
-    "install_completion": False,
-    "show_completion": False,
-    "config": {"help": False, "list": _NO_HELP},
-    "version": _NO_HELP,
+    **dict.fromkeys(("train", "eval", "predict", "read", "bench", "summary", "layers", "version"), _NO_HELP),
+    "config": _NO_HELP | dict.fromkeys(("list", "show", "copy", "check", "schema"), _NO_HELP),
+    "data": _NO_HELP | dict.fromkeys(("get", "check", "show"), _NO_HELP),
+    **dict.fromkeys(("help", "install_completion", "show_completion"), False),
 }
 
 COMPLETION = "_CNN_COMPLETE"

@@ -1,4 +1,4 @@
-"""How help is laid out: metavars without types, examples at the end."""
+"""The commands' class: help with metavars instead of types, and quick completion."""
 
 import re
 from typing import Any
@@ -9,7 +9,15 @@ _TYPE = re.compile(r" <[^<>]*>$")  # typer writes `KEY=VALUE <list[str]>`
 
 
 class Command(TyperCommand):
-    """A command whose help names arguments and options by their metavars alone."""
+    """A command whose help shows metavars without types, and whose arguments are completed quickly."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments; for completion without converting them, because that needs pydantic."""
+        if ctx.resilient_parsing:
+            for parameter in self.params:
+                vars(parameter)["process_value"] = lambda ctx, value: value
+        rest: list[str] = super().parse_args(ctx, args)
+        return rest
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the sections `Arguments` and `Options`."""

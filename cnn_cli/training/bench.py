@@ -1,5 +1,6 @@
 """A benchmark: one config trained with several seeds. Stopped at any moment, it goes on where it was."""
 
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,7 +59,7 @@ class Bench:
     def __init__(self, config: Config, source: Source, compute: Compute, path: Path, command: str) -> None:
         if path.suffix != ".json":
             raise ConfigError(
-                f"{path}: results are written as JSON", hint=f"--out {path.with_suffix('.json')}"
+                f"{path}: results are written as JSON", hint=f"--out {shlex.quote(str(path.with_suffix('.json')))}"
             )
         self.config, self.source, self.compute, self.path = config, source, compute, path
         self.setting, self.command = setting(config, source, compute), command
@@ -166,7 +167,7 @@ class Bench:
             return run
         state = read_state(folder)
         if _deciding(state.config) != _deciding(config):
-            raise DataError(f"{folder.state}: is of another config", hint=f"remove {folder.path}")
+            raise DataError(f"{folder.state}: is of another config", hint=f"remove {shlex.quote(str(folder.path))}")
         run.restore(state)
         return run
 
