@@ -46,7 +46,7 @@ def show(config: ConfigName, overrides: Overrides = None, as_json: Json = False)
 
     resolved = load_config(config, overrides or []).config
     if as_json:
-        console.json_line(resolved.model_dump(mode="json", exclude_none=True))
+        console.json_line(resolved.model_dump(mode="json"))
     else:
         console.line(dump(resolved).rstrip("\n"))
 

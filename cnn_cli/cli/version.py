@@ -1,9 +1,5 @@
 """`cnn version`."""
 
-import platform
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as version_of
-
 import cnn_cli
 from cnn_cli.cli.options import Json
 
@@ -13,6 +9,8 @@ LIBRARIES = ("torch", "torchvision", "numpy", "pillow", "safetensors", "pydantic
 
 def version(as_json: Json = False) -> None:
     """Print the versions of cnn, Python and the libraries that it uses."""
+    import platform
+
     from cnn_cli import console
 
     versions = {
@@ -28,7 +26,9 @@ def version(as_json: Json = False) -> None:
 
 
 def _installed(name: str) -> str | None:
+    from importlib import metadata  # slow to import: completion must not wait for it
+
     try:
-        return version_of(name)
-    except PackageNotFoundError:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
         return None
