@@ -5,9 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from cnn_cli.checkpoint.run_folder import RunFolder
-from cnn_cli.errors import DataError
-from cnn_cli.resources import packaged
 from cnn_cli.checkpoint.choose import (
     SHIPPED,
     choose_checkpoint,
@@ -16,6 +13,9 @@ from cnn_cli.checkpoint.choose import (
     shipped,
     shipped_names,
 )
+from cnn_cli.checkpoint.run_folder import RunFolder
+from cnn_cli.errors import DataError
+from cnn_cli.resources import packaged
 
 
 @pytest.fixture

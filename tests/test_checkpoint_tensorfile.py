@@ -208,7 +208,8 @@ class Trap:
 @pytest.mark.parametrize("as_zip", [True, False])
 def test_a_pickle_is_refused_and_never_run(path, tmp_path, as_zip):
     created = tmp_path / "created"
-    torch.save({"weights": torch.zeros(2), "trap": Trap(created)}, path, _use_new_zipfile_serialization=as_zip)
+    content = {"weights": torch.zeros(2), "trap": Trap(created)}
+    torch.save(content, path, _use_new_zipfile_serialization=as_zip)
     error = refused(path)
     assert "is a pickle" in error.message
     assert ".safetensors" in error.hint

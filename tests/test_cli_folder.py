@@ -182,7 +182,7 @@ def test_the_cache_is_used_across_processes_and_grows_no_copies(place):
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
 def test_the_benchmark_of_many_images_on_a_few(place, monkeypatch):
-    """The benchmark of 200,000 images with 300: little memory, the same result from the cache, Pillow's pixels."""
+    """The benchmark with 300 images: little memory, the same result from the cache, Pillow's pixels."""
     path = Path(__file__).parents[1] / "benchmarks" / "folder.py"
     monkeypatch.syspath_prepend(path.parent)
     spec = importlib.util.spec_from_file_location("folder_benchmark", path)

@@ -90,7 +90,8 @@ def test_the_explanation_comes_before_the_answer(workplace, trained_run):
     outcome = cnn("predict", "one.png", "--explain", "-k", trained_run)
     assert outcome.code == 0
     assert answered(outcome.out) == ["one.png"]
-    assert outcome.err.index("one.png: 100x100 pixels, L\n") < outcome.err.index("one.png: dark ink on light, ")
+    file, polarity = "one.png: 100x100 pixels, L\n", "one.png: dark ink on light, "
+    assert 0 < outcome.err.index(file) < outcome.err.index(polarity)
 
 
 def test_the_explanation_is_data_in_json(workplace, trained_run):

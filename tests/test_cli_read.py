@@ -68,7 +68,7 @@ def test_one_image_is_its_text_alone(folder: Path) -> None:
         (["p*.png", "one.png"], b""),
     ],
 )
-def test_several_images_have_a_name_before_each_line(folder: Path, arguments: list[str], stdin: bytes) -> None:
+def test_several_images_have_names_before_lines(folder: Path, arguments: list[str], stdin: bytes) -> None:
     outcome = cnn("read", *arguments, stdin=stdin)
     assert outcome.out == "page.png: 31\npage.png: 407\none.png: 1\n"
     assert outcome.code == (ExitCode.DATA if arguments[0].startswith("{") else 0)

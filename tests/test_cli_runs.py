@@ -236,9 +236,7 @@ def test_a_bug_of_the_program_is_called_one(workplace: Path, monkeypatch: pytest
             cnn(*arguments)
 
 
-def test_a_plot_that_fails_does_not_hide_the_result(
-    workplace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_plot_that_fails_does_not_hide_the_result(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise ValueError("no font")
 

@@ -69,9 +69,7 @@ def test_a_config_is_shown_without_torch(workplace: Path) -> None:
 
 @pytest.mark.parametrize("command", ["predict", "read"])
 @pytest.mark.parametrize("checkpoints", [1, 2])
-def test_reading_loads_no_torch(
-    workplace: Path, trained_run: Path, command: str, checkpoints: int
-) -> None:
+def test_reading_loads_no_torch(workplace: Path, trained_run: Path, command: str, checkpoints: int) -> None:
     modules = imported_by(command, "one.png", *(checkpoints * ["-k", trained_run]))
     assert "numpy" in modules
     assert not modules & NOT_FOR_READING

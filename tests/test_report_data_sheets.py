@@ -69,10 +69,9 @@ def test_captions_of_mixed_images_name_both_classes(tmp_path, drawn):
 
 def test_a_sheet_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
+    path, settings = tmp_path / "file" / "a.png", Augmentation(rotate=5)
     with pytest.raises(DataError, match="cannot be written"):
-        write_augmented(
-            tiny.images(3), tiny.CLASSES, 10, tmp_path / "file" / "a.png", PREPROCESSING, Augmentation(rotate=5)
-        )
+        write_augmented(tiny.images(3), tiny.CLASSES, 10, path, PREPROCESSING, settings)
 
 
 def test_the_command_takes_the_settings_of_a_config(workplace):

@@ -108,7 +108,8 @@ def many_classes(count: int) -> tuple[Evaluation, list[int], list[int]]:
     logits = 4 * torch.eye(count)[answers]
     images = LabeledImages(tiny.images(600, size=28).store, labels)
     metrics = measure(logits, labels, tuple(map(str, range(count))))
-    return Evaluation("tiny", False, "test", metrics, images, logits.softmax(1)), labels.tolist(), answers.tolist()
+    evaluated = Evaluation("tiny", False, "test", metrics, images, logits.softmax(1))
+    return evaluated, labels.tolist(), answers.tolist()
 
 
 def test_worst_pairs_are_the_largest_counts_off_the_diagonal():

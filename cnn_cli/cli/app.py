@@ -21,8 +21,8 @@ from cnn_cli.errors import CnnError, ConfigError, ExitCode
 # typer >= 0.26 carries its own copy of click, so its errors are found through typer.
 ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
-# Without a default, typer 0.29 asks pydantic to convert each flag that was not given. Importing pydantic takes
-# as long as the rest of `cnn config list`, and completion must be quick for every command.
+# Without a default, typer 0.29 asks pydantic to convert each flag that was not given. Importing pydantic
+# takes as long as the rest of `cnn config list`, and completion must be quick for every command.
 _NO_HELP: dict[str, Any] = {"help": False}
 DEFAULTS = {
     **dict.fromkeys(("train", "eval", "predict", "read", "bench", "summary", "layers", "version"), _NO_HELP),

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class ContactSheets:
-    """Collects answers for the sheets that were asked for, up to the number that a sheet shows.
+    """Answers for the contact sheets that were asked for, up to the number that a sheet shows.
 
     Args:
-        contact_sheet: the PNG of what the network read, if it is wanted.
-        pairs: the PNG of the originals beside it, if it is wanted.
+        contact_sheet: the PNG of what the network read, if it is asked for.
+        pairs: the PNG of the originals beside it, if it is asked for.
 
     Raises:
         ConfigError: both are the same file.

@@ -84,7 +84,7 @@ def _draw_pairs(axes: Any, pairs: Sequence[ConfusedPair]) -> None:
 
 
 def _draw_matrix(axes: Any, matrix: Sequence[Sequence[int]], classes: tuple[str, ...]) -> None:
-    """Draw counts in cells. The color is the share of the row to the power 0.4: rare mistakes stay visible."""
+    """Draw counts in cells. The color is the share of the row to the power 0.4: it shows rare mistakes."""
     shares = [[count / max(1, sum(row)) for count in row] for row in matrix]
     axes.imshow([[share**0.4 for share in row] for row in shares], cmap="Blues", vmin=0, vmax=1)
     ticks = range(len(classes))
