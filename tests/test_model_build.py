@@ -9,11 +9,11 @@ import torch
 from torch import nn
 
 from cnn_cli.config.load import load_config
-from cnn_cli.training import build
 from cnn_cli.errors import NetworkError
 from cnn_cli.model.build import LayerSpec, build_network, initialize, measure
 from cnn_cli.model.modules import NORMALIZATION
 from cnn_cli.model.shapes import LayerError
+from cnn_cli.training import build
 
 INPUT = (1, 28, 28)
 

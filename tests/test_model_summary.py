@@ -88,8 +88,8 @@ def test_receptive_fields_of_lenet(rows):
 
 def test_parameters_of_lenet(lenet):
     summary = summarize(lenet, (1, 28, 28))
-    assert summary.normalisation_parameters == 2 * 6 + 2 * 84
-    assert summary.parameters == 61_706 + 2 * 16 + summary.normalisation_parameters  # affine: 16 pairs
+    assert summary.normalization_parameters == 2 * 6 + 2 * 84
+    assert summary.parameters == 61_706 + 2 * 16 + summary.normalization_parameters  # affine: 16 pairs
     assert summary.parameters == sum(row.parameters for row in summary.layers)
     assert count_parameters(lenet) == sum(parameter.numel() for parameter in lenet.parameters())
 

@@ -1,4 +1,4 @@
-"""A benchmark over seeds: its figures are those of its runs, whatever stops it."""
+"""A benchmark over seeds: its results are those of its runs, also after a stop at any place."""
 
 import json
 import os
@@ -11,15 +11,15 @@ import pytest
 from helpers import tiny
 from helpers.cli import SLOWER, cnn, lines_of, spawn, wait_for
 
+from cnn_cli.checkpoint.run_folder import RunFolder, create_run_folder
+from cnn_cli.errors import ConfigError, DataError, ExitCode, StoppedError
 from cnn_cli.training import machine, results
 from cnn_cli.training.bench import Bench
-from cnn_cli.checkpoint.run_folder import RunFolder, create_run_folder
 from cnn_cli.training.run import Run
-from cnn_cli.errors import ConfigError, DataError, ExitCode, StoppedError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-RECORDS = 2 * 6  # of a run: 2 epochs of 5 steps, each epoch with a record of its own
+RECORDS = 2 * 6  # of a run: 2 epochs, each with 5 steps and the record of the epoch
 COMMAND = "cnn bench --config tiny.yaml --seeds 2"
 
 
@@ -27,12 +27,12 @@ def bench(path: Path, *, data=None, compute=tiny.CPU, **train) -> Bench:
     return Bench(tiny.config(**{"epochs": 2} | train), data or tiny.source(), compute, path, COMMAND)
 
 
-def finish(found: Bench, seeds: int = 2, listen=lambda seed, record: None, stop=tiny.never) -> None:
-    list(found.run(seeds, listen, stop))
+def finish(benchmark: Bench, seeds: int = 2, listen=lambda seed, record: None, stop=tiny.never) -> None:
+    list(benchmark.run(seeds, listen, stop))
 
 
 def untimed(path: Path) -> dict:
-    """The file without what a clock measured."""
+    """The content of the file without the measured times."""
 
     def without(value):
         if isinstance(value, dict):
@@ -48,36 +48,36 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def through(one_thread, tmp_path_factory) -> Path:
-    """The file of a benchmark without a stop."""
+def uninterrupted(one_thread, tmp_path_factory) -> Path:
+    """The file of a benchmark that was never stopped."""
     path = tmp_path_factory.mktemp("bench") / "tiny.json"
     finish(bench(path))
     return path
 
 
-# ---- figures
+# --- results -----------------------------------------------------------------------------------------------
 
 
-def test_each_seed_is_the_run_that_train_makes_of_it(through, tmp_path):
-    for seed, found in zip((1, 2), results.read(through).runs, strict=True):
+def test_each_seed_gives_the_run_of_train(uninterrupted, tmp_path):
+    for seed, result in zip((1, 2), results.read(uninterrupted).runs, strict=True):
         config = tiny.config(epochs=2).model_copy(update={"seed": seed})
         alone = Run(config, tiny.source(), tiny.CPU).execute(
             create_run_folder(tmp_path / "run"), lambda record: None, tiny.never
         )
-        assert (found.seed, found.accuracy, found.loss, found.n) == (
+        assert (result.seed, result.accuracy, result.loss, result.n) == (
             seed,
             alone.test.accuracy,
             alone.test.loss,
             alone.test.n,
         )
-        assert (found.epoch, found.epochs) == (alone.best.epoch, 2)
-        assert found.validation_accuracy == alone.best.validation_accuracy
-        folder = RunFolder(through.with_suffix("") / f"seed-{seed}")
+        assert (result.epoch, result.epochs) == (alone.best.epoch, 2)
+        assert result.validation_accuracy == alone.best.validation_accuracy
+        folder = RunFolder(uninterrupted.with_suffix("") / f"seed-{seed}")
         assert folder.checkpoint.read_bytes() == alone.folder.checkpoint.read_bytes()
 
 
-def test_the_summary_is_the_mean_and_the_sample_deviation(through):
-    content = json.loads(through.read_text())
+def test_the_summary_has_mean_and_sample_deviation(uninterrupted):
+    content = json.loads(uninterrupted.read_text())
     for name in ("accuracy", "loss"):
         values = [run[name] for run in content["runs"]]
         assert content["summary"][name] == {
@@ -99,66 +99,66 @@ def test_one_seed_has_no_deviation(path):
     assert json.loads(path.read_text())["summary"]["accuracy"]["deviation"] is None
 
 
-# ---- stops
+# --- stops --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("records", [1, 5, 6, RECORDS - 1, RECORDS, RECORDS + 3, 2 * RECORDS])
-def test_stopped_and_started_again_gives_the_same_file(through, path, records):
-    asked = []
+def test_a_stopped_benchmark_ends_with_the_same_file(uninterrupted, path, records):
+    calls = []
 
     def stop() -> ExitCode | None:
-        asked.append(1)
-        return ExitCode.TERMINATED if len(asked) == records else None
+        calls.append(1)
+        return ExitCode.TERMINATED if len(calls) == records else None
 
     with pytest.raises(StoppedError) as caught:
         finish(bench(path), stop=stop)
     assert caught.value.code == ExitCode.TERMINATED
     assert "the same command" in caught.value.hint
-    begun = results.read(path).unfinished
-    assert begun.seconds > 0
-    again = []
-    finish(bench(path), listen=lambda seed, record: again.append(record))
-    assert len(asked) + len(again) == 2 * RECORDS  # nothing is done twice
-    assert untimed(path) == untimed(through)
-    run = next(run for run in results.read(path).runs if run.seed == begun.seed)
-    assert run.seconds > begun.seconds
-    assert run.cpu_seconds > begun.cpu_seconds
+    unfinished = results.read(path).unfinished
+    assert unfinished.seconds > 0
+    later = []
+    finish(bench(path), listen=lambda seed, record: later.append(record))
+    assert len(calls) + len(later) == 2 * RECORDS  # nothing is done twice
+    assert untimed(path) == untimed(uninterrupted)
+    run = next(run for run in results.read(path).runs if run.seed == unfinished.seed)
+    assert run.seconds > unfinished.seconds
+    assert run.cpu_seconds > unfinished.cpu_seconds
 
 
-def test_two_at_once_do_not_write_one_file(through, path):
-    refused = []
+def test_two_processes_do_not_write_one_file(uninterrupted, path):
+    errors = []
 
     def listen(seed, record):
-        with pytest.raises(ConfigError, match=r"tiny\.json: another cnn bench is at work") as caught:
+        with pytest.raises(ConfigError, match=r"tiny\.json: another cnn bench is writing it") as caught:
             finish(bench(path))
-        refused.append(caught.value)
+        errors.append(caught.value)
 
     early = bench(path)
     finish(bench(path), listen=listen)
-    assert len(refused) == 2 * RECORDS
-    assert untimed(path) == untimed(through)
-    finish(early, listen=lambda seed, record: pytest.fail("what another process has done is done again"))
-    assert untimed(path) == untimed(through)
+    assert len(errors) == 2 * RECORDS
+    assert untimed(path) == untimed(uninterrupted)
+    finish(early, listen=lambda seed, record: pytest.fail("a finished seed is trained again"))
+    assert untimed(path) == untimed(uninterrupted)
 
 
-def test_where_the_folder_of_the_runs_cannot_be(path):
+def test_a_folder_that_cannot_be_created(path):
     path.with_suffix("").touch()
-    with pytest.raises(ConfigError, match="tiny: cannot be made the folder of the runs"):
+    with pytest.raises(ConfigError, match="tiny: cannot create the folder of the runs"):
         finish(bench(path))
 
 
 class Killed(BaseException):
-    """Nothing catches this."""
+    """An exception that nothing catches."""
 
 
-def test_killed_at_any_write_and_started_again_gives_the_same_file(through, tmp_path, monkeypatch):
-    """A process that dies between two files: after each of them once."""
+def test_killed_at_any_write_it_ends_with_the_same_file(uninterrupted, tmp_path, monkeypatch):
+    """The process dies between two writes: once after each of them."""
     write = results.write
     for survived in range(100):
         path, written = tmp_path / str(survived) / "tiny.json", []
 
         def die(path, content, survived=survived, written=written):
-            if len(written) == survived:  # and a dead process does not write again
+            if len(written) == survived:  # a dead process does not write again
                 raise Killed
             written.append(1)
             write(path, content)
@@ -169,30 +169,30 @@ def test_killed_at_any_write_and_started_again_gives_the_same_file(through, tmp_
         except Killed:
             monkeypatch.setattr(results, "write", write)
             finish(bench(path))
-            assert untimed(path) == untimed(through)
+            assert untimed(path) == untimed(uninterrupted)
         else:
             break
-    assert survived == 2 * (1 + 2 + 1 + 1)  # begun, two epochs, the time at the end, the result
+    assert survived == 2 * (1 + 2 + 1 + 1)  # the start, two epochs, the time at the end, the result
 
 
-def test_a_run_that_had_ended_is_not_done_again(through, path, monkeypatch):
-    """Killed after the run's last file and before the benchmark's: the test set is not opened twice."""
-    finished = results.Results.finished
+def test_a_finished_run_is_not_repeated(uninterrupted, path, monkeypatch):
+    """Killed after the last file of the run, before the file of the benchmark: the test is not repeated."""
+    with_run = results.Results.with_run
 
     def die(self, run):
         raise Killed
 
-    monkeypatch.setattr(results.Results, "finished", die)
+    monkeypatch.setattr(results.Results, "with_run", die)
     with pytest.raises(Killed):
         finish(bench(path))
-    monkeypatch.setattr(results.Results, "finished", finished)
-    closed = replace(tiny.source(), test=lambda: pytest.fail("the test set is opened"))
+    monkeypatch.setattr(results.Results, "with_run", with_run)
+    closed = replace(tiny.source(), test=lambda: pytest.fail("the test set is opened again"))
     finish(bench(path, data=closed), seeds=1)
     finish(bench(path))
-    assert untimed(path) == untimed(through)
+    assert untimed(path) == untimed(uninterrupted)
 
 
-def test_killed_between_two_steps_and_started_again_gives_the_same_file(through, path):
+def test_killed_between_two_steps_it_ends_with_the_same_file(uninterrupted, path):
     def listen(seed, record):
         if seed == 2 and getattr(record, "step", 0) == 3 and record.epoch == 2:
             raise Killed
@@ -201,24 +201,24 @@ def test_killed_between_two_steps_and_started_again_gives_the_same_file(through,
         finish(bench(path), listen=listen)
     assert [run.seed for run in results.read(path).runs] == [1]
     finish(bench(path))
-    assert untimed(path) == untimed(through)
+    assert untimed(path) == untimed(uninterrupted)
 
 
-def test_more_seeds_are_added_and_fewer_take_none_away(through, path):
+def test_more_seeds_are_added_and_fewer_remove_none(uninterrupted, path):
     finish(bench(path), seeds=1)
     trained = []
     finish(bench(path), listen=lambda seed, record: trained.append(seed))
     assert set(trained) == {2}
-    assert untimed(path) == untimed(through)
+    assert untimed(path) == untimed(uninterrupted)
     before = path.read_bytes()
     finish(bench(path), seeds=1)
     assert path.read_bytes() == before
 
 
-# ---- what does not belong together
+# --- settings and files that do not fit ---------------------------------------------------------------------
 
 
-def test_another_setting_is_refused(path, monkeypatch):
+def test_another_setting_is_an_error(path, monkeypatch):
     finish(bench(path), seeds=1)
     before = path.read_bytes()
     others = {
@@ -237,7 +237,7 @@ def test_another_setting_is_refused(path, monkeypatch):
     assert path.read_bytes() == before
 
 
-def test_a_setting_that_the_file_does_not_have_is_another(path):
+def test_a_setting_that_is_missing_in_the_file_is_an_error(path):
     finish(bench(path), seeds=1)
     content = json.loads(path.read_text())
     del content["setting"]["config"]["train"]["ema"]
@@ -246,34 +246,34 @@ def test_a_setting_that_the_file_does_not_have_is_another(path):
         bench(path)
 
 
-def test_where_files_go_is_no_setting(path):
+def test_the_output_section_is_no_setting(path):
     finish(bench(path), seeds=1)
     config = tiny.config(epochs=2)
     moved = config.model_copy(update={"output": config.output.model_copy(update={"plot": False}), "seed": 8})
     assert len(Bench(moved, tiny.source(), tiny.CPU, path, COMMAND).results.runs) == 1
 
 
-def test_a_run_that_the_file_does_not_know_of_is_left_alone(path):
-    theirs = tiny.run(create_run_folder(path.with_suffix("") / "seed-1"))
-    before = theirs.folder.checkpoint.read_bytes()
-    with pytest.raises(ConfigError, match=r"holds a run that .* does not know of"):
+def test_a_run_that_is_not_in_the_file_is_left_alone(path):
+    other = tiny.run(create_run_folder(path.with_suffix("") / "seed-1"))
+    before = other.folder.checkpoint.read_bytes()
+    with pytest.raises(ConfigError, match=r"contains a run that is not in .*tiny\.json"):
         finish(bench(path))
-    assert theirs.folder.checkpoint.read_bytes() == before
+    assert other.folder.checkpoint.read_bytes() == before
 
 
-def test_a_run_of_another_config_in_the_folder_is_refused(path):
+def test_a_run_of_another_config_in_the_folder_is_an_error(path):
     with pytest.raises(StoppedError):
         finish(bench(path), stop=lambda: ExitCode.INTERRUPTED)
     folder = RunFolder(path.with_suffix("") / "seed-1")
     folder.clear()
     with pytest.raises(StoppedError):
         tiny.run(folder, stop=lambda: ExitCode.INTERRUPTED, lr=0.5)
-    with pytest.raises(DataError, match="is of another config"):
+    with pytest.raises(DataError, match="is from another config"):
         finish(bench(path))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"kind": "benchmark", "format": 99}', '{"kind": "else"}'])
-def test_what_is_no_results_file_is_refused_and_left_alone(path, text):
+def test_another_file_is_an_error_and_left_alone(path, text):
     path.write_text(text)
     with pytest.raises(DataError, match="is not a results file"):
         bench(path)
@@ -285,13 +285,13 @@ def test_the_file_must_be_json(tmp_path):
         bench(tmp_path / "results")
 
 
-# ---- the command
+# --- the command --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
-def test_a_signal_stops_it_and_the_same_command_goes_on(workplace):
+def test_a_signal_stops_it_and_the_same_command_continues(workplace):
     command = ("bench", "--config", "tiny.yaml", "--seeds", "1", *SLOWER)
-    assert cnn(*command, "--out", "through.json").code == 0
+    assert cnn(*command, "--out", "uninterrupted.json").code == 0
     with spawn(*command, "--out", "stopped.json") as process:
         wait_for(lambda: lines_of(Path("stopped/seed-1/history.jsonl")) or process.poll() is not None)
         process.send_signal(signal.SIGTERM)
@@ -301,13 +301,13 @@ def test_a_signal_stops_it_and_the_same_command_goes_on(workplace):
     assert json.loads(Path("stopped.json").read_text())["runs"] == []
     again = cnn(*command, "--out", "stopped.json", "--json")
     assert again.code == 0, again.err
-    assert untimed(Path("stopped.json")) == untimed(Path("through.json"))
+    assert untimed(Path("stopped.json")) == untimed(Path("uninterrupted.json"))
     events = [json.loads(line) for line in again.out.splitlines()]
     assert [event["event"] for event in events] == ["seed", "result"]
-    assert events[-1]["accuracy"] == json.loads(Path("through.json").read_text())["summary"]["accuracy"]
+    assert events[-1]["accuracy"] == json.loads(Path("uninterrupted.json").read_text())["summary"]["accuracy"]
 
 
-def test_what_people_see(workplace):
+def test_the_output(workplace):
     outcome = cnn("bench", "--config", "tiny.yaml", "--seeds", "2")
     assert outcome.code == 0, outcome.err
     content = json.loads(Path("bench/tiny.json").read_text())
@@ -331,14 +331,14 @@ def test_what_people_see(workplace):
     assert "has 2 of its seeds already" in again.err
 
 
-def test_the_seed_is_not_the_users(workplace):
+def test_a_seed_is_an_error(workplace):
     outcome = cnn("bench", "--config", "tiny.yaml", "seed=3")
     assert outcome.code == ExitCode.USAGE
     assert "bench sets the seed itself" in outcome.err
     assert not Path("bench").exists()
 
 
-def test_it_is_one_process(workplace, monkeypatch):
+def test_several_processes_are_an_error(workplace, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     outcome = cnn("bench", "--config", "tiny.yaml")
     assert outcome.code == ExitCode.USAGE

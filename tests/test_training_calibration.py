@@ -4,21 +4,21 @@ import dataclasses
 import json
 
 import pytest
-from helpers import tiny
 import torch
 import torch.nn.functional as F
+from helpers import tiny
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
-from cnn_cli.data.preprocess import Preprocessing
-from cnn_cli.training import build, metrics
 from cnn_cli.checkpoint import file as checkpoint
-from cnn_cli.training.calibration import COLDEST, HOTTEST, fit_temperature
+from cnn_cli.checkpoint.choose import shipped
 from cnn_cli.checkpoint.file import Checkpoint
-from cnn_cli.training.logits import logits_of
+from cnn_cli.checkpoint.preprocessing import Preprocessing
 from cnn_cli.errors import DataError
 from cnn_cli.model.build import initialize
-from cnn_cli.checkpoint.choose import shipped
+from cnn_cli.training import build, metrics
+from cnn_cli.training.calibration import COLDEST, HOTTEST, fit_temperature
+from cnn_cli.training.evaluation import logits_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

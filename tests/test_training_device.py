@@ -8,8 +8,8 @@ import sys
 import pytest
 import torch
 
-from cnn_cli.training.device import choose, out_of_memory
 from cnn_cli.errors import ConfigError
+from cnn_cli.training.device import choose, out_of_memory
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -1,4 +1,4 @@
-"""Several networks, or several views of an image, that answer together."""
+"""The mean answer of several networks, or of several augmented copies of each image."""
 
 import dataclasses
 import json
@@ -7,108 +7,97 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import tiny
 import torch
+from helpers import tiny
 from helpers.cli import cnn
 from scipy import ndimage
 
-from cnn_cli.data.preprocess import Preprocessing
-from cnn_cli.training import build, ensemble as ensemble
 from cnn_cli.checkpoint import file as checkpoint
 from cnn_cli.checkpoint.file import Checkpoint
-from cnn_cli.training.ensemble import SHIFT, TURN, members, together, view_matrices
-from cnn_cli.training.logits import logits_of
+from cnn_cli.checkpoint.preprocessing import Preprocessing
+from cnn_cli.config.schema import Config
+from cnn_cli.data.source import LabeledImages
 from cnn_cli.errors import DataError, ExitCode
-from cnn_cli.model.build import initialize
-from cnn_cli.training.evaluation import evaluate
-from cnn_cli.reading.predict import ImageSource, predict
+from cnn_cli.model.network import load_network
+from cnn_cli.training import ensemble
+from cnn_cli.training.ensemble import ROTATION, SHIFT, copy_matrices, predictor
+from cnn_cli.training.evaluation import evaluate, logits_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def member(seed: int, **changes) -> Checkpoint:
-    """A network of its own, with a mean, a deviation and a temperature of its own."""
+def trained(seed: int, **changes) -> Checkpoint:
+    """A checkpoint with weights, mean, deviation and temperature that depend on the seed."""
     config = tiny.config().model_copy(update={"seed": 3})
-    network = build.network(config, 3)
-    initialize(network, seed)
-    seen = Preprocessing(28, (0.1 * seed,), (0.3 + 0.1 * seed,))
+    preprocessing = Preprocessing(28, (0.1 * seed,), (0.3 + 0.1 * seed,))
     options = {"path": Path(f"{seed}.safetensors"), "temperature": 1 + 0.5 * seed} | changes
-    return Checkpoint(network.state_dict(), config, tiny.CLASSES, "tiny", seen, **options)
+    weights = tiny.initial_weights(config, seed)
+    return Checkpoint(weights, config, tiny.CLASSES, "tiny", preprocessing, **options)
 
 
-def probabilities(found: Checkpoint, images) -> np.ndarray:
-    """As one alone answers, by hand."""
-    return answer(found, images.store / 255)
+def probabilities(one: Checkpoint, images: LabeledImages) -> np.ndarray:
+    """The probabilities of one checkpoint alone, computed with NumPy from its logits."""
+    return probabilities_of_pixels(one, images.store / 255)
 
 
-def answer(found: Checkpoint, pixels: torch.Tensor) -> np.ndarray:
-    (mean,), (std,) = found.preprocessing.mean, found.preprocessing.std
+def probabilities_of_pixels(one: Checkpoint, pixels: torch.Tensor) -> np.ndarray:
+    (mean,), (std,) = one.preprocessing.mean, one.preprocessing.std
     with torch.no_grad():
-        logits = found.network()((pixels - mean) / std).double().numpy()
-    powers = np.exp(logits / found.temperature)
+        logits = load_network(one)((pixels - mean) / std).double().numpy()
+    powers = np.exp(logits / one.temperature)
     return powers / powers.sum(1, keepdims=True)
 
 
-# ---- several networks
+# --- several networks ---------------------------------------------------------------------------------------
 
 
 def test_the_answer_is_the_mean_of_the_probabilities():
-    three, images = [member(seed) for seed in (0, 1, 2)], tiny.source().test()
+    three, images = [trained(seed) for seed in (0, 1, 2)], tiny.source().test()
     expected = np.mean([probabilities(one, images) for one in three], axis=0)
-    found = evaluate(together(three), tiny.source(), "test", tiny.CPU)
-    np.testing.assert_allclose(found.probabilities.numpy(), expected, atol=1e-6)
+    result = evaluate(three, tiny.source(), "test", tiny.CPU)
+    np.testing.assert_allclose(result.probabilities.numpy(), expected, atol=1e-6)
     right = expected.argmax(1) == images.labels.numpy()
-    assert found.metrics.accuracy == right.mean()
+    assert result.metrics.accuracy == right.mean()
     truth = expected[np.arange(len(images)), images.labels.numpy()]
-    assert found.metrics.loss == pytest.approx(-np.log(truth).mean(), rel=1e-5)
-    assert not np.allclose(expected, probabilities(three[0], images), atol=1e-2)  # they do differ
+    assert result.metrics.loss == pytest.approx(-np.log(truth).mean(), rel=1e-5)
+    assert not np.allclose(expected, probabilities(three[0], images), atol=1e-2)  # the networks differ
 
 
 def test_the_logits_are_the_logarithm_of_that_mean():
-    network, pixels = together([member(0), member(1)]).network(), tiny.source().test().store / 255
+    network, pixels = predictor([trained(0), trained(1)]).network, tiny.source().test().store / 255
     with torch.no_grad():
         torch.testing.assert_close(network(pixels).exp().sum(1), torch.ones(len(pixels)))
 
 
-def test_one_by_itself_stays_what_it_is():
-    one = member(1)
-    assert together([one]) is one
-    assert members(one) == (one,)
+def test_one_checkpoint_keeps_its_preprocessing_and_temperature():
+    one, images = trained(1), tiny.source().test()
+    alone = predictor([one])
+    assert (alone.preprocessing, alone.temperature) == (one.preprocessing, one.temperature)
+    logits = logits_of(alone.network, images, alone.preprocessing, tiny.CPU)
+    np.testing.assert_allclose(alone.probabilities(logits), probabilities(one, images), atol=1e-6)
 
 
-def test_the_same_network_twice_answers_as_it_does_alone():
-    one, images = member(1), tiny.source().test()
-    twice = together([one, one])
-    assert members(twice) == (one, one)
-    found = evaluate(twice, tiny.source(), "test", tiny.CPU)
-    np.testing.assert_allclose(found.probabilities.numpy(), probabilities(one, images), atol=1e-6)
+def test_the_same_network_twice_answers_like_one():
+    one, images = trained(1), tiny.source().test()
+    result = evaluate([one, one], tiny.source(), "test", tiny.CPU)
+    np.testing.assert_allclose(result.probabilities.numpy(), probabilities(one, images), atol=1e-6)
 
 
-def test_images_are_predicted_together(tmp_path):
-    from PIL import Image
-
-    pixels = tiny.images(1, size=28).store[0, 0].numpy()
-    Image.fromarray(pixels).save(tmp_path / "a.png")
-    image = ImageSource("a", tmp_path / "a.png")
-    alone = [
-        next(iter(predict(one, [image]))) for one in (member(0, temperature=1.0), member(2, temperature=1.0))
-    ]
-    (both,) = predict(together([member(0, temperature=1.0), member(2, temperature=1.0)]), [image])
-    for name, probability in both.probabilities.items():
-        expected = (alone[0].probabilities[name] + alone[1].probabilities[name]) / 2
-        assert probability == pytest.approx(expected, abs=1e-6)
-
-
-def test_sure_networks_stay_exact():
-    """Logits far beyond what exp can hold: nothing becomes infinite or 0 / 0."""
-    one = member(1)
+def test_very_confident_networks_stay_exact():
+    """Logits far above what exp can hold give neither an infinity nor 0 / 0."""
+    one = trained(1)
     last = next(name for name in reversed(one.weights) if name.endswith("bias"))
-    sure = dataclasses.replace(one, weights=one.weights | {last: torch.tensor([1e4, 0.0, -1e4])})
-    logits = logits_of(
-        together([sure, sure]).network(), tiny.source().test(), Preprocessing(28, (0,), (1,)), tiny.CPU
-    )
+    bias = np.array([1e4, 0.0, -1e4], dtype=np.float32)
+    confident = dataclasses.replace(one, weights=one.weights | {last: bias})
+    combined = predictor([confident, confident])
+    logits = logits_of(combined.network, tiny.source().test(), combined.preprocessing, tiny.CPU)
     assert logits.isfinite().all()
     assert (logits.argmax(1) == 0).all()
+
+
+def config_of(**data) -> Config:
+    config = tiny.config()
+    return config.model_copy(update={"data": config.data.model_copy(update=data)})
 
 
 @pytest.mark.parametrize(
@@ -116,95 +105,99 @@ def test_sure_networks_stay_exact():
     [
         (
             {"classes": ("bar", "box", "cross")},
-            "2.safetensors: knows the classes bar, box, cross, but 1.safetensors",
+            "2.safetensors: has the classes bar, box, cross, but 1.safetensors has bar, box, dot",
         ),
         (
-            {"preprocessing": Preprocessing(32, (0.1,), (0.3,))},
-            "2.safetensors: reads the ink in 32x32 gray, but 1.safetensors reads the ink in 28x28 gray",
+            {"preprocessing": Preprocessing(32, (0.1,), (0.3,)), "config": config_of(size=32)},
+            "2.safetensors: reads digits in 32x32 gray, but 1.safetensors reads digits in 28x28 gray",
         ),
         (
-            {"preprocessing": Preprocessing(28, (0.1,) * 3, (0.3,) * 3, "whole")},
-            "2.safetensors: reads the whole image in 28x28 color, but",
+            {
+                "preprocessing": Preprocessing(28, (0.1,) * 3, (0.3,) * 3, "photo"),
+                "config": config_of(channels=3),
+            },
+            "2.safetensors: reads photos in 28x28 color, but 1.safetensors reads digits in 28x28 gray",
         ),
     ],
 )
-def test_what_does_not_fit_together_is_refused(changes, problem):
+def test_checkpoints_with_other_classes_or_inputs_are_an_error(changes, problem):
     with pytest.raises(DataError) as caught:
-        together([member(1), dataclasses.replace(member(2), **changes)])
-    assert caught.value.message.startswith(problem)
+        predictor([trained(1), dataclasses.replace(trained(2), **changes)])
+    assert caught.value.message == problem
 
 
-def test_only_members_that_held_out_the_same_images_share_a_validation():
-    """Else one would be tested on what another has learned."""
-    same, other = member(2), member(2)
+def test_only_checkpoints_with_the_same_validation_images_can_be_evaluated_on_them():
+    """Otherwise one network would be evaluated on images that another was trained on."""
+    same, other = trained(2), trained(2)
     other = dataclasses.replace(other, config=other.config.model_copy(update={"seed": 4}))
-    assert evaluate(together([member(1), same]), tiny.source(), "validation", tiny.CPU).metrics.n == 15
+    assert evaluate([trained(1), same], tiny.source(), "validation", tiny.CPU).metrics.n == 15
     for split in ("validation", "train"):
         with pytest.raises(DataError, match=f"share no {split} split"):
-            evaluate(together([member(1), other]), tiny.source(), split, tiny.CPU)
-    assert evaluate(together([member(1), other]), tiny.source(), "test", tiny.CPU).metrics.n == 45
+            evaluate([trained(1), other], tiny.source(), split, tiny.CPU)
+    assert evaluate([trained(1), other], tiny.source(), "test", tiny.CPU).metrics.n == 45
 
 
-# ---- several views
+# --- augmented copies ---------------------------------------------------------------------------------------
 
 
-def test_the_views_are_the_image_and_small_changes_all_around():
-    matrices = view_matrices(9, 28).double()
+def test_the_copies_are_the_image_and_small_changes_in_all_directions():
+    matrices = copy_matrices(9, 28).double()
     assert torch.equal(matrices[0], torch.eye(2, 3).double())
-    turns = torch.atan2(matrices[1:, 1, 0], matrices[1:, 0, 0]).rad2deg()
-    torch.testing.assert_close(turns, torch.tensor([TURN, -TURN] * 4).double(), atol=1e-4, rtol=0)
-    torch.testing.assert_close(turns.sum(), torch.zeros(()).double(), atol=1e-4, rtol=0)
-    # where the middle of the result comes from: a circle around the middle of the source, without a gap
-    places = matrices[1:, :, 2] * 14
-    torch.testing.assert_close(places.norm(dim=1), torch.full((8,), SHIFT).double(), atol=1e-4, rtol=0)
-    assert places.sum(0).abs().max() < 0.2
-    assert torch.cdist(places, places).fill_diagonal_(9).min() > 0.5
+    rotations = torch.atan2(matrices[1:, 1, 0], matrices[1:, 0, 0]).rad2deg()
+    expected = torch.tensor([ROTATION, -ROTATION] * 4).double()
+    torch.testing.assert_close(rotations, expected, atol=1e-4, rtol=0)
+    torch.testing.assert_close(rotations.sum(), torch.zeros(()).double(), atol=1e-4, rtol=0)
+    # the source of the center of each copy: points on a circle around the center, evenly spaced
+    points = matrices[1:, :, 2] * 14
+    torch.testing.assert_close(points.norm(dim=1), torch.full((8,), SHIFT).double(), atol=1e-4, rtol=0)
+    assert points.sum(0).abs().max() < 0.2
+    assert torch.cdist(points, points).fill_diagonal_(9).min() > 0.5
 
 
-def test_the_answer_is_the_mean_over_the_views(monkeypatch):
-    """Every view as SciPy makes it, given to the network by hand."""
-    one, images = member(1), tiny.source().test()
-    views = []
-    for matrix in view_matrices(4, 28).double().numpy():
-        # from (x, y) in halves of the image to (row, column) in pixels, about the middle
-        inverse, offset = matrix[::-1, 1::-1], matrix[::-1, 2] * 14
-        center = np.array([13.5, 13.5])
-        moved = [
-            ndimage.affine_transform(
-                image[0].double().numpy() / 255,
-                inverse,
-                center + offset - inverse @ center,
-                order=1,
-                mode="grid-constant",
-            )
-            for image in images.store
-        ]
-        views.append(torch.tensor(np.array(moved))[:, None].float())
-    expected = np.mean([answer(one, view) for view in views], axis=0)
-    found = evaluate(together([one], views=4), tiny.source(), "test", tiny.CPU)
-    np.testing.assert_allclose(found.probabilities.numpy(), expected, atol=1e-4)
+def scipy_copy(images: LabeledImages, matrix: np.ndarray) -> torch.Tensor:
+    """One augmented copy of each image, float32 [N, 1, 28, 28] in 0..1, made by SciPy."""
+    # from (x, y) in halves of the image to (row, column) in pixels, around the center
+    inverse, offset = matrix[::-1, 1::-1], matrix[::-1, 2] * 14
+    center = np.array([13.5, 13.5])
+    copies = [
+        ndimage.affine_transform(
+            image[0].double().numpy() / 255,
+            inverse,
+            center + offset - inverse @ center,
+            order=1,
+            mode="grid-constant",
+        )
+        for image in images.store
+    ]
+    return torch.tensor(np.array(copies))[:, None].float()
+
+
+def test_the_answer_is_the_mean_over_the_copies():
+    one, images = trained(1), tiny.source().test()
+    copies = [scipy_copy(images, matrix) for matrix in copy_matrices(4, 28).double().numpy()]
+    expected = np.mean([probabilities_of_pixels(one, pixels) for pixels in copies], axis=0)
+    result = evaluate([one], tiny.source(), "test", tiny.CPU, copies=4)
+    np.testing.assert_allclose(result.probabilities.numpy(), expected, atol=1e-4)
     assert not np.allclose(expected, probabilities(one, images), atol=1e-3)
 
 
-def test_views_are_always_the_same_and_do_not_depend_on_the_neighbors():
-    network, images = together([member(1)], views=5).network(), tiny.source().test()
+def test_copies_are_always_the_same_and_do_not_depend_on_the_batch():
+    network, images = predictor([trained(1)], copies=5).network, tiny.source().test()
     pixels = images.store / 255
     with torch.no_grad():
         torch.testing.assert_close(network(pixels)[7:8], network(pixels[7:8]), atol=1e-5, rtol=0)
         assert torch.equal(network(pixels), network(pixels))
 
 
-def test_networks_and_views_together():
-    pair, images = [member(0), member(1)], tiny.source().test()
-    alone = [
-        evaluate(together([one], views=3), tiny.source(), "test", tiny.CPU).probabilities for one in pair
-    ]
-    both = evaluate(together(pair, views=3), tiny.source(), "test", tiny.CPU).probabilities
+def test_several_networks_with_several_copies():
+    pair = [trained(0), trained(1)]
+    alone = [evaluate([one], tiny.source(), "test", tiny.CPU, copies=3).probabilities for one in pair]
+    both = evaluate(pair, tiny.source(), "test", tiny.CPU, copies=3).probabilities
     torch.testing.assert_close(both, (alone[0] + alone[1]) / 2, atol=1e-6, rtol=0)
-    assert len(images) == len(both)
+    assert len(both) == 45
 
 
-# ---- the commands
+# --- the commands -------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -215,30 +208,30 @@ def runs(workplace) -> list[str]:
     return ["run1", "run2"]
 
 
-def test_eval_takes_several_and_reports_views_apart(runs):
+def test_eval_takes_several_checkpoints_and_reports_copies_separately(runs):
     alone = cnn("eval", "run1", "--json", "--tta", "3")
-    plain, viewed = map(json.loads, alone.out.splitlines())
-    assert (plain["views"], viewed["views"]) == (1, 3)
+    plain, augmented = map(json.loads, alone.out.splitlines())
+    assert (plain["copies"], augmented["copies"]) == (1, 3)
     assert plain == json.loads(cnn("eval", "run1", "--json").out)
-    assert viewed["loss"] != plain["loss"]
+    assert augmented["loss"] != plain["loss"]
     both = json.loads(cnn("eval", *runs, "--json").out)
     assert both["checkpoint"] == f"{Path('run1/model.safetensors')} + {Path('run2/model.safetensors')}"
     assert both["loss"] != plain["loss"]
     assert math.isfinite(both["calibration_error"])
     text = cnn("eval", *runs, "--tta", "3").out
-    assert text.index("confusion matrix") < text.index("accuracy, 3 views")
+    assert text.index("confusion matrix") < text.index("accuracy, 3 copies")
 
 
-def test_the_bar_is_for_the_images_as_they_are(runs, monkeypatch):
+def test_the_minimum_accuracy_is_for_the_unchanged_images(runs, monkeypatch):
     accuracy = json.loads(cnn("eval", "run1", "--json").out)["accuracy"]
-    monkeypatch.setattr(ensemble, "SHIFT", 28.0)  # views that show nothing but paper
+    monkeypatch.setattr(ensemble, "SHIFT", 28.0)  # copies that show only background
     outcome = cnn("eval", "run1", "--json", "--tta", "20", "--min-accuracy", accuracy)
-    plain, viewed = map(json.loads, outcome.out.splitlines())
-    assert plain["accuracy"] == accuracy > viewed["accuracy"]
+    plain, augmented = map(json.loads, outcome.out.splitlines())
+    assert plain["accuracy"] == accuracy > augmented["accuracy"]
     assert outcome.code == 0
 
 
-def test_predict_takes_several(runs):
+def test_predict_takes_several_checkpoints(runs):
     alone = [json.loads(cnn("predict", "one.png", "--json", "--checkpoint", run).out) for run in runs]
     both = json.loads(cnn("predict", "one.png", "--json", "-k", runs[0], "-k", runs[1]).out)
     for name, probability in both["probabilities"].items():
@@ -247,12 +240,12 @@ def test_predict_takes_several(runs):
     assert both["checkpoint"].count("model.safetensors") == 2
 
 
-def test_networks_of_other_classes_are_refused(runs):
-    checkpoint.write(Path("other.safetensors"), member(1))
+def test_networks_with_other_classes_are_an_error(runs):
+    checkpoint.write(Path("other.safetensors"), trained(1))
     for command in (
         ("eval", *runs, "other.safetensors"),
         ("predict", "one.png", "-k", "run1", "-k", "other.safetensors"),
     ):
         outcome = cnn(*command)
         assert outcome.code == ExitCode.DATA
-        assert "error: other.safetensors: knows the classes bar, box, dot, but " in outcome.err
+        assert "error: other.safetensors: has the classes bar, box, dot, but " in outcome.err

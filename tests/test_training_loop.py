@@ -4,20 +4,21 @@ import copy
 import math
 
 import pytest
-from helpers import tiny
 import torch
 import torch.nn.functional as F
+from helpers import tiny
 from helpers.tiny import assert_close, epochs_of, equal, weights
 from torch import Tensor, nn
 
+from cnn_cli.checkpoint.preprocessing import Preprocessing
 from cnn_cli.config import schema
-from cnn_cli.data.preprocess import Preprocessing
-from cnn_cli.data.sources import LabeledImages
+from cnn_cli.data.preprocess import network_input
+from cnn_cli.data.source import LabeledImages
+from cnn_cli.errors import CnnError
 from cnn_cli.training import loop as train
 from cnn_cli.training.device import Compute
-from cnn_cli.training.logits import logits_of
+from cnn_cli.training.evaluation import logits_of
 from cnn_cli.training.records import EpochRecord, StepRecord
-from cnn_cli.errors import CnnError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -158,7 +159,7 @@ def test_mixed_images_are_learnt_as_what_they_are():
     )
     seen, before = watch_inputs(loop), tiny.weights(loop.network)
     (record,) = epochs_of(loop)
-    plain = loop.preprocessing.inputs(data.store).flatten(1).double()
+    plain = network_input(data.store, loop.preprocessing).flatten(1).double()
     shares = torch.linalg.lstsq(plain.T, seen[0].flatten(1).double().T).solution.T  # [3, 3], of each class
     torch.testing.assert_close(shares.sum(1), torch.ones(3).double())
     assert ((shares > 0.01) & (shares < 0.99)).any()
@@ -255,7 +256,7 @@ def test_no_gradient_is_left_over_from_one_step_to_the_next():
     optimizer = torch.optim.SGD(twin.parameters(), lr=0.1, momentum=0.5)
     for _ in range(3):
         optimizer.zero_grad()
-        F.cross_entropy(twin(loop.preprocessing.inputs(data.store)), data.labels).backward()
+        F.cross_entropy(twin(network_input(data.store, loop.preprocessing)), data.labels).backward()
         optimizer.step()
     list(loop.run())
     assert_close(weights(loop.network), weights(twin), 1e-5)

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from cnn_cli.training.optimizers import build_optimizer
 from cnn_cli.model.modules import ChannelAffine
+from cnn_cli.training.optimizers import build_optimizer
 
 DEFAULTS = {"lr": 0.05, "momentum": 0.9, "betas": (0.8, 0.99), "weight_decay": 0.1}
 

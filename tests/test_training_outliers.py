@@ -6,27 +6,27 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import tiny
 import torch
 import torch.nn.functional as F
+from cnn_cli.training.logits import logits_of
+from helpers import tiny
 from helpers.tiny import equal, weights
 
 from cnn_cli.config import schema
 from cnn_cli.data import synthetic
 from cnn_cli.data.augment.mixup import Mix
-from cnn_cli.data.preprocess import Preprocessing
-from cnn_cli.data.touching import cut_out
-from cnn_cli.data.sources import LabeledImages, Source
-from cnn_cli.training import build
 from cnn_cli.data.outliers import pool as outliers
-from cnn_cli.training.logits import logits_of
+from cnn_cli.data.outliers.pool import NO_OUTLIERS, OutlierPool
+from cnn_cli.data.preprocess import Preprocessing
+from cnn_cli.data.sources import LabeledImages, Source
+from cnn_cli.data.touching import cut_out
+from cnn_cli.errors import ConfigError
+from cnn_cli.training import build
+from cnn_cli.training.loop import TrainingLoop
 from cnn_cli.training.loss import cross_entropy
 from cnn_cli.training.process_group import ProcessGroup
 from cnn_cli.training.records import StepRecord
 from cnn_cli.training.seeds import derive
-from cnn_cli.data.outliers.pool import NO_OUTLIERS, OutlierPool
-from cnn_cli.training.loop import TrainingLoop
-from cnn_cli.errors import ConfigError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -1,4 +1,4 @@
-"""Several processes under torchrun: the same program, the same result, each image once."""
+"""Several processes under torchrun: the same result as with one process, and each image once."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from cnn_cli.training.process_group import ALONE, ProcessGroup
+from cnn_cli.training.process_group import SINGLE_PROCESS, ProcessGroup
 
 NETWORK = """\
 name: small
@@ -57,34 +57,34 @@ def without_times(record: dict) -> dict:
 
 
 @given(st.integers(0, 50), st.integers(1, 7))
-def test_shares_are_the_whole_and_do_not_overlap(items, count):
+def test_the_shares_make_up_the_tensor(items, count):
     parts = [ProcessGroup(rank, count).share(torch.arange(items)) for rank in range(count)]
     assert torch.cat(parts).tolist() == list(range(items))
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
-def test_alone_nothing_is_exchanged():
+def test_a_single_process_exchanges_nothing():
     network, values = torch.nn.BatchNorm2d(3), torch.arange(3)
-    with ALONE.joined(), ALONE.main_process_first():
-        assert ALONE.sum(values) is values
-        assert ALONE.gathered(values, 3) is values
-        assert ALONE.shared(network) is network
-        assert ALONE.most(7) == 7
+    with SINGLE_PROCESS.joined(), SINGLE_PROCESS.main_process_first():
+        assert SINGLE_PROCESS.sum(values) is values
+        assert SINGLE_PROCESS.gather(values, 3) is values
+        assert SINGLE_PROCESS.data_parallel(network) is network
+        assert SINGLE_PROCESS.max(7) == 7
 
 
 def test_two_processes_give_what_one_gives(workplace):
-    """Nothing in this network depends on how a batch is cut, so only the rounding may differ."""
+    """Nothing in this network depends on how a batch is split, so only the rounding may differ."""
     Path("small.yaml").write_text(PLAIN)
     one = train("--config", "small.yaml", "--out", "one", "--json", processes=1)
     two = train("--config", "small.yaml", "--out", "two", "--json")
-    alone, together = lines(one.stdout), lines(two.stdout)
-    assert [record["event"] for record in together] == ["epoch"] * 3 + ["result"]  # said once
-    for ours, theirs in zip(together[:3], alone[:3], strict=True):
-        assert ours["train_loss"] == pytest.approx(theirs["train_loss"], rel=1e-4)
-        assert ours["validation_loss"] == pytest.approx(theirs["validation_loss"], rel=1e-4)
-        assert ours["validation_accuracy"] == pytest.approx(theirs["validation_accuracy"], abs=0.011)
-    assert together[3]["n"] == alone[3]["n"] == 203  # each image counts once
-    assert together[3]["loss"] == pytest.approx(alone[3]["loss"], rel=1e-4)
+    single, distributed = lines(one.stdout), lines(two.stdout)
+    assert [record["event"] for record in distributed] == ["epoch"] * 3 + ["result"]  # written once
+    for record, expected in zip(distributed[:3], single[:3], strict=True):
+        assert record["train_loss"] == pytest.approx(expected["train_loss"], rel=1e-4)
+        assert record["validation_loss"] == pytest.approx(expected["validation_loss"], rel=1e-4)
+        assert record["validation_accuracy"] == pytest.approx(expected["validation_accuracy"], abs=0.011)
+    assert distributed[3]["n"] == single[3]["n"] == 203  # each image counts once
+    assert distributed[3]["loss"] == pytest.approx(single[3]["loss"], rel=1e-4)
     first, second = load_file("one/model.safetensors"), load_file("two/model.safetensors")
     for name, value in first.items():
         torch.testing.assert_close(second[name], value, atol=1e-4, rtol=1e-3)
@@ -92,25 +92,29 @@ def test_two_processes_give_what_one_gives(workplace):
     assert two.stderr.count("training small") == 1
 
 
-def test_a_signal_stops_all_and_a_resumed_run_ends_with_the_same_bytes(workplace):
+def test_a_signal_stops_all_processes_and_a_resumed_run_ends_with_the_same_bytes(workplace):
     Path("rich.yaml").write_text(RICH)
-    train("--config", "rich.yaml", "train.epochs=12", "--out", "whole")
-    with Path("log").open("w") as log:
-        started = subprocess.Popen(
-            command("--config", "rich.yaml", "train.epochs=12", "--out", "cut"), stdout=log, stderr=log
+    train("--config", "rich.yaml", "train.epochs=12", "--out", "uninterrupted")
+    with Path("log").open("w") as file:
+        process = subprocess.Popen(
+            command("--config", "rich.yaml", "train.epochs=12", "--out", "stopped"), stdout=file, stderr=file
         )
         deadline = time.monotonic() + 60
-        while not Path("cut/state.safetensors").exists() and time.monotonic() < deadline:
+        while not Path("stopped/state.safetensors").exists() and time.monotonic() < deadline:
             time.sleep(0.02)
-        started.send_signal(signal.SIGTERM)
-        assert started.wait(60) != 0
-    said = Path("log").read_text()
-    assert said.count("stopped after") == 1, said
-    assert not Path("cut/metrics.json").exists()
-    train("--resume", "cut")
-    assert Path("cut/model.safetensors").read_bytes() == Path("whole/model.safetensors").read_bytes()
-    cut, whole = (lines(Path(run, "history.jsonl").read_text()) for run in ("cut", "whole"))
-    assert list(map(without_times, cut)) == list(map(without_times, whole))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) != 0
+    log = Path("log").read_text()
+    assert log.count("stopped after") == 1, log
+    assert not Path("stopped/metrics.json").exists()
+    train("--resume", "stopped")
+    assert (
+        Path("stopped/model.safetensors").read_bytes() == Path("uninterrupted/model.safetensors").read_bytes()
+    )
+    stopped, uninterrupted = (
+        lines(Path(run, "history.jsonl").read_text()) for run in ("stopped", "uninterrupted")
+    )
+    assert list(map(without_times, stopped)) == list(map(without_times, uninterrupted))
 
 
 def test_a_step_that_is_too_small_to_share(workplace):

@@ -1,31 +1,32 @@
-"""A loop that is rebuilt from its saved state, through a file, goes on bit for bit: after any step."""
+"""A loop that is rebuilt from its state in a file continues bit for bit, after any step."""
 
 import dataclasses
 from pathlib import Path
 
 import pytest
-from helpers import tiny
 import torch
+from helpers import tiny
 from torch import Tensor
 
-from cnn_cli.config import schema
 from cnn_cli.checkpoint import tensorfile
-from cnn_cli.training.records import EpochRecord
+from cnn_cli.config import schema
 from cnn_cli.training.loop import TrainingLoop
+from cnn_cli.training.records import EpochRecord
+from cnn_cli.training.state import to_arrays
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 KIND, VERSION = "trial", 1
 
 SETTINGS = {
-    "adamw, average, dropout, augmentation": {
+    "adamw, ema, dropout, augmentation": {
         "layers": tiny.RICH,
         "augment": schema.Augmentation(rotate=10, scale=0.1, shear=0.1, translate=1),
         "ema": 0.9,
         "lr": 0.02,
         "weight_decay": 0.1,
     },
-    "every change of the images": {
+    "every augmentation": {
         "layers": tiny.RICH,
         "augment": schema.Augmentation(
             rotate=10, elastic=8, elastic_sigma=2, thickness=0.5, blur=0.5, noise=0.1, cutout=2, mixup=0.4
@@ -62,23 +63,23 @@ def options(request) -> dict:
 
 def save(loop: TrainingLoop, path: Path) -> None:
     tensors, values = loop.state()
-    tensorfile.write(path, tensors, {"kind": KIND, "format": VERSION, "loop": values})
+    tensorfile.write(path, to_arrays(tensors), {"kind": KIND, "format": VERSION, "loop": values})
 
 
 def restored(path: Path, options: dict) -> TrainingLoop:
-    """Another loop with the state, as another process makes it: with other draws behind it."""
+    """Another loop with the saved state, as in another process: with another state of the generator."""
     torch.manual_seed(123)
     loop = tiny.loop(**options)
     with torch.no_grad():
         for value in loop.network.state_dict().values():
             value.zero_()
-    tensors, header = tensorfile.read(path, KIND, VERSION)
-    loop.load_state(tensors, header["loop"])
+    arrays, header = tensorfile.read(path, KIND, VERSION)
+    loop.load_state({name: torch.from_numpy(array) for name, array in arrays.items()}, header["loop"])
     return loop
 
 
 def outcome(loop: TrainingLoop) -> tuple[dict[str, Tensor], list[EpochRecord]]:
-    """All that a finished loop holds, without its times."""
+    """The state and the history of a finished loop, without its times."""
     history = [dataclasses.replace(record, seconds=0, images_per_second=0) for record in loop.history]
     return loop.state()[0], history
 
@@ -92,12 +93,12 @@ def assert_same(loop: TrainingLoop, expected: tuple[dict[str, Tensor], list[Epoc
 
 
 def test_after_every_step_and_epoch(options, tmp_path):
-    through = tiny.loop(**options)
+    uninterrupted = tiny.loop(**options)
     places = []
-    for _ in through.run():
+    for _ in uninterrupted.run():
         places.append(tmp_path / str(len(places)))
-        save(through, places[-1])
-    expected = outcome(through)
+        save(uninterrupted, places[-1])
+    expected = outcome(uninterrupted)
     assert len(places) == 3 * 4 + 3
     for place in places:
         loop = restored(place, options)
@@ -106,36 +107,36 @@ def test_after_every_step_and_epoch(options, tmp_path):
 
 
 def test_before_the_first_step(options, tmp_path):
-    through = tiny.loop(**options)
-    save(through, tmp_path / "start")
-    list(through.run())
+    uninterrupted = tiny.loop(**options)
+    save(uninterrupted, tmp_path / "start")
+    list(uninterrupted.run())
     loop = restored(tmp_path / "start", options)
     list(loop.run())
-    assert_same(loop, outcome(through))
+    assert_same(loop, outcome(uninterrupted))
 
 
 def test_stopped_after_every_single_step(options, tmp_path):
-    """As many processes as steps: errors would add up."""
-    through = tiny.loop(**options)
-    list(through.run())
+    """One process for each step: errors would add up."""
+    uninterrupted = tiny.loop(**options)
+    list(uninterrupted.run())
     loop = tiny.loop(**options)
     while not loop.finished:
         next(loop.run())
         save(loop, tmp_path / "state")
         loop = restored(tmp_path / "state", options)
-    assert_same(loop, outcome(through))
+    assert_same(loop, outcome(uninterrupted))
 
 
-def test_a_restored_loop_says_what_the_saved_one_said(options, tmp_path):
+def test_a_restored_loop_saves_the_same_state(options, tmp_path):
     loop = tiny.loop(**options)
     records = loop.run()
     for _ in range(7):
         next(records)
     save(loop, tmp_path / "state")
-    twin = restored(tmp_path / "state", options)
-    save(twin, tmp_path / "again")
+    other = restored(tmp_path / "state", options)
+    save(other, tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == (tmp_path / "state").read_bytes()
-    assert twin.best_record == loop.best_record
+    assert other.best_record == loop.best_record
 
 
 # --- states that do not fit ---------------------------------------------------------------------------------
@@ -152,7 +153,7 @@ def state() -> tuple[dict[str, Tensor], dict]:
     "change",
     [
         lambda tensors, _: tensors.pop("network.conv1.weight"),
-        lambda tensors, _: tensors.pop("average.conv1.weight"),
+        lambda tensors, _: tensors.pop("ema.conv1.weight"),
         lambda tensors, _: tensors.pop("best.conv1.weight"),
         lambda tensors, _: tensors.pop("sums.loss"),
         lambda tensors, _: [tensors.pop(name) for name in list(tensors) if name.startswith("best.")],
@@ -168,12 +169,12 @@ def state() -> tuple[dict[str, Tensor], dict]:
         lambda _, values: values.update(history=3),
     ],
 )
-def test_a_state_that_does_not_fit_is_refused(state, change):
+def test_a_state_that_does_not_fit_is_an_error(state, change):
     change(*state)
     with pytest.raises((KeyError, RuntimeError, TypeError, ValueError)):
         tiny.loop(ema=0.5).load_state(*state)
 
 
-def test_the_state_of_another_network_is_refused(state):
+def test_the_state_of_another_network_is_an_error(state):
     with pytest.raises(RuntimeError):
         tiny.loop(tiny.RICH, ema=0.5).load_state(*state)

@@ -1,4 +1,4 @@
-"""A run that is stopped or killed at any moment goes on to the bytes of a run without a stop."""
+"""A run that is stopped or killed at any moment ends with the bytes of an uninterrupted run."""
 
 import os
 import signal
@@ -6,16 +6,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers import tiny
-import torch
 
-from cnn_cli.training import run
 from cnn_cli.checkpoint import tensorfile
 from cnn_cli.checkpoint.run_folder import RunFolder, create_run_folder
-from cnn_cli.training.records import EpochRecord, StepRecord
-from cnn_cli.training.run import Run, RunResult, read_state
 from cnn_cli.errors import DataError, ExitCode, StoppedError
+from cnn_cli.training import run, state
+from cnn_cli.training.records import EpochRecord, StepRecord
+from cnn_cli.training.run import Run, RunResult
+from cnn_cli.training.state import read_state
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -23,21 +24,21 @@ STEPS = 5  # an epoch: 75 images in batches of 16
 
 
 def after(steps: int, code: ExitCode = ExitCode.INTERRUPTED):
-    """Asked after every record: stop at the one of that number."""
-    asked = []
+    """Return a `stop` that stops the run after that many records."""
+    calls = []
 
     def stop() -> ExitCode | None:
-        asked.append(1)
-        return code if len(asked) == steps else None
+        calls.append(1)
+        return code if len(calls) == steps else None
 
     return stop
 
 
 def resume(folder: RunFolder, listen=lambda record: None, stop=tiny.never) -> RunResult:
-    state = read_state(folder)
-    again = Run(state.config, tiny.source(), tiny.CPU)
-    again.restore(state)
-    return again.execute(folder, listen, stop)
+    saved = read_state(folder)
+    resumed = Run(saved.config, tiny.source(), tiny.CPU)
+    resumed.restore(saved)
+    return resumed.execute(folder, listen, stop)
 
 
 @pytest.fixture
@@ -47,15 +48,15 @@ def folder(tmp_path) -> RunFolder:
 
 @pytest.fixture(scope="module")
 def finished(one_thread, tmp_path_factory) -> RunResult:
-    """An uninterrupted run, to compare with; its files must not be changed."""
-    return tiny.run(create_run_folder(tmp_path_factory.mktemp("through") / "run"))
+    """An uninterrupted run to compare with; tests must not change its files."""
+    return tiny.run(create_run_folder(tmp_path_factory.mktemp("uninterrupted") / "run"))
 
 
 # --- stopped, killed, resumed -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("records", [1, STEPS - 1, STEPS, STEPS + 1, STEPS + 3, 3 * (STEPS + 1)])
-def test_stopped_and_resumed_gives_the_bytes_of_a_run_without_a_stop(finished, folder, records):
+def test_stopped_and_resumed_it_ends_with_the_same_bytes(finished, folder, records):
     with pytest.raises(StoppedError) as caught:
         tiny.run(folder, stop=after(records))
     assert not folder.finished
@@ -66,13 +67,13 @@ def test_stopped_and_resumed_gives_the_bytes_of_a_run_without_a_stop(finished, f
     tiny.assert_same_result(folder, finished)
 
 
-def test_the_code_of_a_stop_is_the_one_that_was_asked_for(folder):
+def test_the_exit_code_is_the_one_of_stop(folder):
     with pytest.raises(StoppedError, match="stopped after 0 epochs and 2 steps") as caught:
         tiny.run(folder, stop=after(2, ExitCode.TERMINATED))
     assert caught.value.code == ExitCode.TERMINATED
 
 
-def test_stopped_again_and_again(finished, folder):
+def test_stopped_several_times(finished, folder):
     with pytest.raises(StoppedError):
         tiny.run(folder, stop=after(4))
     for _ in range(3):
@@ -83,11 +84,11 @@ def test_stopped_again_and_again(finished, folder):
 
 
 class PowerFailureError(BaseException):
-    """Nothing in the program catches it, as nothing catches the end of the process."""
+    """The end of the process, which nothing in the program catches."""
 
 
 @pytest.mark.parametrize("epoch", [1, 2, 3])
-def test_dead_after_an_epoch(finished, folder, epoch):
+def test_killed_after_an_epoch(finished, folder, epoch):
     def listen(record: StepRecord | EpochRecord) -> None:
         if isinstance(record, EpochRecord) and record.epoch == epoch:
             raise PowerFailureError
@@ -100,22 +101,22 @@ def test_dead_after_an_epoch(finished, folder, epoch):
 
 
 @pytest.mark.parametrize("writes", range(1, 8))
-def test_dead_before_any_of_the_files_is_written(finished, folder, monkeypatch, writes):
-    """Whichever file is the last that came onto the disk: what is there goes on to the same end."""
-    left = [writes]
+def test_killed_before_any_of_the_files_is_written(finished, folder, monkeypatch, writes):
+    """Whichever file is the last on the disk, the run continues to the same end."""
+    writes_left = [writes]
 
-    def or_die(write):
-        def dying(*arguments) -> None:
-            left[0] -= 1
-            if left[0] < 0:
+    def limited(write):
+        def write_or_die(*arguments) -> None:
+            writes_left[0] -= 1
+            if writes_left[0] < 0:
                 raise PowerFailureError
             write(*arguments)
 
-        return dying
+        return write_or_die
 
     with monkeypatch.context() as patch:
-        patch.setattr(run.tensorfile, "write", or_die(tensorfile.write))  # states and checkpoints
-        patch.setattr(run, "write_text", or_die(run.write_text))  # config, history, metrics
+        patch.setattr(tensorfile, "write", limited(tensorfile.write))  # states and checkpoints
+        patch.setattr(run, "write_text", limited(run.write_text))  # config, history, metrics
         with pytest.raises(PowerFailureError):
             tiny.run(folder)
     if folder.state.exists():
@@ -128,7 +129,8 @@ def test_dead_before_any_of_the_files_is_written(finished, folder, monkeypatch, 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from helpers import tiny, torch
+import torch
+from helpers import tiny
 from cnn_cli.checkpoint.run_folder import create_run_folder
 from cnn_cli.training.records import EpochRecord
 from cnn_cli.training.run import Run
@@ -136,12 +138,13 @@ torch.set_num_threads(1)
 def listen(record):
     if isinstance(record, EpochRecord) and record.epoch == 2:
         os.kill(os.getpid(), signal.SIGKILL)
-Run(tiny.config(), tiny.source(), tiny.CPU).execute(create_run_folder(Path(sys.argv[1])), listen, lambda: None)
+folder = create_run_folder(Path(sys.argv[1]))
+Run(tiny.config(), tiny.source(), tiny.CPU).execute(folder, listen, lambda: None)
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
-def test_a_killed_process_and_another_that_goes_on(finished, tmp_path):
+def test_a_killed_process_and_another_that_continues(finished, tmp_path):
     tests = Path(__file__).parent
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tests), str(tests.parent)])}
     done = subprocess.run(
@@ -165,12 +168,12 @@ def stopped(folder) -> RunFolder:
 
 
 def change_header(folder: RunFolder, change) -> None:
-    tensors, header = tensorfile.read(folder.state, run.KIND, run.FORMAT)
+    tensors, header = tensorfile.read(folder.state, state.KIND, state.FORMAT)
     change(tensors, header)
     tensorfile.write(folder.state, tensors, header)
 
 
-def refused(folder: RunFolder) -> str:
+def error_of_resume(folder: RunFolder) -> str:
     with pytest.raises(DataError) as caught:
         resume(folder)
     assert caught.value.message.startswith(str(folder.path))
@@ -178,24 +181,24 @@ def refused(folder: RunFolder) -> str:
     return caught.value.message
 
 
-def test_there_is_nothing_to_go_on_from(tmp_path, folder):
-    assert "there is no such run" in refused(RunFolder(tmp_path / "absent"))
-    assert "has no state.safetensors" in refused(folder)
+def test_there_is_no_state(tmp_path, folder):
+    assert "there is no such run" in error_of_resume(RunFolder(tmp_path / "absent"))
+    assert "has no state.safetensors" in error_of_resume(folder)
 
 
 def test_damaged_states(stopped):
     content = stopped.state.read_bytes()
     for length in (0, 4, 100, len(content) // 2, len(content) - 1):
         stopped.state.write_bytes(content[:length])
-        refused(stopped)
+        error_of_resume(stopped)
     stopped.state.write_bytes(stopped.checkpoint.read_bytes())
-    assert "is a checkpoint, not a training state" in refused(stopped)
+    assert "is a checkpoint, not a training state" in error_of_resume(stopped)
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
-        (lambda _, header: header.update(format=2), "has format 2"),
+        (lambda _, header: header.update(format=1), "has format 1"),
         (lambda _, header: header.pop("config"), "header cannot be used"),
         (lambda _, header: header.pop("data"), "header cannot be used"),
         (lambda _, header: header.update(loop=3), "header cannot be used"),
@@ -204,26 +207,26 @@ def test_damaged_states(stopped):
         (lambda tensors, _: tensors.pop("network.conv1.weight"), "does not fit its config"),
         (lambda tensors, _: tensors.pop("best.conv1.weight"), "does not fit its config"),
         (
-            lambda tensors, _: tensors.update({"network.conv1.bias": torch.zeros(9)}),
+            lambda tensors, _: tensors.update({"network.conv1.bias": np.zeros(9)}),
             "does not fit its config",
         ),
-        (lambda _, header: header.update(data="mnist"), "trained on mnist, but only tiny is at hand"),
+        (lambda _, header: header.update(data="mnist"), "trained on mnist, but only tiny is available"),
     ],
 )
-def test_states_whose_parts_do_not_fit(stopped, change, said):
+def test_states_whose_parts_do_not_fit(stopped, change, message):
     change_header(stopped, change)
-    assert said in refused(stopped)
+    assert message in error_of_resume(stopped)
 
 
-def test_other_arithmetic_is_said(stopped, caplog):
-    """Another number of threads or version of torch may round differently: the run goes on, and says so."""
+def test_other_arithmetic_is_a_warning(stopped, caplog):
+    """Other threads or another version of torch may round differently: the run continues with a warning."""
     change_header(stopped, lambda _, header: header.update(arithmetic="cpu, float32, 64 threads, torch 9.9"))
     with caplog.at_level("WARNING", logger="cnn_cli"):
         resume(stopped)
-    assert "was trained with cpu, float32, 64 threads, torch 9.9; it goes on with cpu" in caplog.text
+    assert "was trained with cpu, float32, 64 threads, torch 9.9; it continues with cpu" in caplog.text
 
 
-def test_the_same_arithmetic_is_not_mentioned(stopped, caplog):
+def test_the_same_arithmetic_is_no_warning(stopped, caplog):
     with caplog.at_level("WARNING", logger="cnn_cli"):
         resume(stopped)
     assert not caplog.text

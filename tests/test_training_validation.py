@@ -1,15 +1,15 @@
 """What the training loop validates and keeps: the moving average, the best epoch, and when it stops."""
 
 import pytest
-from helpers import tiny
 import torch
 import torch.nn.functional as F
+from helpers import tiny
 from helpers.tiny import assert_close, epochs_of, equal, weights
 from torch import Tensor, nn
 
-from cnn_cli.data.sources import LabeledImages
+from cnn_cli.data.source import LabeledImages
 from cnn_cli.training import loop as train
-from cnn_cli.training.logits import logits_of
+from cnn_cli.training.evaluation import logits_of
 from cnn_cli.training.records import EpochRecord, StepRecord
 
 pytestmark = pytest.mark.usefixtures("one_thread")

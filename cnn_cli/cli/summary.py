@@ -41,7 +41,7 @@ def _show(name: str, result: "NetworkSummary") -> None:
     console.facts(
         [
             ("parameters", f"{result.parameters:,}"),
-            ("  of these in normalization", f"{result.normalisation_parameters:,}"),
+            ("  of these in normalization", f"{result.normalization_parameters:,}"),
             ("  of these in auxiliary heads", f"{result.auxiliary_parameters:,}"),
             ("multiply-adds for one image", f"{result.multiply_adds:,}"),
         ]

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from cnn_cli.checkpoint.run_folder import RunFolder
     from cnn_cli.config.schema import Config
     from cnn_cli.training.records import EpochRecord, StepRecord
-    from cnn_cli.training.run import Run, RunResult, SavedState
+    from cnn_cli.training.run import Run, RunResult
+    from cnn_cli.training.state import SavedState
 
 EXAMPLES = examples(
     "cnn train --config lenet.yaml",
@@ -101,7 +102,7 @@ def _start(name: str, overrides: list[str], out: Path | None, overwrite: bool, a
 def _resume(path: Path, as_json: bool) -> None:
     from cnn_cli import console
     from cnn_cli.checkpoint.run_folder import RunFolder
-    from cnn_cli.training.run import read_state
+    from cnn_cli.training.state import read_state
 
     folder = RunFolder(path)
     if folder.finished:

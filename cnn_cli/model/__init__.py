@@ -1,1 +1,1 @@
-"""Networks: the layers, the builder that measures shapes, and the summary. Knows nothing of data or files."""
+"""Networks in torch: the layers, the builder that measures shapes, and the summary."""

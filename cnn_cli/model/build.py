@@ -1,8 +1,8 @@
-"""From the list of layers to a torch module: shapes are measured, layer by layer."""
+"""From the list of layers to a torch module; the shape after each layer is measured."""
 
 import math
 from collections import Counter
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,36 +10,34 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cnn_cli.config.naming import LayerSpec, Path, fresh_name, unrolled
 from cnn_cli.errors import NetworkError
-from cnn_cli.model.combinators import COMBINATORS, Built, LayerSpec, Site
+from cnn_cli.model.combinators import COMBINATORS, Built, Site
 from cnn_cli.model.fused import Chain
 from cnn_cli.model.layers import LAYERS
 from cnn_cli.model.modules import Modules
 from cnn_cli.model.shapes import LayerError, Shape, describe
 
-Path = tuple[str | int, ...]
-
 MAX_NUMBERS = 2**31
-"""Most numbers in one layer's weights or one image's activations: 8 GB of float32."""
+"""Upper limit of numbers in one layer's weights or one image's activations: 8 GB of float32."""
 
 MAX_LAYERS = 10_000
-"""Most layers of a network: twice ResNet-1202's. `repeat` inside `repeat` grows fast."""
+"""Upper limit of layers in a network, since nested `repeat` grows fast. ResNet-1202 has half as many."""
 
 
 def build_network(layers: Sequence[LayerSpec], input_shape: Shape, classes: int) -> nn.Sequential:
-    """Build the network: every shape is known, and the weights are memory that nobody has touched yet.
+    """Build the network. Its weights are uninitialized memory.
 
     Args:
         layers: the chain from the image to the logits.
         input_shape: (C, H, W) of one input.
-        classes: how many logits the last layer must give.
+        classes: number of logits that the last layer must return.
 
     Returns:
-        [N, C, H, W] to logits [N, classes], without values in its weights: `initialize` draws them,
-        `load_state_dict` brings them.
+        A module from [N, C, H, W] to logits [N, classes]. `initialize` or `load_state_dict` sets its weights.
 
     Raises:
-        NetworkError: a layer does not fit its input, or the output is not one logit a class.
+        NetworkError: a layer does not fit its input, or the output is not one logit for each class.
     """
     modules, shape = _Builder(classes).chain_at(("model", "layers"), layers, input_shape)
     _check_output(layers, shape, classes)
@@ -48,7 +46,7 @@ def build_network(layers: Sequence[LayerSpec], input_shape: Shape, classes: int)
 
 @dataclass
 class _Builder:
-    """Builds chains, and those inside them; counts what it builds."""
+    """Builder of chains and of the chains inside them, with a count of the layers."""
 
     classes: int
     count: int = 0
@@ -56,13 +54,11 @@ class _Builder:
     def chain_at(
         self, path: Path, layers: Sequence[LayerSpec], shape: Shape, *inside: str | int
     ) -> tuple[Modules, Shape]:
-        """The modules of the chain that is written at `path` and `inside`, and its output's shape."""
+        """Build the chain at `path` and `inside` in the config; return its modules and its output shape."""
         modules, counts = Modules(), Counter[str]()
-        for place, (name, parameters) in _unrolled(layers, (*path, *inside)):
+        for place, (name, parameters) in unrolled(layers, (*path, *inside)):
             module, shape = self._layer_at((*place, name), name, parameters, shape)
-            modules[_fresh_name(str(parameters["name"]) if name == "block" else name, counts, modules)] = (
-                module
-            )
+            modules[fresh_name((name, parameters), counts, modules)] = module
         return modules, shape
 
     def _layer_at(self, path: Path, name: str, parameters: dict[str, Any], shape: Shape) -> Built:
@@ -85,13 +81,13 @@ class _Builder:
 
 
 def measure(module: nn.Module, shape: Shape) -> Shape:
-    """The shape of one output, without the batch: the module runs on a batch of no images.
+    """Return the shape of one output without the batch dimension, by running the module on an empty batch.
 
-    torch then knows every shape and computes nothing. (The meta device would do the same, but imports sympy
-    and the compiler for it: 1.5 s, longer than a prediction.)
+    torch then works out every shape and computes nothing. The meta device would do the same, but importing
+    sympy and the compiler for it takes 1.5 s.
 
     Raises:
-        LayerError: torch refuses the input, or the output is absurdly large.
+        LayerError: torch rejects the input, or the output exceeds MAX_NUMBERS.
     """
     was_training = module.training
     try:
@@ -107,9 +103,9 @@ def measure(module: nn.Module, shape: Shape) -> Shape:
 
 
 def initialize(network: nn.Module, seed: int) -> None:
-    """Draw the weights on the CPU, each layer by torch's own rule; the same seed gives the same bits.
+    """Draw the weights on the CPU, each layer by torch's default rule. The same seed gives the same bits.
 
-    The global generator, which those rules draw from, is left as it was.
+    These rules draw from the global generator; its state is restored afterwards.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -119,29 +115,11 @@ def initialize(network: nn.Module, seed: int) -> None:
                 reset()
 
 
-def _unrolled(layers: Sequence[LayerSpec], path: Path) -> Iterator[tuple[Path, LayerSpec]]:
-    """The layers with their places; those of a `repeat` come as often as it says."""
-    for index, (name, parameters) in enumerate(layers):
-        if name != "repeat":
-            yield (*path, index), (name, parameters)
-            continue
-        for _ in range(parameters["times"]):
-            yield from _unrolled(parameters["layers"], (*path, index, "repeat", "layers"))
-
-
-def _fresh_name(name: str, counts: Counter[str], taken: Container[str]) -> str:
-    """`conv2` for the second convolution. Where a block's name ends with a digit, that may be taken."""
-    while True:
-        counts[name] += 1
-        if f"{name}{counts[name]}" not in taken:
-            return f"{name}{counts[name]}"
-
-
 def _build_layer(name: str, parameters: dict[str, Any], shape: Shape) -> nn.Module:
-    with torch.device("meta"):  # torch draws values for new weights; on this device that costs nothing
+    with torch.device("meta"):  # torch draws values for new weights, which costs nothing on this device
         module = LAYERS[name](shape, **parameters)
     _check_amount(sum(parameter.numel() for parameter in module.parameters()), "weights")
-    # As `module.to_empty` does it, but that asks the meta device for new tensors, which imports sympy: 0.4 s.
+    # Like `module.to_empty`, which would create tensors on the meta device and import sympy for that: 0.4 s.
     module._apply(lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype))  # type: ignore[no-untyped-call]
     return module
 

@@ -1,53 +1,51 @@
-"""The layers that hold layers: one function each, from its parameters to a module and the shape it gives.
+"""The layers that contain layers: one function each, from its parameters to a module and its output shape.
 
-A function takes the shape of one input, its site, which builds the chains inside, and plain values. It
-raises LayerError where what is inside cannot be put together. The parameters are documented in
-`cnn_cli.config.network`. (`repeat` is no module: its layers become part of the chain that it stands in.)
+A function takes the shape of one input, its site, which builds the chains inside, and plain values. It raises
+LayerError if the layers inside do not fit together. The parameters are documented in
+`cnn_cli.config.network`. `repeat` has no module: its layers become part of the chain that contains it.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from torch import nn
 
+from cnn_cli.config.naming import LayerSpec, projection
 from cnn_cli.model.fused import Chain
 from cnn_cli.model.modules import Auxiliary, Modules, Parallel, Residual
-from cnn_cli.model.shapes import LayerError, Pair, Shape, describe
-
-LayerSpec = tuple[str, dict[str, Any]]
-"""A layer's name and its parameters, as plain values."""
+from cnn_cli.model.shapes import LayerError, Shape, describe
 
 Built = tuple[nn.Module, Shape]
 
 
 @dataclass(frozen=True)
 class Site:
-    """Where a combinator stands: what its function needs beside the parameters."""
+    """What the function of a combinator needs besides its parameters."""
 
     classes: int
-    """How many logits a classifier must give."""
+    """Number of logits that a classifier must return."""
     chain: Callable[..., tuple[Modules, Shape]]
-    """`chain(layers, shape, *inside)`: the modules of a chain by name, and its output's shape; `inside` is
-    where the chain is written, as keys and indices below the combinator."""
+    """`chain(layers, shape, *inside)` returns the modules of a chain by name, and its output shape. `inside`
+    is the place of the chain in the config, as keys and indices below the combinator."""
 
 
 def residual(
     shape: Shape, site: Site, *, layers: Sequence[LayerSpec], shortcut: Sequence[LayerSpec] | None
 ) -> Built:
-    """layers(x) + shortcut(x)."""
+    """Return layers(x) + shortcut(x)."""
     modules, output = site.chain(layers, shape, "layers")
-    way = _projection(shape, output) if shortcut is None else shortcut
-    around, beside = site.chain(way, shape, "shortcut")
-    if beside != output:
+    shortcut_layers = _default_shortcut(shape, output) if shortcut is None else shortcut
+    shortcut_modules, shortcut_output = site.chain(shortcut_layers, shape, "shortcut")
+    if shortcut_output != output:
         raise LayerError(
-            f"the shortcut gives {describe(beside)}, but the layers give {describe(output)}", "shortcut"
+            f"the shortcut gives {describe(shortcut_output)}, but the layers give {describe(output)}",
+            "shortcut",
         )
-    return Residual(modules, nn.Sequential(around)), output
+    return Residual(modules, nn.Sequential(shortcut_modules)), output
 
 
 def parallel(shape: Shape, site: Site, *, branches: Sequence[Sequence[LayerSpec]]) -> Built:
-    """All branches of x, joined along the channels."""
+    """Return the outputs of all branches for x, concatenated along the channels."""
     modules, shapes = Modules(), []
     for index, branch in enumerate(branches):
         inside, output = site.chain(branch, shape, "branches", index)
@@ -59,7 +57,7 @@ def parallel(shape: Shape, site: Site, *, branches: Sequence[Sequence[LayerSpec]
 
 
 def auxiliary(shape: Shape, site: Site, *, layers: Sequence[LayerSpec], weight: float) -> Built:
-    """x, and in training the logits of a classifier beside the chain."""
+    """Return x, and in training also the logits of a classifier beside the chain."""
     modules, output = site.chain(layers, shape, "layers")
     if output != (site.classes,):
         raise LayerError(
@@ -70,7 +68,7 @@ def auxiliary(shape: Shape, site: Site, *, layers: Sequence[LayerSpec], weight: 
 
 
 def block(shape: Shape, site: Site, *, name: str, layers: Sequence[LayerSpec]) -> Built:
-    """The layers, as one module."""
+    """Return the layers as one module."""
     modules, output = site.chain(layers, shape, "layers")
     return Chain(modules), output
 
@@ -78,24 +76,12 @@ def block(shape: Shape, site: Site, *, name: str, layers: Sequence[LayerSpec]) -
 COMBINATORS: dict[str, Callable[..., Built]] = {
     function.__name__: function for function in (residual, parallel, auxiliary, block)
 }
-"""The function behind each name of the YAML that holds layers."""
+"""The function for each name of the YAML that contains layers."""
 
 
-def _projection(shape: Shape, output: Shape) -> Sequence[LayerSpec]:
-    """The shortcut where none is written: nothing between equal shapes, else the paper's option B."""
-    if shape == output:
-        return ()
-    norm: LayerSpec = ("norm", {"kind": "batch", "groups": 1, "eps": 1e-5})
-    if len(shape) == len(output) == 1:
-        return ("linear", {"out": output[0], "bias": False}), norm
-    strides = [_stride(before, after) for before, after in zip(shape[1:], output[1:], strict=False)]
-    if len(shape) != len(output) or None in strides:
+def _default_shortcut(shape: Shape, output: Shape) -> Sequence[LayerSpec]:
+    """Return the layers of a shortcut that the config leaves out."""
+    layers = projection(shape, output)
+    if layers is None:
         raise LayerError(f"no shortcut leads from {describe(shape)} to the {describe(output)} of the layers")
-    one: Pair = (1, 1)
-    conv = {"out": output[0], "kernel": one, "stride": tuple(strides), "padding": "valid"}
-    return ("conv", conv | {"dilation": one, "groups": 1, "bias": False}), norm
-
-
-def _stride(before: int, after: int) -> int | None:
-    """The smallest stride that takes a 1x1 window over `before` pixels to `after` positions."""
-    return next((stride for stride in range(1, before + 1) if (before - 1) // stride + 1 == after), None)
+    return layers

@@ -1,70 +1,171 @@
 """Batch normalization, ReLU and maximum pooling as one step of training, in less than half of their time.
 
-A normalization is a rising or, where its scale is negative, a falling line in every channel, and ReLU rises
-too: so the maximum can be taken first, which leaves the rest a quarter of the numbers. The statistics are
-still those of all of them. Of a convolution that reads images, torch gives the corners of the windows one
-by one in less time than the maps in one piece.
+In each channel a normalization is a line: rising, or falling where its scale is negative. ReLU never falls.
+So the maximum of each window can be taken first, and the other two work on a quarter of the numbers (for 2x2
+windows). The statistics are still those of all numbers.
+
+For the first convolution, computing each corner of the pooling windows as a strided convolution is faster
+than computing the full map and reading the corners from it.
+
+Which layers are fused is decided when a `Chain` is built, and `print(network)` shows it.
 """
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn.modules.module import _has_any_global_hook
 
 from cnn_cli.model.modules import MaxPool
 from cnn_cli.model.shapes import Pair
-from cnn_cli.model.windows import corners, images, tiled
+from cnn_cli.model.windows import corners, stack, tiled
 
-PIXELS = (0, 1, 2, 4, 5)
-"""All dimensions of corners [p, q, N, C, h, w] but the channels'."""
+ALL_BUT_CHANNELS = (0, 1, 2, 4, 5)
+"""All dimensions of corners [p, q, N, C, h, w] except the channels."""
 
-LARGE = 5
-"""The smallest side of a kernel that a convolution by corners pays for: it pads kernels with zeros, which is
-1.4 times the arithmetic for 5x5 and 2x2 windows, but 1.8 times for 3x3."""
+MIN_KERNEL = 5
+"""Smallest side of a kernel for which `conv_corners` is faster than the full convolution. It pads kernels
+with zeros: for 2x2 windows that is 1.4 times the arithmetic with a 5x5 kernel, but 1.8 times with 3x3."""
 
 
 class Chain(nn.Sequential):
-    """Modules one after the other, as in torch; normalization, ReLU and pooling at once where they can be."""
+    """Modules one after the other, as in `nn.Sequential`; some of them are fused in training.
+
+    `steps` is what a forward pass calls: layers of this chain, and fused steps that stand for several of
+    them. The steps are not registered as submodules, so parameters, state dict and children are those of the
+    layers.
+    """
+
+    def __init__(self, *modules: Any) -> None:
+        super().__init__(*modules)
+        self.layers = tuple(self)
+        self.steps = tuple(fuse(self.layers))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """What the first module takes to what the last one gives."""
-        modules, outputs, place = list(self), inputs, 0
-        while place < len(modules):
-            match modules[place : place + 4]:
-                case [nn.Conv2d() as conv, nn.BatchNorm2d() as norm, nn.ReLU(), MaxPool() as pool] if (
-                    _pools_first(norm, pool) and _reads_images(conv, outputs, pool.window)
-                ):
-                    outputs, place = norm_relu_pool(conv_corners(outputs, conv, pool.window), norm), place + 4
-                case [nn.BatchNorm2d() as norm, nn.ReLU(), MaxPool() as pool, *_] if _pools_first(
-                    norm, pool
-                ) and tiled(outputs, pool.window):
-                    outputs, place = norm_relu_pool(corners(outputs, pool.window), norm), place + 3
-                case [module, *_]:
-                    outputs, place = module(outputs), place + 1
+        """Return the output of the last module for the input of the first."""
+        if self.layers != tuple(self):  # a layer was replaced, added or removed since the chain was built
+            self.layers = tuple(self)
+            self.steps = tuple(fuse(self.layers))
+        outputs = inputs
+        for step in self.steps:
+            outputs = step(outputs)
         return outputs
 
+    def extra_repr(self) -> str:
+        """Return the fused layers by name, one line for each fused step."""
+        names = {module: name for name, module in self.named_children()}
+        fused = [step for step in self.steps if isinstance(step, FUSED)]
+        lines = (" + ".join(names.get(layer, "?") for layer in step.layers) for step in fused)
+        return "\n".join(f"fused in training: {line}" for line in lines)
 
-def _pools_first(norm: nn.BatchNorm2d, pool: MaxPool) -> bool:
-    """Whether `norm_relu_pool` computes what the three do: in training, over windows side by side."""
-    return norm.training and pool.side_by_side
+
+class FusedNormReluPool(nn.Module):
+    """Batch normalization, ReLU and maximum pooling in one step.
+
+    It computes them fused in training, where the windows tile the maps of a float32 tensor on a CPU and none
+    of the layers has a hook. Otherwise it calls the layers one after the other.
+
+    Args:
+        norm, relu, pool: the layers. They stay in a tuple, which `nn.Module` does not look into: they are
+            registered in their chain only.
+    """
+
+    def __init__(self, norm: nn.BatchNorm2d, relu: nn.ReLU, pool: MaxPool) -> None:
+        super().__init__()
+        self.layers = norm, relu, pool
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """[N, C, H, W] to the pooled maps [N, C, h, w]."""
+        norm, _, pool = self.layers
+        if not norm.training or has_hook(self.layers) or not tiled(inputs, pool.window):
+            return one_by_one(self.layers, inputs)
+        return norm_relu_pool(corners(inputs, pool.window), norm)
 
 
-def _reads_images(conv: nn.Conv2d, inputs: Tensor, window: Pair) -> bool:
-    """Whether `conv_corners` can take the place of the convolution, and is quicker: no gradient goes on."""
-    if isinstance(conv.padding, str) or min(conv.kernel_size) < LARGE or inputs.requires_grad:
+class FusedConvNormReluPool(nn.Module):
+    """A convolution, batch normalization, ReLU and maximum pooling in one step.
+
+    Where a gradient flows to the input of the convolution, `conv_corners` would be slower. There, and in
+    every case in which `FusedNormReluPool` does not fuse, the convolution is computed as a layer of its own.
+
+    Args:
+        conv, norm, relu, pool: the layers, in a tuple as in `FusedNormReluPool`.
+    """
+
+    def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d, relu: nn.ReLU, pool: MaxPool) -> None:
+        super().__init__()
+        self.layers = conv, norm, relu, pool
+        self.after_conv = FusedNormReluPool(norm, relu, pool)
+        self.lost = lost_pixels(conv)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """[N, C, H, W] to the pooled maps [N, out, h, w]."""
+        conv, norm, _, pool = self.layers
+        fits = not inputs.requires_grad and tiled(inputs, pool.window, self.lost)
+        if not norm.training or has_hook(self.layers) or not fits:
+            return self.after_conv(conv(inputs))  # type: ignore[no-any-return]
+        return norm_relu_pool(conv_corners(inputs, conv, pool.window), norm)
+
+
+FUSED = (FusedNormReluPool, FusedConvNormReluPool)
+
+
+def fuse(layers: Sequence[nn.Module]) -> Iterator[nn.Module]:
+    """Yield the steps that compute a chain: its layers, with fused steps where layers can be fused."""
+    place = 0
+    while place < len(layers):
+        step, length = _step(layers[place : place + 4])
+        yield step
+        place += length
+
+
+def _step(layers: Sequence[nn.Module]) -> tuple[nn.Module, int]:
+    """Return the step that the next four layers of a chain begin with, and the number of its layers."""
+    match layers:
+        case [nn.Conv2d() as conv, nn.BatchNorm2d() as norm, nn.ReLU() as relu, MaxPool() as pool] if (
+            pool.side_by_side and has_corners(conv)
+        ):
+            return FusedConvNormReluPool(conv, norm, relu, pool), 4
+        case [nn.BatchNorm2d() as norm, nn.ReLU() as relu, MaxPool() as pool, *_] if pool.side_by_side:
+            return FusedNormReluPool(norm, relu, pool), 3
+    return layers[0], 1
+
+
+def one_by_one(layers: Sequence[nn.Module], inputs: Tensor) -> Tensor:
+    """Call the layers one after the other."""
+    for layer in layers:
+        inputs = layer(inputs)
+    return inputs
+
+
+def has_hook(layers: Sequence[nn.Module]) -> bool:
+    """Return whether a hook waits for the input, the output or a gradient of one of the layers."""
+    return bool(_has_any_global_hook()) or any(  # type: ignore[no-untyped-call]
+        layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks or layer._backward_pre_hooks
+        for layer in layers
+    )
+
+
+def has_corners(conv: nn.Conv2d) -> bool:
+    """Return whether `conv_corners` computes this convolution, and is faster than the full map."""
+    if isinstance(conv.padding, str) or min(conv.kernel_size) < MIN_KERNEL:
         return False
-    simple = conv.stride == conv.dilation == (1, 1) and conv.groups == 1
-    sides = zip(conv.kernel_size, conv.padding, strict=True)
-    height, width = (kernel - 1 - 2 * border for kernel, border in sides)
-    return simple and tiled(inputs, window, (height, width))
+    return conv.stride == conv.dilation == (1, 1) and conv.groups == 1
+
+
+def lost_pixels(conv: nn.Conv2d) -> Pair:
+    """Return how many rows and columns fewer than its input the map of the convolution has."""
+    (height, width), (rows, columns) = conv.kernel_size, map(int, conv.padding)
+    return height - 1 - 2 * rows, width - 1 - 2 * columns
 
 
 def conv_corners(inputs: Tensor, conv: nn.Conv2d, window: Pair) -> Tensor:
-    """The convolution of [N, C, H, W] as the corners [p, q, N, out, h, w] of the windows.
+    """Return the convolution of [N, C, H, W] as the corners [p, q, N, out, h, w] of the windows.
 
-    Each corner is a convolution of its own, with the window as stride and the kernel moved by zeros.
+    Each corner is a convolution of its own: the window is its stride, and zeros shift its kernel.
     """
     rows, columns = window
     kernels = [
@@ -79,26 +180,26 @@ def conv_corners(inputs: Tensor, conv: nn.Conv2d, window: Pair) -> Tensor:
 
 
 def norm_relu_pool(places: Tensor, norm: nn.BatchNorm2d) -> Tensor:
-    """What `norm` in training, ReLU, and the maximum of each window would give, to rounding.
+    """Return, to rounding, the maximum of each window after `norm` in training and ReLU.
 
-    (Under a scale of exactly zero all numbers of a window are equal in the end, and which of them passes the
-    scale its gradient is a matter of taste: here it is the largest, in torch the first.)
+    With a scale of exactly zero all numbers of a window end up equal, and any of them may pass on the
+    gradient of the scale: here it is the largest, in torch the first.
 
     Args:
         places: the corners of the windows, float32 [p, q, N, C, h, w].
-        norm: its running statistics move as its own forward pass moves them.
+        norm: its running statistics are updated as by its own forward pass.
 
     Returns:
         [N, C, h, w].
     """
     outputs, mean, variance = _NormReluPool.apply(places, norm.weight, norm.bias, norm.eps)
-    _keep_statistics(norm, mean, variance, places.numel() // places.shape[3])
+    _update_statistics(norm, mean, variance, places.numel() // places.shape[3])
     return outputs  # type: ignore[no-any-return]
 
 
 @torch.no_grad()
-def _keep_statistics(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int) -> None:
-    """Move the running statistics; that of the variance is unbiased (Ioffe & Szegedy 2015, algorithm 2)."""
+def _update_statistics(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int) -> None:
+    """Update the running statistics; the running variance is unbiased (Ioffe & Szegedy 2015, algorithm 2)."""
     buffers, share = dict(norm.named_buffers()), norm.momentum or 0.0
     buffers["num_batches_tracked"].add_(1)
     buffers["running_mean"].lerp_(mean, share)
@@ -108,47 +209,50 @@ def _keep_statistics(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count
 class _NormReluPool(torch.autograd.Function):
     """Corners [p, q, N, C, h, w], scale and bias [C] to relu(max over the corners of their normalization).
 
-    With mean m and the scale's sign g, it works on c = g (x - m), which is largest where the normalized
-    numbers are, whatever the sign.
+    With the mean m and the sign g of the scale, it computes c = g (x - m). c is largest where the normalized
+    number is largest, whatever the sign.
     """
 
     @staticmethod
     def forward(ctx: Any, places: Tensor, scale: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, ...]:
-        """The pooled maps [N, C, h, w]; mean and biased variance [C]."""
+        """Return the pooled maps [N, C, h, w], the mean [C] and the biased variance [C]."""
         count = places.numel() // len(scale)
-        mean = places.sum(PIXELS) / count
+        mean = places.sum(ALL_BUT_CHANNELS) / count
         sign = torch.where(scale < 0, -1.0, 1.0)
-        centered = (places - _maps(mean)).mul_(_maps(sign))
-        variance = (centered * centered).sum(PIXELS) / count
+        centered = (places - _per_channel(mean)).mul_(_per_channel(sign))
+        variance = (centered * centered).sum(ALL_BUT_CHANNELS) / count
         rate = torch.rsqrt(variance + eps)
-        apart = images(centered)
-        peak = apart.amax(0)
-        outputs = (peak * _maps(sign * scale * rate)).add_(_maps(bias)).relu_()
-        ctx.save_for_backward(centered, apart, peak, outputs, scale, sign, rate)
+        stacked = stack(centered)
+        peak = stacked.amax(0)
+        outputs = (peak * _per_channel(sign * scale * rate)).add_(_per_channel(bias)).relu_()
+        ctx.save_for_backward(centered, stacked, peak, outputs, scale, sign, rate)
         ctx.mark_non_differentiable(mean, variance)
         return outputs, mean, variance
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-        """Ioffe & Szegedy 2015, section 3, where only the maxima that ReLU lets through have a gradient.
+        """Return the gradients of Ioffe & Szegedy 2015, section 3.
 
-        Of equal maxima the first takes it, as in torch.
+        Only the maxima that ReLU lets through have a gradient; of equal maxima the first takes it, as in
+        torch.
         """
-        centered, apart, peak, outputs, scale, sign, rate = ctx.saved_tensors
+        centered, stacked, peak, outputs, scale, sign, rate = ctx.saved_tensors
         gradient = torch.ops.aten.threshold_backward(gradient, outputs, 0)
         by_bias, by_peak = gradient.sum((0, 2, 3)), (gradient * peak).sum((0, 2, 3))
-        through = scale * rate / (centered.numel() // len(scale))
-        inputs = (centered * _maps(-through * by_peak * rate * rate)).sub_(_maps(through * by_bias))
-        gradient.mul_(_maps(scale * rate))
+        factor = scale * rate / (centered.numel() // len(scale))
+        inputs = (centered * _per_channel(-factor * by_peak * rate * rate)).sub_(
+            _per_channel(factor * by_bias)
+        )
+        gradient.mul_(_per_channel(scale * rate))
         share = torch.empty_like(gradient)
-        for numbers, place in zip(apart, (place for row in inputs for place in row), strict=True):
+        for numbers, corner in zip(stacked, (corner for row in inputs for corner in row), strict=True):
             torch.eq(numbers, peak, out=share).mul_(gradient)
-            place.add_(share)
-            gradient.sub_(share)  # what is taken is gone: an equal maximum after this one finds nothing
+            corner.add_(share)
+            gradient.sub_(share)  # nothing is left for an equal maximum in a later corner
         return inputs, sign * by_peak * rate, by_bias, None
 
 
-def _maps(numbers: Tensor) -> Tensor:
-    """A number for each channel [C], for arithmetic with maps [..., C, h, w]."""
+def _per_channel(numbers: Tensor) -> Tensor:
+    """Return a number for each channel [C], shaped for arithmetic with maps [..., C, h, w]."""
     return numbers[:, None, None]

@@ -1,7 +1,7 @@
-"""What each layer of the YAML computes: one function a layer, from its parameters to a torch module.
+"""One function for each layer of the YAML: from its parameters to a torch module.
 
-A function takes the shape of one input without the batch, `(C, H, W)` for images or `(units,)` for vectors,
-and plain values. It raises LayerError where the layer does not fit that shape. What the parameters mean is
+A function takes the shape of one input without the batch dimension, `(C, H, W)` for images or `(units,)` for
+vectors, and plain values. It raises LayerError if the layer does not fit that shape. The parameters are
 documented in `cnn_cli.config.layers`.
 """
 
@@ -24,7 +24,7 @@ def conv(
     groups: int,
     bias: bool,
 ) -> nn.Module:
-    """Cross-correlation of (C, H, W) with `out` kernels, as torch and the papers compute it."""
+    """Return the cross-correlation of (C, H, W) with `out` kernels, as torch and the papers compute it."""
     channels, height, width = image_of(shape)
     if channels % groups or out % groups:
         raise LayerError(
@@ -40,7 +40,7 @@ def conv(
 def pool(
     shape: Shape, *, window: Pair, kind: str, stride: Pair | None, padding: Pair, ceil: bool
 ) -> nn.Module:
-    """Maximum or average of every window of (C, H, W)."""
+    """Return the maximum or average of every window of (C, H, W)."""
     _, height, width = image_of(shape)
     if any(2 * border > side for border, side in zip(padding, window, strict=True)):
         raise LayerError(f"padding {describe(padding)} is more than half of the {describe(window)} window")
@@ -51,31 +51,31 @@ def pool(
 
 
 def global_pool(shape: Shape, *, kind: str, size: Pair) -> nn.Module:
-    """Maximum or average of as many windows of (C, H, W) as `size` says, as large as that takes."""
+    """Return the maximum or average of `size` windows that cover (C, H, W)."""
     image_of(shape)
     return nn.AdaptiveMaxPool2d(size) if kind == "max" else nn.AdaptiveAvgPool2d(size)
 
 
 def affine(shape: Shape) -> nn.Module:
-    """A trainable coefficient and bias for every channel of (C, H, W)."""
+    """Return a trainable coefficient and bias for every channel of (C, H, W)."""
     return ChannelAffine(image_of(shape)[0])
 
 
 def linear(shape: Shape, *, out: int, bias: bool) -> nn.Module:
-    """Weighted sums of a vector."""
+    """Return weighted sums of a vector."""
     if len(shape) != 1:
         raise LayerError(f"needs a vector, but its input is {describe(shape)}: put `flatten` before it")
     return nn.Linear(shape[0], out, bias=bias)
 
 
 def flatten(shape: Shape) -> nn.Module:
-    """(C, H, W) to (C*H*W,), channel by channel, row by row."""
+    """Return (C, H, W) as (C*H*W,), channel by channel, row by row."""
     image_of(shape)
     return nn.Flatten()
 
 
 def norm(shape: Shape, *, kind: str, groups: int, eps: float) -> nn.Module:
-    """Normalization over the batch, or over all or a group of the channels of one image or vector."""
+    """Return the normalization over the batch, or over all or a group of the channels of one example."""
     channels = shape[0]
     if kind == "batch":
         return nn.BatchNorm2d(channels, eps) if len(shape) == 3 else nn.BatchNorm1d(channels, eps)
@@ -86,48 +86,48 @@ def norm(shape: Shape, *, kind: str, groups: int, eps: float) -> nn.Module:
 
 
 def lrn(shape: Shape, *, size: int, alpha: float, beta: float, k: float) -> nn.Module:
-    """Local response normalization of (C, H, W) over neighboring channels."""
+    """Return local response normalization of (C, H, W) over neighboring channels."""
     image_of(shape)
     return LocalResponseNorm(size, alpha, beta, k)
 
 
 def dropout(shape: Shape, *, p: float) -> nn.Module:
-    """Zero single numbers with probability p in training; the identity in evaluation."""
+    """Return dropout: zeros single numbers with probability p in training; the identity in evaluation."""
     return Dropout(p)
 
 
 def relu(shape: Shape) -> nn.Module:
-    """max(0, x)."""
+    """Return max(0, x)."""
     return nn.ReLU()
 
 
 def leaky_relu(shape: Shape, *, slope: float) -> nn.Module:
-    """max(0, x) + slope min(0, x)."""
+    """Return max(0, x) + slope min(0, x)."""
     return nn.LeakyReLU(slope)
 
 
 def gelu(shape: Shape) -> nn.Module:
-    """x Phi(x), exactly."""
+    """Return x Phi(x), exact (no approximation of Phi)."""
     return nn.GELU()
 
 
 def silu(shape: Shape) -> nn.Module:
-    """x sigmoid(x)."""
+    """Return x sigmoid(x)."""
     return nn.SiLU()
 
 
 def tanh(shape: Shape) -> nn.Module:
-    """The hyperbolic tangent."""
+    """Return the hyperbolic tangent."""
     return nn.Tanh()
 
 
 def scaled_tanh(shape: Shape) -> nn.Module:
-    """1.7159 tanh(2x/3)."""
+    """Return 1.7159 tanh(2x/3)."""
     return ScaledTanh()
 
 
 def sigmoid(shape: Shape) -> nn.Module:
-    """1 / (1 + exp(-x))."""
+    """Return 1 / (1 + exp(-x))."""
     return nn.Sigmoid()
 
 
@@ -138,4 +138,4 @@ LAYERS: dict[str, Callable[..., nn.Module]] = {
         *(relu, leaky_relu, gelu, silu, tanh, scaled_tanh, sigmoid),
     )
 }
-"""The function behind each name of the YAML that computes; `combinators` has those that hold layers."""
+"""The function for each layer name of the YAML; `combinators` has those of layers that contain layers."""

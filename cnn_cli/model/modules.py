@@ -1,4 +1,4 @@
-"""The modules that torch lacks: what some layers of the YAML become."""
+"""The modules that torch does not have, for some layers of the YAML."""
 
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -8,13 +8,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cnn_cli.model.shapes import Pair
-from cnn_cli.model.windows import corners, images, tiled
+from cnn_cli.model.windows import corners, stack, tiled
 
 Modules = OrderedDict[str, nn.Module]
 """A chain of modules by name."""
 
 NORMALIZATION = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm)
-"""Modules that normalize: their parameters are counted apart and never decay."""
+"""Modules that normalize. Their parameters are counted separately and have no weight decay."""
 
 
 class ScaledTanh(nn.Module):
@@ -26,7 +26,7 @@ class ScaledTanh(nn.Module):
 
 
 class ChannelAffine(nn.Module):
-    """coefficient * x + bias, one pair of numbers a channel (LeCun et al. 1998, section II.B)."""
+    """coefficient * x + bias, one pair of numbers for each channel (LeCun et al. 1998, section II.B)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class ChannelAffine(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Start as the identity."""
+        """Set the parameters to the identity."""
         nn.init.ones_(self.coefficient)
         nn.init.zeros_(self.bias)
 
@@ -47,9 +47,9 @@ class ChannelAffine(nn.Module):
 class LocalResponseNorm(nn.Module):
     """x / (k + alpha * mean of x^2 over `size` neighboring channels)^beta.
 
-    Krizhevsky et al. 2012, section 3.3. Channels over the edge count as zeros; of an even `size` the larger
-    half lies below the channel, as in torch. The means are a 1x1 convolution with a band matrix, in a third
-    of the time of torch's pooling over channels.
+    Krizhevsky et al. 2012, section 3.3. Channels beyond the first and the last count as zeros. With an even
+    `size` the window has one channel more below than above, as in torch. The mean is computed as a 1x1
+    convolution with a band matrix, which takes a third of the time of torch's pooling over channels.
     """
 
     def __init__(self, size: int, alpha: float, beta: float, k: float) -> None:
@@ -66,9 +66,9 @@ class LocalResponseNorm(nn.Module):
 
 
 class Dropout(nn.Dropout):
-    """Dropout (Srivastava et al. 2014) as in torch; on a processor in a quarter of the time.
+    """Dropout (Srivastava et al. 2014) as in torch, in a quarter of the time on a CPU.
 
-    There torch makes a number of 53 bits for each; 16 are enough to meet a probability to 1/65536.
+    There torch draws 53 random bits for each number; 16 bits give the probability to 1/65536.
     """
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -84,24 +84,24 @@ class Dropout(nn.Dropout):
 
 
 class MaxPool(nn.MaxPool2d):
-    """The maximum of every window, as in torch; quicker on a processor where no gradient is asked for."""
+    """The maximum of every window, as in torch; faster on a CPU where no gradient is needed."""
 
     def __init__(self, window: Pair, stride: Pair | None, padding: Pair, ceil_mode: bool) -> None:
         super().__init__(window, stride, padding, ceil_mode=ceil_mode)
         self.window = window
         self.side_by_side = stride in (None, window) and padding == (0, 0)
-        """Whether the windows touch each other, and no border."""
+        """Whether the windows lie side by side: no overlap, no gap, no padding."""
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """[N, C, H, W] to one number a window."""
+        """[N, C, H, W] to one number for each window."""
         if inputs.requires_grad or not self.side_by_side or not tiled(inputs, self.window):
             outputs: Tensor = super().forward(inputs)
             return outputs
-        return images(corners(inputs, self.window)).amax(0)
+        return stack(corners(inputs, self.window)).amax(0)
 
 
 class Residual(nn.Sequential):
-    """The sum of a chain and of a shortcut around it (He et al. 2015, eq. 1 and 2)."""
+    """The sum of a chain's output and a shortcut around it (He et al. 2015, eq. 1 and 2)."""
 
     def __init__(self, layers: Modules, shortcut: nn.Sequential) -> None:
         super().__init__(layers)
@@ -128,7 +128,7 @@ class Parallel(nn.Sequential):
 class Auxiliary(nn.Sequential):
     """The identity, with a classifier beside the chain in training (Szegedy et al. 2014, section 5).
 
-    The logits wait in `logits` until the loss takes them: a chain passes on one tensor alone.
+    A chain passes on a single tensor, so the logits stay in `logits` until the loss takes them.
     """
 
     def __init__(self, layers: Modules, weight: float) -> None:
@@ -137,15 +137,15 @@ class Auxiliary(nn.Sequential):
         self.logits: Tensor | None = None
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Any shape to itself."""
+        """Any shape to the same values."""
         self.logits = super().forward(inputs) if self.training else None  # type: ignore[no-untyped-call]
         return inputs
 
 
 def take_auxiliary_logits(network: nn.Module) -> Iterator[tuple[float, Tensor]]:
-    """Weight and logits [N, classes] of every auxiliary classifier in the last forward pass of training.
+    """Yield weight and logits [N, classes] of every auxiliary classifier in the last training pass.
 
-    They are taken, so that the pass's memory is free once its gradients are done.
+    The logits are removed from their modules, so that their memory is freed after the backward pass.
     """
     for module in network.modules():
         if isinstance(module, Auxiliary) and module.logits is not None:

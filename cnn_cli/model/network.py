@@ -1,4 +1,4 @@
-"""From a config or a checkpoint to a torch network. What is below takes plain values."""
+"""From a config or a checkpoint to a torch network. The other modules of this folder take plain values."""
 
 import torch
 from torch import nn
@@ -48,5 +48,5 @@ def load_network(checkpoint: Checkpoint) -> nn.Sequential:
 
 
 def memory_format(channels_last: bool) -> torch.memory_format:
-    """Return how the maps of convolutions lie in memory."""
+    """Return the memory layout of images and feature maps."""
     return torch.channels_last if channels_last else torch.contiguous_format

@@ -1,15 +1,15 @@
-"""Shapes of one input without the batch, and what may be wrong with one."""
+"""Shapes of one input without the batch dimension, and checks of them."""
 
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
 
 
 class LayerError(ValueError):
-    """The layer does not fit its input: one line that names the shapes.
+    """A layer does not fit its input; the message is one line that names the shapes.
 
     Args:
-        problem: the line.
-        inside: the parameter at fault, as keys and indices below the layer.
+        problem: the message.
+        inside: the parameter that is wrong, as keys and indices below the layer.
     """
 
     def __init__(self, problem: str, *inside: str | int) -> None:
@@ -18,12 +18,16 @@ class LayerError(ValueError):
 
 
 def describe(shape: Shape) -> str:
-    """A shape as people write it: `16x5x5`, or `84` for a vector."""
+    """Return a shape as text: `16x5x5`, or `84` for a vector."""
     return "x".join(map(str, shape))
 
 
 def image_of(shape: Shape) -> tuple[int, int, int]:
-    """The shape as channels, height and width; a vector is refused."""
+    """Return the shape as channels, height and width.
+
+    Raises:
+        LayerError: the shape is a vector's.
+    """
     if len(shape) != 3:
         raise LayerError(f"needs an image but its input is a vector of {shape[0]}")
     channels, height, width = shape
@@ -31,7 +35,10 @@ def image_of(shape: Shape) -> tuple[int, int, int]:
 
 
 def zero_border(window: Pair, stride: Pair, padding: str | Pair) -> str | Pair:
-    """What torch takes as padding. Its own `same` knows stride 1 alone; half an odd window is the same."""
+    """Return the padding that torch takes.
+
+    torch's own `same` works only with stride 1. For an odd window, half of the window is the same padding.
+    """
     if padding == "valid":
         return 0, 0
     if padding != "same":
@@ -46,7 +53,17 @@ def zero_border(window: Pair, stride: Pair, padding: str | Pair) -> str | Pair:
 
 
 def check_window(window: Pair, padding: Pair, size: Pair, shape: Shape) -> None:
-    """Refuse a window that is larger than the image of `shape`, its `size` and its border together."""
+    """Check that a window is not larger than the padded image.
+
+    Args:
+        window: its height and width.
+        padding: zeros on each side.
+        size: height and width of the image.
+        shape: the shape of the input, for the message.
+
+    Raises:
+        LayerError: it is larger.
+    """
     padded = (size[0] + 2 * padding[0], size[1] + 2 * padding[1])
     if window[0] > padded[0] or window[1] > padded[1]:
         border = f" with padding {describe(padding)}" if padding != (0, 0) else ""

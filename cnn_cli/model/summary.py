@@ -1,4 +1,4 @@
-"""What a network is made of: shapes, parameters, multiply-adds and receptive fields, read off the network."""
+"""The summary of a network: shapes, parameters, multiply-adds and receptive fields of its layers."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -21,24 +21,24 @@ class LayerSummary:
     kernel: tuple[int, int] | None
     stride: tuple[int, int] | None
     padding: tuple[int, int] | None
-    """Zeros a side."""
+    """Zeros on each side."""
     parameters: int
     multiply_adds: int
-    """Multiplications followed by an addition, for one image; auxiliary classifiers take no part."""
+    """Multiplications followed by an addition, for one image, without auxiliary classifiers."""
     receptive_field: tuple[int, int] | None
-    """Height and width, in input pixels, of what one output number can depend on; None: the whole image."""
+    """Height and width, in input pixels, of the region that one output number depends on; None: the image."""
     layers: tuple["LayerSummary", ...] = ()
-    """The layers inside; this layer's figures include theirs."""
+    """The layers inside; the figures of this layer include theirs."""
 
 
 @dataclass(frozen=True)
 class NetworkSummary:
-    """A network's layers and totals."""
+    """The layers and the totals of a network."""
 
     input_shape: Shape
     layers: tuple[LayerSummary, ...]
     parameters: int
-    normalisation_parameters: int
+    normalization_parameters: int
     """The part of `parameters` that belongs to normalization layers."""
     auxiliary_parameters: int
     """The part of `parameters` that belongs to auxiliary classifiers, which only training uses."""
@@ -47,6 +47,8 @@ class NetworkSummary:
 
 @dataclass(frozen=True)
 class _Window:
+    """The window that a convolution or a pooling moves over its input."""
+
     kernel: tuple[int, int]
     stride: tuple[int, int]
     padding: tuple[int, int]
@@ -55,15 +57,15 @@ class _Window:
 
 @dataclass(frozen=True)
 class _Field:
-    """A receptive field, and the distance in input pixels between the fields of neighboring outputs."""
+    """A receptive field, and the distance in input pixels between those of neighboring outputs."""
 
     size: tuple[int, int] = (1, 1)
     jump: tuple[int, int] = (1, 1)
-    whole: bool = False
-    """After a fully connected layer every number depends on the whole image."""
+    whole_image: bool = False
+    """Whether every number depends on the whole image, as after a fully connected layer."""
 
     def through(self, window: _Window) -> "_Field":
-        """The field after one more window (Araujo et al. 2019, eq. 2): it grows by (kernel - 1) jumps."""
+        """Return the field after one more window, (kernel - 1) jumps larger (Araujo et al. 2019, eq. 2)."""
         size = (
             self.size[0] + (window.kernel[0] - 1) * window.dilation[0] * self.jump[0],
             self.size[1] + (window.kernel[1] - 1) * window.dilation[1] * self.jump[1],
@@ -74,20 +76,20 @@ class _Field:
 
 @dataclass(frozen=True)
 class _State:
-    """What the walk knows at a place of the network."""
+    """Shape and receptive field at one place of the network."""
 
     shape: Shape
     field: _Field
 
 
 def summarize(network: nn.Sequential, input_shape: Shape) -> NetworkSummary:
-    """Walk through the network with one image of `input_shape` (C, H, W); nothing is computed."""
+    """Return the summary of a network for one image of `input_shape` (C, H, W)."""
     rows, _ = _walk(network.named_children(), _State(input_shape, _Field()), input_shape)
     return NetworkSummary(
         input_shape=input_shape,
         layers=rows,
         parameters=count_parameters(network),
-        normalisation_parameters=_count_of(network, NORMALIZATION),
+        normalization_parameters=_count_of(network, NORMALIZATION),
         auxiliary_parameters=_count_of(network, (Auxiliary,)),
         multiply_adds=sum(row.multiply_adds for row in rows),
     )
@@ -96,7 +98,7 @@ def summarize(network: nn.Sequential, input_shape: Shape) -> NetworkSummary:
 def _walk(
     chain: Iterable[tuple[str, nn.Module]], state: _State, image: Shape
 ) -> tuple[tuple[LayerSummary, ...], _State]:
-    """The rows of a chain, and the state after it."""
+    """Return the rows of a chain, and the state after it."""
     rows = []
     for name, module in chain:
         row, state = _describe(name, module, state, image)
@@ -105,12 +107,12 @@ def _walk(
 
 
 def _describe(name: str, module: nn.Module, state: _State, image: Shape) -> tuple[LayerSummary, _State]:
-    """The row of one layer, with those inside, and the state after it."""
-    inside, after = _inside(module, state, image)
+    """Return the row of one layer with those inside it, and the state after it."""
+    inner_rows, after = _walk_inside(module, state, image)
     if after is None:
-        after = _after(module, state)
+        after = _state_after(module, state)
     window = _window(module, state.shape)
-    multiply_adds = _multiply_adds(module, after.shape) + sum(row.multiply_adds for row in inside)
+    multiply_adds = _multiply_adds(module, after.shape) + sum(row.multiply_adds for row in inner_rows)
     row = LayerSummary(
         name=name,
         output_shape=after.shape,
@@ -119,28 +121,30 @@ def _describe(name: str, module: nn.Module, state: _State, image: Shape) -> tupl
         padding=window.padding if window else None,
         parameters=count_parameters(module),
         multiply_adds=0 if isinstance(module, Auxiliary) else multiply_adds,
-        receptive_field=None if after.field.whole else _clip(after.field.size, image),
-        layers=inside,
+        receptive_field=None if after.field.whole_image else _clip(after.field.size, image),
+        layers=inner_rows,
     )
     return row, after
 
 
-def _inside(module: nn.Module, state: _State, image: Shape) -> tuple[tuple[LayerSummary, ...], _State | None]:
-    """The rows of the layers in a combinator, and the state after it; no rows and None for other layers."""
+def _walk_inside(
+    module: nn.Module, state: _State, image: Shape
+) -> tuple[tuple[LayerSummary, ...], _State | None]:
+    """Return the rows of the layers in a combinator and the state after it; for other layers () and None."""
     children = list(module.named_children())
     match module:
         case Residual():
             *chain, (_, shortcut) = children
             rows, after = _walk(chain, state, image)
-            beside, way = _walk(shortcut.named_children(), state, image)
-            if beside:
+            shortcut_rows, shortcut_end = _walk(shortcut.named_children(), state, image)
+            if shortcut_rows:
                 row, _ = _describe("shortcut", shortcut, state, image)
                 rows = (*rows, row)
-            return rows, _joined(after.shape, (after, way))
+            return rows, _merge(after.shape, (after, shortcut_end))
         case Parallel():
             rows = tuple(_describe(name, branch, state, image)[0] for name, branch in children)
             ends = [_walk(branch.named_children(), state, image)[1] for _, branch in children]
-            return rows, _joined(measure(module, state.shape), ends)
+            return rows, _merge(measure(module, state.shape), ends)
         case Auxiliary():
             return _walk(children, state, image)[0], state
         case nn.Sequential():
@@ -148,34 +152,34 @@ def _inside(module: nn.Module, state: _State, image: Shape) -> tuple[tuple[Layer
     return (), None
 
 
-def _joined(shape: Shape, states: Iterable[_State]) -> _State:
-    """The state where branches meet: the largest field of them counts."""
+def _merge(shape: Shape, states: Iterable[_State]) -> _State:
+    """Return the state where branches meet: that of the largest field."""
     fields = [state.field for state in states]
     size = (max(field.size[0] for field in fields), max(field.size[1] for field in fields))
     jump = (max(field.jump[0] for field in fields), max(field.jump[1] for field in fields))
-    return _State(shape, _Field(size, jump, any(field.whole for field in fields)))
+    return _State(shape, _Field(size, jump, any(field.whole_image for field in fields)))
 
 
-def _after(module: nn.Module, state: _State) -> _State:
+def _state_after(module: nn.Module, state: _State) -> _State:
     window = _window(module, state.shape)
     field = state.field.through(window) if window else state.field
-    whole = field.whole or isinstance(module, nn.Linear)
-    return _State(measure(module, state.shape), replace(field, whole=whole))
+    whole_image = field.whole_image or isinstance(module, nn.Linear)
+    return _State(measure(module, state.shape), replace(field, whole_image=whole_image))
 
 
 def count_parameters(module: nn.Module) -> int:
-    """Trainable numbers."""
+    """Return the number of trainable parameters."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
 def _count_of(network: nn.Module, kinds: tuple[type[nn.Module], ...]) -> int:
-    """Trainable numbers in the modules of these kinds."""
+    """Return the number of trainable parameters in the modules of these types."""
     return sum(count_parameters(module) for module in network.modules() if isinstance(module, kinds))
 
 
 def _window(module: nn.Module, shape: Shape) -> _Window | None:
     match module:
-        case nn.Conv2d(padding=str()):  # torch's own `same` for an even kernel: one zero more on one side
+        case nn.Conv2d(padding=str()):  # torch's `same` for an even kernel adds one more zero on one side
             kernel, dilation = _pair(module.kernel_size), _pair(module.dilation)
             zeros = (dilation[0] * (kernel[0] - 1) + 1) // 2, (dilation[1] * (kernel[1] - 1) + 1) // 2
             return _Window(kernel, _pair(module.stride), zeros, dilation)
@@ -192,7 +196,7 @@ def _window(module: nn.Module, shape: Shape) -> _Window | None:
 
 
 def _adaptive(before: int, after: int) -> tuple[int, int]:
-    """Largest window and distance of an adaptive pooling: window i is floor(i b/a) to ceil((i+1) b/a)."""
+    """Return the largest window and the stride; adaptive window i is floor(i b/a) to ceil((i+1) b/a)."""
     windows = (-(-(index + 1) * before // after) - index * before // after for index in range(after))
     return max(windows), max(1, before // after)
 
@@ -212,7 +216,7 @@ def _multiply_adds(module: nn.Module, output_shape: Shape) -> int:
 
 
 def _clip(size: tuple[int, int], input_shape: Shape) -> tuple[int, int]:
-    """A field that reaches over the edge sees no more than the image."""
+    """Return a field cut to the size of the image."""
     return min(size[0], input_shape[1]), min(size[1], input_shape[2])
 
 

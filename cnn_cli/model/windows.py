@@ -1,6 +1,6 @@
-"""Windows side by side, as whole images: the first corner of all windows, the second of all, and so on.
+"""Pooling windows that lie side by side, as whole maps: first one corner of all windows, then the next.
 
-torch compares whole images in a fifteenth of the time that its own pooling takes on a processor.
+On a CPU, torch compares whole maps in a fifteenth of the time that its own pooling takes.
 """
 
 import torch
@@ -9,27 +9,27 @@ from torch import Tensor
 from cnn_cli.model.shapes import Pair
 
 
-def tiled(inputs: Tensor, window: Pair, shrinks: Pair = (0, 0)) -> bool:
-    """Whether working on `corners` is quick, and windows of that size cover the images without a rest.
+def tiled(inputs: Tensor, window: Pair, lost: Pair = (0, 0)) -> bool:
+    """Return whether windows of that size tile the maps exactly, and working on `corners` is fast.
 
     Args:
         inputs: [N, C, H, W].
         window: its height and width.
-        shrinks: how many rows and columns the images lose before they are covered.
+        lost: how many rows and columns the maps lose before the windows are laid on them.
     """
-    height, width = (side - less for side, less in zip(inputs.shape[2:], shrinks, strict=True))
-    whole = height % window[0] == 0 and width % window[1] == 0
-    on_processor = inputs.device.type == "cpu" and inputs.dtype == torch.float32
-    return whole and on_processor and inputs.is_contiguous() and not torch.is_autocast_enabled("cpu")
+    height, width = (side - less for side, less in zip(inputs.shape[2:], lost, strict=True))
+    exact = height % window[0] == 0 and width % window[1] == 0
+    on_cpu = inputs.device.type == "cpu" and inputs.dtype == torch.float32
+    return exact and on_cpu and inputs.is_contiguous() and not torch.is_autocast_enabled("cpu")
 
 
 def corners(inputs: Tensor, window: Pair) -> Tensor:
-    """A view of [N, C, H, W] as [p, q, N, C, H/p, W/q]: the numbers at each place of the (p, q) windows."""
+    """Return [N, C, H, W] as a view [p, q, N, C, H/p, W/q]: the numbers at each place of the windows."""
     (rows, columns), (count, channels, height, width) = window, inputs.shape
     split = inputs.view(count, channels, height // rows, rows, width // columns, columns)
     return split.permute(3, 5, 0, 1, 2, 4)
 
 
-def images(places: Tensor) -> Tensor:
-    """Corners [p, q, N, C, h, w], copied side by side: [p q, N, C, h, w], row by row of the window."""
+def stack(places: Tensor) -> Tensor:
+    """Return a copy of corners [p, q, N, C, h, w] as [p q, N, C, h, w], row by row of the window."""
     return places.contiguous().flatten(0, 1)

@@ -1,1 +1,1 @@
-"""Training, evaluation and checkpoints. Knows nothing of the terminal."""
+"""Training, evaluation and benchmarks of networks. Nothing here writes to the terminal."""

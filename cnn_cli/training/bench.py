@@ -1,4 +1,4 @@
-"""A benchmark: one config trained with several seeds. Stopped at any moment, it goes on where it was."""
+"""A benchmark: one config trained with several seeds. After a stop it continues where it was."""
 
 import shlex
 import time
@@ -19,21 +19,23 @@ from cnn_cli.training import machine, results
 from cnn_cli.training.device import Compute
 from cnn_cli.training.records import EpochRecord, StepRecord
 from cnn_cli.training.results import SeedResult, Unfinished
-from cnn_cli.training.run import Run, read_state
+from cnn_cli.training.run import Run
+from cnn_cli.training.state import read_state
 
 Listener = Callable[[int, StepRecord | EpochRecord], None]
-"""Hears every record of every run, with the run's seed."""
+"""Called with the seed and every record of a run."""
 
 
 @dataclass(frozen=True)
 class _Clock:
-    """Time since it was made, on top of what was spent before."""
+    """A clock that adds the time since it started to the time of earlier starts."""
 
     before: Unfinished
     wall: float
     cpu: float
 
-    def spent(self) -> Unfinished:
+    def unfinished(self) -> Unfinished:
+        """Return the unfinished run with the time that it has taken so far."""
         return replace(
             self.before,
             seconds=self.before.seconds + time.perf_counter() - self.wall,
@@ -49,51 +51,50 @@ class Bench:
         source: the data.
         compute: device and number format.
         path: the results file; the runs go into the folder of the same name without `.json`.
-        command: what repeats it all.
+        command: the command that repeats the benchmark.
 
     Raises:
-        ConfigError: the results file holds results of another setting.
+        ConfigError: the results file has results of another setting.
         DataError: the results file cannot be read.
     """
 
     def __init__(self, config: Config, source: Source, compute: Compute, path: Path, command: str) -> None:
         if path.suffix != ".json":
-            raise ConfigError(
-                f"{path}: results are written as JSON", hint=f"--out {shlex.quote(str(path.with_suffix('.json')))}"
-            )
+            json_path = shlex.quote(str(path.with_suffix(".json")))
+            raise ConfigError(f"{path}: results are written as JSON", hint=f"--out {json_path}")
         self.config, self.source, self.compute, self.path = config, source, compute, path
         self.setting, self.command = setting(config, source, compute), command
-        self.results = results.continued(path, self.setting, command)
+        self.results = results.read_or_create(path, self.setting, command)
 
     def run(self, seeds: int, listen: Listener, stop: Callable[[], ExitCode | None]) -> Iterator[SeedResult]:
-        """Train with the seeds 1 to `seeds` that the results file lacks; each is in the file when it comes.
+        """Train with those of the seeds 1 to `seeds` that are missing; yield each result once it is saved.
 
         Args:
-            seeds: how many.
+            seeds: number of seeds.
             listen: called with every record.
-            stop: asked after every step; an exit code ends the benchmark there, with everything saved.
+            stop: called after every step; if it returns an exit code, everything is saved and the run stops.
 
         Raises:
-            StoppedError: as asked for.
-            ConfigError: another process is at the same benchmark.
+            StoppedError: `stop` returned an exit code.
+            ConfigError: another process runs the same benchmark.
             CnnError: a run failed.
         """
-        with self._alone():
-            self.results = results.continued(self.path, self.setting, self.command)
-            there = {run.seed for run in self.results.runs}
+        with self._lock():
+            self.results = results.read_or_create(self.path, self.setting, self.command)
+            finished = {run.seed for run in self.results.runs}
             for seed in range(1, seeds + 1):
-                if seed not in there:
+                if seed not in finished:
                     yield self._measure(seed, listen, stop)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep other processes from the file and its runs. The lock of one that dies is gone with it."""
+    def _lock(self) -> Iterator[None]:
+        """Keep other processes from the file and its runs. The lock of a process that dies is released."""
         runs = self.path.with_suffix("")
         try:
             runs.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(
-                f"{runs}: cannot be made the folder of the runs: {error.strerror or error}",
+                f"{runs}: cannot create the folder of the runs: {error.strerror or error}",
                 hint="choose another file with --out",
             ) from None
         try:
@@ -101,42 +102,43 @@ class Bench:
                 yield
         except Timeout:
             raise ConfigError(
-                f"{self.path}: another cnn bench is at work on it",
-                hint="wait for its end, or choose another file with --out",
+                f"{self.path}: another cnn bench is writing it",
+                hint="wait until it ends, or choose another file with --out",
             ) from None
 
     def _measure(self, seed: int, listen: Listener, stop: Callable[[], ExitCode | None]) -> SeedResult:
+        """Train with one seed and add its result to the file."""
         folder = self._folder(seed)
 
         def note(record: StepRecord | EpochRecord) -> None:
             if isinstance(record, EpochRecord):
-                self._write(unfinished=clock.spent())
+                self._write(unfinished=clock.unfinished())
             listen(seed, record)
 
         with self._clock(seed) as clock:
-            if not folder.finished:  # a run that was is one of a process killed before it could say so
-                with self._stopping():
-                    self._preprocessed(folder, seed).execute(folder, note, stop)
-        found = seed_result(folder.read_metrics(), clock.spent())
-        self.results = self.results.finished(found)
+            if not folder.finished:  # it is if a process was killed before it saved the result of the run
+                with self._bench_hint():
+                    self._run_of(folder, seed).execute(folder, note, stop)
+        result = seed_result(folder.read_metrics(), clock.unfinished())
+        self.results = self.results.with_run(result)
         self._write()
-        return found
+        return result
 
     def _folder(self, seed: int) -> RunFolder:
-        """The run's folder: its own from an earlier start, or a new one."""
+        """Return the folder of the run: the one of an earlier start, or a new one."""
         path = self.path.with_suffix("") / f"seed-{seed}"
-        begun = self.results.unfinished
-        is_ours = begun is not None and begun.seed == seed
-        if not is_ours and path.is_dir() and any(path.iterdir()):
+        unfinished = self.results.unfinished
+        has_started = unfinished is not None and unfinished.seed == seed
+        if not has_started and path.is_dir() and any(path.iterdir()):
             raise ConfigError(
-                f"{path}: holds a run that {self.path} does not know of",
+                f"{path}: contains a run that is not in {self.path}",
                 hint="remove the folder, or choose another file with --out",
             )
         return RunFolder(path)
 
     @contextmanager
     def _clock(self, seed: int) -> Iterator[_Clock]:
-        """Count the time, and leave it in the file however it ends."""
+        """Measure the time of a run, and write it to the file even after an error."""
         before = self.results.unfinished
         before = before if before and before.seed == seed else Unfinished(seed)
         self._write(unfinished=before)
@@ -144,31 +146,30 @@ class Bench:
         try:
             yield clock
         finally:
-            self._write(unfinished=clock.spent())
+            self._write(unfinished=clock.unfinished())
 
     @contextmanager
-    def _stopping(self) -> Iterator[None]:
+    def _bench_hint(self) -> Iterator[None]:
+        """Replace the hint of a stopped run, which is not resumed with `cnn train`."""
         try:
             yield
         except StoppedError as stopped:
             raise StoppedError(
                 stopped.message,
-                hint="go on with the same command: what is there is not done again",
+                hint="go on with the same command: what is finished is not repeated",
                 code=stopped.code,
             ) from None
 
-    def _preprocessed(self, folder: RunFolder, seed: int) -> Run:
-        """The run, at its beginning or where it was stopped."""
+    def _run_of(self, folder: RunFolder, seed: int) -> Run:
+        """Return the run of a seed, restored if it was stopped after its first epoch."""
         config = self.config.model_copy(update={"seed": seed})
         run = Run(config, self.source, self.compute)
-        if (
-            not folder.state.is_file()
-        ):  # stopped before its first epoch: a run writes nothing else before that
-            return run
-        state = read_state(folder)
-        if _deciding(state.config) != _deciding(config):
-            raise DataError(f"{folder.state}: is of another config", hint=f"remove {shlex.quote(str(folder.path))}")
-        run.restore(state)
+        if folder.state.is_file():
+            state = read_state(folder)
+            if _without_output(state.config) != _without_output(config):
+                hint = f"remove {shlex.quote(str(folder.path))}"
+                raise DataError(f"{folder.state}: is from another config", hint=hint)
+            run.restore(state)
         return run
 
     def _write(self, **changes: Any) -> None:
@@ -177,10 +178,10 @@ class Bench:
 
 
 def setting(config: Config, source: Source, compute: Compute) -> dict[str, Any]:
-    """Everything that decides the figures of a benchmark but the seed."""
+    """Return everything except the seed that decides the results of a benchmark."""
     network = network_for(config, len(source.classes))
     return {
-        "config": {name: part for name, part in _deciding(config).items() if name != "seed"},
+        "config": {name: part for name, part in _without_output(config).items() if name != "seed"},
         "parameters": sum(weights.numel() for weights in network.parameters()),
         "data": source.name,
         "fallback": source.is_fallback,
@@ -188,20 +189,20 @@ def setting(config: Config, source: Source, compute: Compute) -> dict[str, Any]:
     }
 
 
-def _deciding(config: Config) -> dict[str, Any]:
-    """The config without what decides no figure: where files go."""
+def _without_output(config: Config) -> dict[str, Any]:
+    """Return the config without the section `output`, which decides no result."""
     return config.model_dump(mode="json", exclude_none=True, exclude={"output"})
 
 
-def seed_result(metrics: dict[str, Any], spent: Unfinished) -> SeedResult:
-    """What the benchmark keeps of a finished run's `metrics.json`."""
+def seed_result(metrics: dict[str, Any], run: Unfinished) -> SeedResult:
+    """Return the part of a run's `metrics.json` that the benchmark keeps."""
     test, best = metrics["test"], metrics["best"] or {}
     return SeedResult(
-        seed=spent.seed,
+        seed=run.seed,
         **{name: test[name] for name in ("accuracy", "correct", "n", "loss")},
         epoch=best.get("epoch", 0),
         epochs=metrics["epochs"],
         validation_accuracy=best.get("validation_accuracy"),
-        seconds=spent.seconds,
-        cpu_seconds=spent.cpu_seconds,
+        seconds=run.seconds,
+        cpu_seconds=run.cpu_seconds,
     )

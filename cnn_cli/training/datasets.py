@@ -1,4 +1,4 @@
-"""What a run trains and validates on: the images of its source, split, with touching digits and outliers."""
+"""The data of a run: training and validation images, with touching digits and outliers."""
 
 import math
 from dataclasses import dataclass, replace
@@ -16,17 +16,17 @@ from cnn_cli.errors import ConfigError
 from cnn_cli.training.seeds import derive
 
 MAX_VALIDATION = 5_000
-"""Upper limit of validation images if the config names no number: at 99.5 % they give the accuracy to 0.1 %."""
+"""Upper limit of validation images if the config has no number: at 99.5 % the standard error is 0.1 %."""
 
-# These purposes decide the random draws of `derive`. They keep their first names, because others would draw
-# other touching digits and outliers, and the published figures of reader.yaml could not be repeated.
+# A purpose decides the random draws of `derive`. These two keep the names that the settings had at first:
+# others would draw other touching digits and outliers, and the published results of reader.yaml would change.
 TOUCHING_PURPOSE = "neighbours"
 OUTLIERS_PURPOSE = "strangers"
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What the training loop reads. All images are uint8; the validation set may be empty."""
+    """The images of a training loop, all uint8. The validation set may be empty."""
 
     train: LabeledImages
     validation: LabeledImages
@@ -70,11 +70,11 @@ def split_images(config: Config, source: Source) -> tuple[LabeledImages, Labeled
 
 
 def training_data(config: Config, source: Source) -> tuple[TrainingData, Preprocessing]:
-    """Return everything that a run learns from, and the preprocessing measured on its training images.
+    """Return the data of a run, and the preprocessing measured on its training images.
 
     Raises:
         DataError: there are too few images.
-        ConfigError: config and source do not fit together.
+        ConfigError: the config asks for outliers or touching digits, but the source has no digits.
     """
     train, validation = split_images(config, source)
     preprocessing = measured_preprocessing(config, source, train)

@@ -1,4 +1,4 @@
-"""Where and in which number format the arithmetic happens."""
+"""The device, the number format and the threads of the computation."""
 
 import os
 from contextlib import AbstractContextManager, nullcontext
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from cnn_cli import distributed as distributed
+from cnn_cli import distributed
 from cnn_cli.config.schema import Train
 from cnn_cli.errors import CnnError, ConfigError
 from cnn_cli.training.process_group import SINGLE_PROCESS, ProcessGroup, from_environment
@@ -16,24 +16,24 @@ _OTHER_DEVICE = "use train.device=auto or train.device=cpu"
 
 @dataclass(frozen=True)
 class Compute:
-    """A device with the number format and the threads that were chosen for it."""
+    """A device with its number format and threads."""
 
     device: torch.device
     precision: str
-    """`float32` or `bfloat16`, of the forward pass."""
+    """Number format of the forward pass: `float32` or `bfloat16`."""
     threads: int
     """CPU threads of one operation."""
     processes: ProcessGroup = SINGLE_PROCESS
-    """This process, and those that train with it."""
+    """This process as one of those that train together."""
 
     def autocast(self) -> AbstractContextManager[object]:
-        """The context of a forward pass."""
+        """Return the context of a forward pass."""
         if self.precision == "bfloat16":
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return nullcontext()
 
     def describe(self) -> str:
-        """One line for people: device, number format, threads."""
+        """Return device, number format and threads as text."""
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else str(self.device)
         count = f"{self.threads} thread{'s' * (self.threads != 1)}"
         threads = f", {count}" if self.device.type == "cpu" else ""
@@ -47,28 +47,28 @@ def compute_for(train: Train) -> Compute:
 
 
 def choose(device: str, precision: str = "auto", threads: int = 0, *, deterministic: bool = False) -> Compute:
-    """Turn the settings into what this machine has, and set torch's threads and determinism.
+    """Return the device and number format for these settings, and set torch's threads and determinism.
 
     Raises:
-        ConfigError: the device is not there, or cannot compute in that number format.
+        ConfigError: the device is not available, or does not support the number format.
     """
     chosen = _device(device)
     if threads:
         torch.set_num_threads(threads)
     if deterministic:
-        # cuBLAS reads this before its first use; without it torch refuses deterministic matrix products.
+        # cuBLAS reads this before its first use; torch needs it for deterministic matrix products.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    if deterministic != torch.are_deterministic_algorithms_enabled():  # the call imports the compiler: 1.2 s
+    if deterministic != torch.are_deterministic_algorithms_enabled():  # importing the compiler takes 1.2 s
         torch.use_deterministic_algorithms(deterministic)
     processes = from_environment(chosen)
     return Compute(chosen, _precision(precision, chosen), torch.get_num_threads(), processes)
 
 
 def out_of_memory(error: BaseException) -> CnnError | None:
-    """The error for the user where torch ran out of memory, else None."""
-    said = str(error)
+    """Return an error for the user if torch ran out of memory, else None."""
+    text = str(error)
     no_memory = isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and ("can't allocate memory" in said or "out of memory" in said)
+        isinstance(error, RuntimeError) and ("can't allocate memory" in text or "out of memory" in text)
     )
     if not no_memory:
         return None

@@ -1,4 +1,4 @@
-"""The moving average of the weights over the last steps, which generalizes better than the last step's."""
+"""The moving average of the weights, which generalizes better than the weights of the last step."""
 
 import copy
 
@@ -10,8 +10,8 @@ class Ema:
     """An exponential moving average of a network's parameters and buffers (Polyak & Juditsky 1992).
 
     Args:
-        network: what is averaged; its current weights are the first average.
-        decay: share of the average that each step keeps, 0 <= decay < 1.
+        network: the network to average; the average starts at its current weights.
+        decay: weight of the previous average in each step, 0 <= decay < 1.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
@@ -20,7 +20,7 @@ class Ema:
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
-        """Take in the weights after `step` steps. Early averages are short: the first weights are random."""
+        """Add the weights after `step` steps. The decay is lower at first, so random weights fade quickly."""
         decay = min(self.decay, (1 + step) / (10 + step))
         averages, currents = self.network.state_dict().values(), network.state_dict().values()
         pairs = [(a, c) for a, c in zip(averages, currents, strict=True) if a.is_floating_point()]

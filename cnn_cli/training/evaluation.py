@@ -1,4 +1,4 @@
-"""Evaluation: the logits of every image, and the figures of checkpoints on labeled images."""
+"""Evaluation: the logits of images, and the metrics of checkpoints on labeled images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ from cnn_cli.training.metrics import Metrics, measure
 from cnn_cli.training.process_group import SINGLE_PROCESS
 
 BATCH_NUMBERS = 2**16
-"""Numbers in one batch of inputs on a CPU. The activations are up to a hundred times as many, and with this
-batch they stay in memory that is reused; with 2**20 it is mapped again for each batch, at half the speed."""
+"""Numbers in one batch of inputs on a CPU. There are up to a hundred times as many activations. With this
+batch size their memory is reused; with 2**20 it is mapped again for each batch, which halves the speed."""
 
 GPU_FACTOR = 16
-"""Factor of the batch size on a GPU, which idles between small batches."""
+"""Factor of the batch size on a GPU, which would be idle between small batches."""
 
 MIN_BATCH = 4
-"""Images in a batch, however large they are: the weights are read once for all of them."""
+"""Lower limit of images in a batch, however large they are: each batch reads all weights."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The figures of one or several checkpoints on one split of one data set."""
+    """The metrics of one or several checkpoints on one split of a data set."""
 
     data: str
     is_fallback: bool
@@ -55,14 +55,13 @@ def evaluate(
     Args:
         checkpoints: at least one.
         source: the labeled images.
-        split: `test`, or `train` and `validation`: the images that the checkpoint's own run trained on and held
-            out.
+        split: `test`, `train` or `validation`; the last two are those of the checkpoint's own run.
         compute: device and number format.
         copies: augmented copies of each image whose answers are averaged (test-time augmentation).
 
     Raises:
-        DataError: the source has other classes than the checkpoint, the split is empty, or the checkpoints do
-            not share it.
+        DataError: the source has other classes than the checkpoint, the split is empty, or the checkpoints
+            had different splits.
     """
     first = checkpoints[0]
     if source.classes != first.classes:
@@ -87,8 +86,7 @@ def logits_of(
 ) -> Tensor:
     """Return logits float32 [N, C] on the CPU, in the order of the images; several processes share the work.
 
-    No image is padded and none is dropped. The network runs in evaluation mode and then returns to the mode that
-    it was in.
+    No image is dropped or counted twice. The network computes in evaluation mode, then its mode is restored.
     """
     was_training = network.training
     network.eval()
@@ -103,7 +101,7 @@ def logits_of(
         with compute.autocast():
             outputs.append(network(inputs).float())
     network.train(was_training)
-    return processes.gathered(torch.cat(outputs).cpu(), len(images))
+    return processes.gather(torch.cat(outputs).cpu(), len(images))
 
 
 def _images(checkpoints: Sequence[Checkpoint], source: Source, split: str) -> LabeledImages:

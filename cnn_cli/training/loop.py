@@ -1,7 +1,7 @@
-"""The training loop: a stream of records from weights that change step by step.
+"""The training loop: trains step by step and yields a record after each step and each epoch.
 
 Every random draw is a function of (seed, purpose, epoch or step), so a loop that is rebuilt from its saved
-state goes on bit for bit, from any step.
+state continues bit for bit, from any step.
 """
 
 import time
@@ -33,18 +33,18 @@ from cnn_cli.training.schedules import schedule
 from cnn_cli.training.seeds import derive, generator, seed_layers
 
 CHECK_EVERY = 50
-"""Steps between two looks at the loss on a device that computes ahead of Python: a look waits for it."""
+"""Steps between two checks of the loss on a GPU: Python waits for the GPU at each check."""
 
 
 class TrainingLoop:
     """One run of training.
 
     Args:
-        network: with its first weights.
+        network: with its initial weights.
         data: images for training and validation.
         preprocessing: how pixels become inputs.
         settings: the config's `train` section.
-        seed: of every draw.
+        seed: of every random draw.
         compute: device and number format.
     """
 
@@ -61,9 +61,9 @@ class TrainingLoop:
         self.data = data.to(compute.device)
         self.layout = memory_format(settings.channels_last)
         self.network = network.to(compute.device, memory_format=self.layout).train()  # type: ignore[call-overload]
-        self.average = Ema(self.network, settings.ema) if settings.ema else None
+        self.ema = Ema(self.network, settings.ema) if settings.ema else None
         self.processes = compute.processes
-        self.shared_network = self.processes.shared(self.network)
+        self.parallel_network = self.processes.data_parallel(self.network)
         self.optimizer = build_optimizer(
             self.network,
             settings.optimizer,
@@ -72,7 +72,7 @@ class TrainingLoop:
             weight_decay=settings.weight_decay,
         )
         self.steps_per_epoch = -(-len(data.train) // (settings.batch_size * settings.accumulate))
-        self._check_shares()
+        self._check_batch_size()
         self.lr_factor = schedule(
             settings.schedule,
             total_steps=self.steps_per_epoch * settings.epochs,
@@ -86,8 +86,8 @@ class TrainingLoop:
         self.best: dict[str, Tensor] = self._snapshot()
         self.sums = self._zero_sums()
 
-    def _check_shares(self) -> None:
-        """Each process needs an image in each step."""
+    def _check_batch_size(self) -> None:
+        """Check that each process has an image in each step."""
         smallest = len(self.data.train) // max(1, self.steps_per_epoch)
         if smallest < self.processes.count:
             raise ConfigError(
@@ -97,14 +97,14 @@ class TrainingLoop:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done, or patience has run out."""
+        """Whether all epochs are done, or accuracy has not improved for `patience` epochs."""
         return len(self.history) >= self.settings.epochs or self._out_of_patience()
 
     def run(self) -> Iterator[StepRecord | EpochRecord]:
-        """Train to the end, from wherever the state is. Between two records the state is always whole.
+        """Train to the end from the current state. The state may be saved after every record.
 
         Raises:
-            CnnError: the loss is no longer finite, or memory ran out.
+            CnnError: the loss is no longer finite.
         """
         while not self.finished:
             yield from self._run_epoch(len(self.history))
@@ -112,7 +112,7 @@ class TrainingLoop:
     def _run_epoch(self, epoch: int) -> Iterator[StepRecord | EpochRecord]:
         started, trained = time.perf_counter(), 0
         order = torch.randperm(len(self.data.train), generator=generator(self.seed, "order", epoch))
-        # Steps of equal size, give or take one image: none is dropped or left over as a tiny batch.
+        # Step sizes differ by at most one image: none is dropped, and no small batch is left over.
         steps = order.tensor_split(self.steps_per_epoch)
         for index in range(self.step - epoch * self.steps_per_epoch, self.steps_per_epoch):
             self._take_step(steps[index])
@@ -128,55 +128,69 @@ class TrainingLoop:
         yield record
 
     def _take_step(self, indices: Tensor) -> None:
-        """One step of the optimizer over the images at `indices`, in `accumulate` batches.
+        """Take one optimizer step over the images at `indices`, in `accumulate` batches.
 
-        Several processes share the images; the mean of their gradients is that of the whole step.
+        Several processes share the images; the mean of their gradients is the gradient of the whole step.
         """
-        place = (self.step,) if self.processes.is_main else (self.step, self.processes.rank)
-        seed_layers(self.compute.device, derive(self.seed, "dropout", *place))
-        draws = generator(self.seed, "augment", *place)
-        outlier_indices = self.data.outliers.sample(
+        draws = self._seed_step()
+        all_outliers = self.data.outliers.sample(
             len(indices), generator(self.seed, OUTLIERS_PURPOSE, self.step)
         )
-        own, own_outliers = (
-            self.processes.share(part).to(self.compute.device) for part in (indices, outlier_indices)
+        images, outliers = (
+            self.processes.share(part).to(self.compute.device) for part in (indices, all_outliers)
         )
-        parts = min(self.settings.accumulate, len(own))
-        for batch, outliers in zip(own.tensor_split(parts), own_outliers.tensor_split(parts), strict=True):
-            loss = self._loss(batch, outliers, draws)
+        parts = min(self.settings.accumulate, len(images))
+        batches = zip(images.tensor_split(parts), outliers.tensor_split(parts), strict=True)
+        for batch, batch_outliers in batches:
+            loss = self._loss(batch, batch_outliers, draws)
             (loss * (len(batch) * self.processes.count / len(indices))).backward()  # type: ignore[no-untyped-call]
-            self._count(loss.detach(), len(batch))
+            self._add_to_sums(loss.detach(), len(batch))
+        self._update_weights()
+        if self.compute.device.type == "cpu" or self.step % CHECK_EVERY == 0:
+            self._check_loss()
+
+    def _seed_step(self) -> torch.Generator:
+        """Seed the layers that draw, such as dropout; return the generator of the augmentation."""
+        place = (self.step,) if self.processes.is_main else (self.step, self.processes.rank)
+        seed_layers(self.compute.device, derive(self.seed, "dropout", *place))
+        return generator(self.seed, "augment", *place)
+
+    def _update_weights(self) -> None:
+        """Clip the gradients, take the optimizer's step and update the moving average."""
         if self.settings.clip_norm:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
         self.optimizer.step(self._lr(self.step))
         self.optimizer.zero_grad()
         self.step += 1
-        if self.average:
-            self.average.update(self.network, self.step)
-        if self.compute.device.type == "cpu" or self.step % CHECK_EVERY == 0:
-            self._check_loss()
+        if self.ema:
+            self.ema.update(self.network, self.step)
 
     def _lr(self, step: int) -> float:
-        """Learning rate of the step with that number, from 0."""
+        """Return the learning rate of a step, counted from 0."""
         return self.settings.lr * self.lr_factor(step)
 
     def _loss(self, batch: Tensor, outliers: Tensor, draws: torch.Generator) -> Tensor:
-        """Mean loss of the training images at `batch` int64 [N]; that of the outliers at `strange` [K] and
-        that of auxiliary classifiers are added."""
+        """Return the mean loss of a batch, with the losses of outliers and auxiliary classifiers added.
+
+        Args:
+            batch: indices int64 [N] of training images.
+            outliers: indices int64 [K] of outliers.
+            draws: the generator of the augmentation.
+        """
         pixels = to_unit_range(self.data.images(batch, outliers), self.preprocessing)
         pixels, mix = augment(pixels, draws, self.data.augment)
         inputs = normalize(pixels, self.preprocessing).contiguous(memory_format=self.layout)
         with self.compute.autocast():
-            logits = self.shared_network(inputs)
+            logits = self.parallel_network(inputs)
         labels = self.data.train.labels[batch]
         smoothing = self.settings.label_smoothing
         loss = cross_entropy(logits, labels, len(outliers), mix, smoothing)
-        for weight, beside in take_auxiliary_logits(self.network):
-            loss = loss + weight * cross_entropy(beside, labels, len(outliers), mix, smoothing)
+        for weight, auxiliary_logits in take_auxiliary_logits(self.network):
+            loss = loss + weight * cross_entropy(auxiliary_logits, labels, len(outliers), mix, smoothing)
         return loss
 
-    def _count(self, loss: Tensor, images: int) -> None:
-        """Add to the epoch's sums, on the device: no step waits for a number to come back."""
+    def _add_to_sums(self, loss: Tensor, images: int) -> None:
+        """Add to the sums of the epoch on the device, so that Python does not wait for the loss."""
         self.sums["loss"] += loss * images
         self.sums["images"] += images
         bad = torch.where(loss.isfinite(), torch.inf, float(self.step + 1))
@@ -195,12 +209,11 @@ class TrainingLoop:
         accuracy, loss, temperature = None, None, 1.0
         images = self.data.validation
         self.processes.broadcast_buffers(self.network)
-        if self.average:
-            self.processes.broadcast_buffers(self.average.network)
-        sums = self._all_sums()
+        if self.ema:
+            self.processes.broadcast_buffers(self.ema.network)
+        sums = self._total_sums()
         if len(images):
-            network = self.average.network if self.average else self.network
-            logits = logits_of(network, images, self.preprocessing, self.compute)
+            logits = logits_of(self.evaluated_network, images, self.preprocessing, self.compute)
             labels = images.labels.cpu()
             accuracy = (logits.argmax(1) == labels).double().mean().item()
             loss = F.cross_entropy(logits.double(), labels).item()
@@ -219,7 +232,7 @@ class TrainingLoop:
         )
 
     def _is_best(self, accuracy: float | None, loss: float | None) -> bool:
-        """Higher accuracy wins, then lower loss. Without validation the last epoch is the best."""
+        """Return whether the accuracy is the highest, or equal with a lower loss; always True without one."""
         best = self.best_record
         if best is None or accuracy is None or loss is None:
             return True
@@ -227,55 +240,60 @@ class TrainingLoop:
 
     @property
     def best_record(self) -> EpochRecord | None:
-        """The epoch whose weights are kept."""
+        """The record of the best epoch, whose weights are kept."""
         return next((record for record in reversed(self.history) if record.best), None)
 
     def _out_of_patience(self) -> bool:
         best, patience = self.best_record, self.settings.patience
         return bool(patience and best and len(self.history) - best.epoch >= patience)
 
-    def _snapshot(self) -> dict[str, Tensor]:
-        """A copy, on the CPU, of the weights that are evaluated."""
-        network = self.average.network if self.average else self.network
-        return {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
+    @property
+    def evaluated_network(self) -> nn.Module:
+        """The network that is validated and kept: the moving average, or the trained network without one."""
+        return self.ema.network if self.ema else self.network
 
-    def _all_sums(self) -> dict[str, Tensor]:
-        """The epoch's sums over all processes."""
+    def _snapshot(self) -> dict[str, Tensor]:
+        """Return a copy, on the CPU, of the weights that are evaluated."""
+        state = self.evaluated_network.state_dict()
+        return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
+
+    def _total_sums(self) -> dict[str, Tensor]:
+        """Return the sums of the epoch over all processes."""
         processes = self.processes
         sums = {name: processes.sum(self.sums[name]) for name in ("loss", "images")}
-        return sums | {"first_bad_step": processes.least(self.sums["first_bad_step"])}
+        return sums | {"first_bad_step": processes.min(self.sums["first_bad_step"])}
 
     def _zero_sums(self) -> dict[str, Tensor]:
-        kind = torch.float32 if self.compute.device.type == "mps" else torch.float64  # mps has no float64
-        zero = torch.zeros((), dtype=kind, device=self.compute.device)
+        dtype = torch.float32 if self.compute.device.type == "mps" else torch.float64  # mps has no float64
+        zero = torch.zeros((), dtype=dtype, device=self.compute.device)
         return {"loss": zero, "images": zero.clone(), "first_bad_step": zero + torch.inf}
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """All that another loop needs to go on: tensors, and values for JSON. All processes ask together."""
+        """Return the tensors and JSON values that another loop continues from; every process must call it."""
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
-        tensors |= {f"sums.{name}": tensor for name, tensor in self._all_sums().items()}
-        if self.average:
-            tensors |= {f"average.{name}": t for name, t in self.average.network.state_dict().items()}
+        tensors |= {f"sums.{name}": tensor for name, tensor in self._total_sums().items()}
+        if self.ema:
+            tensors |= {f"ema.{name}": tensor for name, tensor in self.ema.network.state_dict().items()}
         for index, values in enumerate(self.optimizer.state):
             tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in values.items()}
         return tensors, {"step": self.step, "history": [asdict(record) for record in self.history]}
 
     def load_state(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        """Go on where `state` was taken, on any device.
+        """Load what `state` returned, on any device.
 
         Raises:
-            KeyError, RuntimeError, TypeError, ValueError: the state is of another network or optimizer.
+            KeyError, RuntimeError, TypeError, ValueError: the state is from another network or optimizer.
         """
         parts = by_prefix(tensors)
-        self.network.load_state_dict(parts["best"])  # a best that does not fit is refused now, not at the end
+        self.network.load_state_dict(parts["best"])  # so that wrong shapes raise now, not at the end
         self.network.load_state_dict(parts["network"])
-        if self.average:
-            self.average.network.load_state_dict(parts["average"])
+        if self.ema:
+            self.ema.network.load_state_dict(parts["ema"])
         optimizer = by_prefix(parts.get("optimizer", {}))
         self.optimizer.load({int(index): values for index, values in optimizer.items()})
         self.best = parts["best"]
         sums = {name: parts["sums"][name].to(zero) for name, zero in self._zero_sums().items()}
-        self.sums = sums if self.processes.is_main else self._zero_sums()  # what was summed counts once
+        self.sums = sums if self.processes.is_main else self._zero_sums()  # the saved sums count once
         self.step = int(values["step"])
         self.history = [EpochRecord(**record) for record in values["history"]]

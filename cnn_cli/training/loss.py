@@ -1,4 +1,4 @@
-"""The loss of a batch: cross-entropy with labels, and with targets that are spread over the classes."""
+"""The loss of a batch: cross-entropy of labeled, mixed and outlier images."""
 
 import math
 from functools import partial

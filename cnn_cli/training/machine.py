@@ -1,4 +1,4 @@
-"""What a measurement ran on."""
+"""The machine and the versions that a measurement ran on."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ from cnn_cli.training.device import Compute
 
 
 def describe(compute: Compute) -> dict[str, Any]:
-    """Device and number format, processor, system, and the versions of what decides the numbers."""
+    """Return device, number format, processor, system, and the versions that decide the numbers."""
     return {
         "device": compute.describe(),
         "processor": processor(),
@@ -29,7 +29,7 @@ def versions() -> dict[str, str]:
 
 
 def processor() -> str:
-    """The name of the processor; Linux tells it only in a file."""
+    """Return the name of the processor; Linux has it only in a file."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

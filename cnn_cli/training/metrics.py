@@ -1,4 +1,4 @@
-"""Figures of a classifier from its logits: pure functions that sum counts and drop nothing."""
+"""Metrics of a classifier from its logits. All are pure functions."""
 
 import math
 from dataclasses import dataclass
@@ -12,27 +12,27 @@ CALIBRATION_BINS = 15
 """Bins of the expected calibration error, as in Guo et al. 2017 (arXiv 1706.04599)."""
 
 Z_95 = 1.959963984540054
-"""The 97.5 % quantile of the normal distribution: 95 % of it lies within plus or minus this."""
+"""97.5 % quantile of the standard normal distribution: 95 % of it lies between minus and plus this."""
 
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """How one class fares; each figure is 0 where it would divide by zero."""
+    """Metrics of one class; a metric that would divide by zero is 0."""
 
     label: str
     precision: float
-    """Share of the images called this class that are of it."""
+    """Share of the images answered with this class that belong to it."""
     recall: float
-    """Share of the images of this class that are called it."""
+    """Share of the images of this class that are answered with it."""
     f1: float
     """Harmonic mean of precision and recall."""
     support: int
-    """Images of this class."""
+    """Number of images of this class."""
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """All figures of one evaluation; shares are in 0..1."""
+    """All metrics of one evaluation; shares are in 0..1."""
 
     accuracy: float
     accuracy_interval: tuple[float, float]
@@ -42,20 +42,20 @@ class Metrics:
     loss: float
     """Mean cross-entropy of the probabilities in nats, without label smoothing."""
     top_k: dict[int, float]
-    """Share of images whose class is among the k likeliest."""
+    """Share of images whose class is among the k most likely, by k."""
     per_class: tuple[ClassMetrics, ...]
     confusion_matrix: tuple[tuple[int, ...], ...]
-    """Rows: true class; columns: what was answered."""
+    """Counts by true class (row) and answered class (column)."""
     calibration_error: float
-    """Expected calibration error: mean distance of confidence and accuracy."""
+    """Expected calibration error: the mean difference between confidence and accuracy."""
     temperature: float
-    """What divided the logits before they became probabilities; fitted on validation images."""
+    """Divides the logits before the softmax; fitted on validation images."""
     uncalibrated_error: float
     """The expected calibration error at temperature 1."""
 
 
 def measure(logits: Tensor, labels: Tensor, classes: tuple[str, ...], temperature: float = 1.0) -> Metrics:
-    """All figures from logits float [N, C], which the temperature divides, and labels int64 [N], N >= 1."""
+    """Return all metrics of logits float [N, C], divided by the temperature, and labels int64 [N], N >= 1."""
     calibrated = logits.double() / temperature
     matrix = confusion_matrix(logits.argmax(1), labels, len(classes))
     correct, n = int(matrix.diagonal().sum()), len(labels)
@@ -75,18 +75,18 @@ def measure(logits: Tensor, labels: Tensor, classes: tuple[str, ...], temperatur
 
 
 def confusion_matrix(predicted: Tensor, labels: Tensor, classes: int) -> Tensor:
-    """Counts int64 [C, C]: row = true class, column = predicted class."""
+    """Return counts int64 [C, C]: row = true class, column = predicted class."""
     return torch.bincount(labels * classes + predicted, minlength=classes**2).view(classes, classes)
 
 
 def top_k_accuracy(logits: Tensor, labels: Tensor, k: int) -> float:
-    """Share of rows whose label is among the k largest logits."""
+    """Return the share of rows whose label is among the k largest logits."""
     hits = (logits.topk(k, dim=1).indices == labels[:, None]).any(1)
     return hits.double().mean().item()
 
 
 def wilson_interval(correct: int, n: int) -> tuple[float, float]:
-    """The 95 % score interval of a share (Wilson 1927): it stays in 0..1, also near 100 %."""
+    """Return the 95 % score interval of a share (Wilson 1927), which stays in 0..1 even near 100 %."""
     share, z2 = correct / n, Z_95**2
     center = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = Z_95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n**2))
@@ -94,23 +94,23 @@ def wilson_interval(correct: int, n: int) -> tuple[float, float]:
 
 
 def per_class(matrix: Tensor, classes: tuple[str, ...]) -> tuple[ClassMetrics, ...]:
-    """Precision, recall and F1 of each class from a confusion matrix."""
+    """Return precision, recall and F1 of each class from a confusion matrix."""
     hits = matrix.diagonal().tolist()
-    answered, actual = matrix.sum(0).tolist(), matrix.sum(1).tolist()
+    answers, actual = matrix.sum(0).tolist(), matrix.sum(1).tolist()
     return tuple(
         ClassMetrics(
             label=label,
-            precision=_share(hit, said),
+            precision=_share(hit, predicted),
             recall=_share(hit, true),
-            f1=_share(2 * hit, said + true),
+            f1=_share(2 * hit, predicted + true),
             support=true,
         )
-        for label, hit, said, true in zip(classes, hits, answered, actual, strict=True)
+        for label, hit, predicted, true in zip(classes, hits, answers, actual, strict=True)
     )
 
 
 def calibration_error(probabilities: Tensor, labels: Tensor, bins: int = CALIBRATION_BINS) -> float:
-    """Expected calibration error: |accuracy - confidence| in equal bins of confidence, by their counts."""
+    """Return the mean |accuracy - confidence| over equal bins of confidence, weighted by their counts."""
     confidence, predicted = probabilities.double().max(1)
     correct = (predicted == labels).double()
     edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64).tolist()

@@ -1,7 +1,7 @@
-"""Optimizers: which parameters decay, and how gradients become steps.
+"""The optimizers, and which parameters have weight decay.
 
-torch's classes import the compiler when one is made, which takes as long as `import torch` itself. The
-functions behind them do not: each call steps through a whole group of parameters with one fused kernel.
+torch's optimizer classes import the compiler when an object is created, which takes as long as `import
+torch`. The functions that they call do not: each call updates a group of parameters with one fused kernel.
 """
 
 from abc import ABC, abstractmethod
@@ -22,31 +22,32 @@ EPSILON = 1e-8
 
 @dataclass(frozen=True)
 class Group:
-    """Parameters with one weight decay."""
+    """Parameters with the same weight decay."""
 
     parameters: list[nn.Parameter]
     weight_decay: float
 
 
-class Moving(NamedTuple):
-    """What has a gradient: lists of equal length."""
+class Updates(NamedTuple):
+    """The parameters of a group that have a gradient, as lists of equal length."""
 
     parameters: list[Tensor]
     gradients: list[Tensor]
     states: list[dict[str, Tensor]]
 
     def state(self, name: str) -> list[Tensor]:
-        """The running means of that name."""
+        """Return the running means of that name."""
         return [state[name] for state in self.states]
 
 
 class Optimizer(ABC):
-    """Steps of all parameters. `state` has the running means of each: equal states go on alike.
+    """An optimizer over groups of parameters. `state` holds the running means of each parameter.
 
     Args:
         groups: the parameters; they are numbered in this order.
-        state: names of the running means, each shaped and laid out like its parameter: fused kernels read
-            both in memory order.
+        state: names of the running means. Each has the shape and the memory layout of its parameter, since
+        fused
+            kernels read both in memory order.
     """
 
     def __init__(self, groups: Sequence[Group], *state: str) -> None:
@@ -57,25 +58,25 @@ class Optimizer(ABC):
         ]
 
     def step(self, lr: float) -> None:
-        """One step against the gradients; parameters without one stay where they are."""
+        """Take one step against the gradients; parameters without a gradient stay unchanged."""
         start = 0
         for group in self.groups:
             numbered = enumerate(group.parameters, start)
-            moving = [(p, p.grad, self.state[index]) for index, p in numbered if p.grad is not None]
+            updates = [(p, p.grad, self.state[index]) for index, p in numbered if p.grad is not None]
             start += len(group.parameters)
-            if moving:
-                self._update(Moving(*map(list, zip(*moving, strict=True))), lr, group.weight_decay)
+            if updates:
+                self._update(Updates(*map(list, zip(*updates, strict=True))), lr, group.weight_decay)
 
     def zero_grad(self) -> None:
-        """Forget the gradients."""
+        """Remove the gradients."""
         for parameter in self.parameters:
             parameter.grad = None
 
     def load(self, state: Mapping[int, Mapping[str, Tensor]]) -> None:
-        """Go on with the state of each parameter, by its number.
+        """Load the state of each parameter, by its number.
 
         Raises:
-            KeyError, RuntimeError: it is of another network or optimizer.
+            KeyError, RuntimeError: the state is from another network or optimizer.
         """
         for index, values in enumerate(self.state):
             for name, value in values.items():
@@ -84,19 +85,19 @@ class Optimizer(ABC):
                 value.copy_(state[index][name])
 
     @abstractmethod
-    def _update(self, tensors: Moving, lr: float, weight_decay: float) -> None:
-        """Step through one group."""
+    def _update(self, tensors: Updates, lr: float, weight_decay: float) -> None:
+        """Update the parameters of one group."""
 
 
 class Sgd(Optimizer):
-    """Gradient descent; each step carries on `momentum` of the last one."""
+    """Stochastic gradient descent with momentum."""
 
     def __init__(self, groups: Sequence[Group], momentum: float) -> None:
         super().__init__(groups, *(["momentum_buffer"] if momentum else []))
         self.momentum = momentum
 
     @torch.no_grad()
-    def _update(self, tensors: Moving, lr: float, weight_decay: float) -> None:
+    def _update(self, tensors: Updates, lr: float, weight_decay: float) -> None:
         sgd(
             tensors.parameters,
             tensors.gradients,
@@ -112,12 +113,13 @@ class Sgd(Optimizer):
 
 
 class Adam(Optimizer):
-    """Steps scaled by running means of the gradient and of its square (Kingma & Ba 2015, arXiv 1412.6980).
+    """Adam: steps from running means of the gradient and its square (Kingma & Ba 2015, arXiv 1412.6980).
 
     Args:
         groups: the parameters.
-        betas: decay of the two running means.
-        decoupled: weight decay as a step of its own: AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101).
+        betas: decay rates of the two running means.
+        decoupled: whether weight decay is a separate step: AdamW (Loshchilov & Hutter 2019, arXiv
+        1711.05101).
     """
 
     def __init__(self, groups: Sequence[Group], betas: tuple[float, float], *, decoupled: bool) -> None:
@@ -127,7 +129,7 @@ class Adam(Optimizer):
         self.betas, self.decoupled = betas, decoupled
 
     @torch.no_grad()
-    def _update(self, tensors: Moving, lr: float, weight_decay: float) -> None:
+    def _update(self, tensors: Updates, lr: float, weight_decay: float) -> None:
         adam(
             tensors.parameters,
             tensors.gradients,
@@ -155,22 +157,22 @@ def build_optimizer(
     betas: tuple[float, float],
     weight_decay: float,
 ) -> Optimizer:
-    """The optimizer `sgd`, `adam` or `adamw` over all parameters of the network.
+    """Return the optimizer `sgd`, `adam` or `adamw` over all parameters of the network.
 
-    Weight decay pulls on kernels and weight matrices alone: pulling biases or a normalization's scale to zero
-    only costs accuracy (He et al. 2018, arXiv 1812.01187, section 3.1).
+    Only kernels and weight matrices have weight decay: on biases and on the parameters of normalization it
+    costs accuracy (He et al. 2018, arXiv 1812.01187, section 3.1).
     """
-    decaying, free = _parts(network)
-    groups = Group(decaying, weight_decay), Group(free, 0.0)
+    decayed, not_decayed = _by_decay(network)
+    groups = Group(decayed, weight_decay), Group(not_decayed, 0.0)
     return Sgd(groups, momentum) if name == "sgd" else Adam(groups, betas, decoupled=name == "adamw")
 
 
-def _parts(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Parameters that decay (kernels, matrices), and those that do not (biases, normalization)."""
-    decaying: list[nn.Parameter] = []
-    free: list[nn.Parameter] = []
+def _by_decay(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Return the parameters with weight decay (kernels, matrices) and without (biases, normalization)."""
+    decayed: list[nn.Parameter] = []
+    not_decayed: list[nn.Parameter] = []
     for module in network.modules():
         for parameter in module.parameters(recurse=False):
             decays = parameter.ndim > 1 and not isinstance(module, NORMALIZATION)
-            (decaying if decays else free).append(parameter)
-    return decaying, free
+            (decayed if decays else not_decayed).append(parameter)
+    return decayed, not_decayed

@@ -1,11 +1,11 @@
-"""What training tells whoever listens: the console, the history file, the plots."""
+"""What training reports to its listeners: the console, the history file, the plots."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class StepRecord:
-    """One step of the optimizer is done."""
+    """A finished step of the optimizer."""
 
     epoch: int
     """From 1."""
@@ -17,14 +17,13 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """One epoch is done and validated."""
+    """A finished and validated epoch."""
 
     epoch: int
     """From 1."""
     epochs: int
     train_loss: float
-    """Mean over the epoch's images, as training saw it: augmented, with label smoothing and auxiliary
-    losses, in nats."""
+    """Mean over the images of the epoch in nats, with augmentation, label smoothing and auxiliary losses."""
     validation_loss: float | None
     """Mean cross-entropy in nats; None without a validation split."""
     validation_accuracy: float | None
@@ -32,10 +31,10 @@ class EpochRecord:
     lr: float
     """Learning rate of the epoch's last step."""
     images_per_second: float
-    """Training alone, without validation."""
+    """In training, without validation."""
     seconds: float
-    """Training and validation."""
+    """Of training and validation."""
     best: bool
     """Whether the weights after this epoch are the best so far."""
     temperature: float = 1.0
-    """What divides the logits so that the validation's probabilities are right; 1 without validation."""
+    """Divides the logits so that the probabilities are calibrated on the validation set; 1 without one."""

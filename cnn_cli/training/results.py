@@ -1,4 +1,4 @@
-"""The results file of a benchmark: one run after the other is added, all of one setting."""
+"""The results file of a benchmark: finished runs of one setting, added one by one."""
 
 import json
 import statistics
@@ -15,16 +15,16 @@ FORMAT = 2
 """Raised when a file of an older version could be misread."""
 
 TIMES = ("seconds", "cpu_seconds")
-"""What is measured with a clock: all that may differ between two files of the same benchmark."""
+"""Measured times: the only values that may differ between two files of the same benchmark."""
 
 
 @dataclass(frozen=True)
 class SeedResult:
-    """One finished run."""
+    """The results of one finished run."""
 
     seed: int
     accuracy: float
-    """On the test set, 0..1."""
+    """On the test set, in 0..1."""
     correct: int
     n: int
     """Test images."""
@@ -35,17 +35,17 @@ class SeedResult:
     epochs: int
     """Epochs trained."""
     validation_accuracy: float | None
-    """Of the epoch that was kept; None without a validation set."""
+    """Of the epoch whose weights were kept; None without a validation set."""
     seconds: float
-    """Building, training, validation and test, over all starts: what a killed process had not yet noted is
-    missing. Opening the data does not count."""
+    """Of building, training, validation and test, over all starts, without opening the data. The time that a
+    killed process had not saved yet is missing."""
     cpu_seconds: float
-    """The same in processor time of all threads."""
+    """The same as CPU time of all threads."""
 
 
 @dataclass(frozen=True)
 class Unfinished:
-    """The run that was begun last, and what it has taken so far."""
+    """The run that has started last, and the time it has taken so far."""
 
     seed: int
     seconds: float = 0.0
@@ -54,22 +54,22 @@ class Unfinished:
 
 @dataclass(frozen=True)
 class Results:
-    """What the file holds."""
+    """The content of the results file."""
 
     setting: dict[str, Any]
-    """Everything that decides the figures but the seed: config, data, device, versions; values of JSON."""
+    """Everything except the seed that decides the results: config, data, device, versions, as JSON values."""
     runs: tuple[SeedResult, ...] = ()
     unfinished: Unfinished | None = None
     command: str = field(default="", compare=False)
 
-    def finished(self, run: SeedResult) -> "Results":
-        """With one more run, in the order of the seeds."""
-        runs = sorted((*self.runs, run), key=lambda each: each.seed)
+    def with_run(self, run: SeedResult) -> "Results":
+        """Return the results with one more run, sorted by seed."""
+        runs = sorted((*self.runs, run), key=lambda result: result.seed)
         return replace(self, runs=tuple(runs), unfinished=None)
 
 
 def summary(runs: Sequence[SeedResult]) -> dict[str, Any]:
-    """Mean and sample standard deviation over the seeds (None for one), and what all of them took."""
+    """Return mean and sample standard deviation over the seeds (None for one seed), and the total times."""
     return {
         "accuracy": _spread([run.accuracy for run in runs]),
         "loss": _spread([run.loss for run in runs]),
@@ -84,7 +84,7 @@ def _spread(values: list[float]) -> dict[str, float | None]:
 
 
 def write(path: Path, results: Results) -> None:
-    """Write the file atomically."""
+    """Write the results file atomically."""
     content: dict[str, Any] = {"kind": KIND, "format": FORMAT, "command": results.command}
     if results.runs:
         content["summary"] = summary(results.runs)
@@ -98,12 +98,12 @@ def read(path: Path) -> Results:
     """Read a results file.
 
     Raises:
-        DataError: it cannot be read, or is none.
+        DataError: the file cannot be read, or is not a results file.
     """
     try:
         content = json.loads(path.read_text())
         if (content["kind"], content["format"]) != (KIND, FORMAT):
-            raise ValueError(f"it is no {KIND} of format {FORMAT}")
+            raise ValueError(f"it is not a {KIND} of format {FORMAT}")
         unfinished = content.get("unfinished")
         return Results(
             setting=dict(content["setting"]),
@@ -117,14 +117,14 @@ def read(path: Path) -> Results:
         ) from None
 
 
-def continued(path: Path, setting: dict[str, Any], command: str) -> Results:
-    """The results at `path` where that file exists, else none yet; both for `setting`.
+def read_or_create(path: Path, setting: dict[str, Any], command: str) -> Results:
+    """Return the results in the file at `path`, or empty ones if there is no such file.
 
     Raises:
-        ConfigError: the file holds results of another setting.
+        ConfigError: the file has results of another setting.
         DataError: it cannot be read.
     """
-    setting = json.loads(json.dumps(setting))  # as it comes back from the file: lists for tuples
+    setting = json.loads(json.dumps(setting))  # as it is read from the file: lists instead of tuples
     if not path.exists():
         return Results(setting, command=command)
     results = read(path)
@@ -137,10 +137,10 @@ def continued(path: Path, setting: dict[str, Any], command: str) -> Results:
     return replace(results, command=command)
 
 
-def _differences(there: Any, here: Any, place: str = "") -> Iterator[str]:
-    """Where two values of JSON differ, in words: `config.train.epochs is 12 there and 3 here`."""
-    if isinstance(there, dict) and isinstance(here, dict):
-        for key in there | here:
-            yield from _differences(there.get(key), here.get(key), f"{place}.{key}".removeprefix("."))
-    elif there != here:
-        yield f"{place} is {json.dumps(there)} there and {json.dumps(here)} here"
+def _differences(in_file: Any, current: Any, place: str = "") -> Iterator[str]:
+    """Yield where two JSON values differ, as text: `config.train.epochs is 12 there and 3 here`."""
+    if isinstance(in_file, dict) and isinstance(current, dict):
+        for key in in_file | current:
+            yield from _differences(in_file.get(key), current.get(key), f"{place}.{key}".removeprefix("."))
+    elif in_file != current:
+        yield f"{place} is {json.dumps(in_file)} there and {json.dumps(current)} here"

@@ -1,4 +1,4 @@
-"""A run from its config to its checkpoint: trains, saves after every epoch, evaluates the test once."""
+"""A run: trains a config, saves after every epoch, and evaluates the test set once at the end."""
 
 import json
 import logging
@@ -6,14 +6,9 @@ import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
 from cnn_cli.checkpoint import file as checkpoint
-from cnn_cli.checkpoint import tensorfile
 from cnn_cli.checkpoint.run_folder import RunFolder
 from cnn_cli.config.dump import dump
 from cnn_cli.config.schema import Config
@@ -31,32 +26,29 @@ from cnn_cli.training.loop import TrainingLoop
 from cnn_cli.training.machine import versions
 from cnn_cli.training.records import EpochRecord, StepRecord
 from cnn_cli.training.seeds import derive
+from cnn_cli.training.state import SavedState, to_arrays, write_state
 
 log = logging.getLogger(__name__)
 
-KIND = "training state"
-FORMAT = 2
-"""Raised when a state of an older version could be misread."""
-
 AGREE_EVERY = 10
-"""Steps between two questions among several processes whether to stop: each waits for all of them."""
+"""Steps after which several processes agree whether to stop: they wait for each other each time."""
 
 Listener = Callable[[StepRecord | EpochRecord], None]
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """A finished run."""
+    """The result of a finished run."""
 
     folder: RunFolder
     data: str
-    """What it was really trained and tested on."""
+    """What it was actually trained and tested on."""
     is_fallback: bool
     best: EpochRecord | None
-    """The epoch whose weights were kept; None for a run of no epochs."""
+    """The epoch whose weights were kept; None for a run without epochs."""
     test: metrics.Metrics
     seconds: float
-    """Training and validation of all epochs."""
+    """Of training and validation, over all epochs."""
 
 
 class Run:
@@ -68,7 +60,7 @@ class Run:
         compute: device and number format.
 
     Raises:
-        NetworkError, ConfigError, DataError: config and data do not fit together.
+        NetworkError, ConfigError, DataError: the config does not fit the data.
     """
 
     def __init__(self, config: Config, source: Source, compute: Compute) -> None:
@@ -78,21 +70,23 @@ class Run:
         initialize(network, derive(config.seed, "weights"))
         self.loop = TrainingLoop(network, data, self.preprocessing, config.train, config.seed, compute)
 
-    def restore(self, state: "SavedState") -> None:
-        """Go on from a saved state.
+    def restore(self, state: SavedState) -> None:
+        """Continue from a saved state.
 
         Raises:
-            DataError: it does not fit this run, or was made with other data.
+            DataError: the state does not fit this run, or is from a run on other data.
         """
         if state.data != self.source.name:
-            raise DataError(f"{state.path}: trained on {state.data}, but only {self.source.name} is at hand")
-        here = _arithmetic(self.compute)
-        if state.arithmetic != here:
+            raise DataError(
+                f"{state.path}: trained on {state.data}, but only {self.source.name} is available"
+            )
+        arithmetic = _arithmetic(self.compute)
+        if state.arithmetic != arithmetic:
             log.warning(
-                "%s was trained with %s; it goes on with %s, which may round differently",
+                "%s was trained with %s; it continues with %s, which may round differently",
                 state.path.parent,
                 state.arithmetic,
-                here,
+                arithmetic,
             )
         try:
             self.loop.load_state(state.tensors, state.loop)
@@ -100,20 +94,20 @@ class Run:
             raise DataError(f"{state.path}: does not fit its config: {one_line(error)}") from None
 
     def execute(self, folder: RunFolder, listen: Listener, stop: Callable[[], ExitCode | None]) -> RunResult:
-        """Train to the end and evaluate the test set, once, with the best weights.
+        """Train to the end, then evaluate the test set once with the best weights.
 
         Args:
-            folder: receives all files.
-            listen: called with every record, after what it reports is on the disk.
-            stop: asked after every step; an exit code ends the run there, with everything saved.
+            folder: the folder for all files.
+            listen: called with every record, after its files are written.
+            stop: called after every step; if it returns an exit code, everything is saved and the run stops.
 
         Raises:
-            StoppedError: as asked for.
-            CnnError: the loss diverged, or memory ran out; the last epoch's files stay.
+            StoppedError: `stop` returned an exit code.
+            CnnError: the loss diverged, or memory ran out; the files of the last epoch stay.
         """
         if self.compute.processes.is_main:
             write_text(folder.config, dump(self.config))
-        with _errors_of_torch():
+        with _torch_errors():
             for record in self.loop.run():
                 if isinstance(record, EpochRecord):
                     self._save(folder, record)
@@ -122,7 +116,7 @@ class Run:
             return self._finish(folder)
 
     def _save(self, folder: RunFolder, record: EpochRecord) -> None:
-        """The state first: it holds all the others, so a crash between two files loses nothing."""
+        """Write the files of an epoch; the state first, from which the others can be made again."""
         self._save_state(folder)
         if not self.compute.processes.is_main:
             return
@@ -131,18 +125,10 @@ class Run:
         self._write_history(folder)
 
     def _save_state(self, folder: RunFolder) -> None:
-        tensors, loop = self.loop.state()
-        if not self.compute.processes.is_main:
-            return
-        header = {
-            "kind": KIND,
-            "format": FORMAT,
-            "config": self.config.model_dump(mode="json", exclude_none=True),
-            "data": self.source.name,
-            "arithmetic": _arithmetic(self.compute),
-            "loop": loop,
-        }
-        tensorfile.write(folder.state, to_arrays(tensors), header)
+        tensors, loop = self.loop.state()  # in all processes: they exchange sums
+        if self.compute.processes.is_main:
+            arithmetic = _arithmetic(self.compute)
+            write_state(SavedState(folder.state, self.config, self.source.name, arithmetic, tensors, loop))
 
     def _write_history(self, folder: RunFolder) -> None:
         data = {"data": self.source.name}
@@ -169,11 +155,14 @@ class Run:
     def _stop_if_asked(
         self, folder: RunFolder, record: StepRecord | EpochRecord, stop: Callable[[], ExitCode | None]
     ) -> None:
-        """Several processes agree now and then: a signal may have reached one before the others."""
+        """Stop the run if `stop` returns an exit code.
+
+        Several processes have to agree, since a signal may reach one of them before the others.
+        """
         processes = self.compute.processes
         if processes.is_distributed and isinstance(record, StepRecord) and record.step % AGREE_EVERY:
             return
-        code = processes.most(stop() or ExitCode.OK)
+        code = processes.max(stop() or ExitCode.OK)
         if code:
             self._stop(folder, ExitCode(code))
 
@@ -205,7 +194,7 @@ class Run:
         return result
 
     def _write_result(self, trained: checkpoint.Checkpoint, result: RunResult) -> None:
-        """The file of metrics last: it says that the run is finished."""
+        """Write the files of a finished run, the metrics last: a run that has them is finished."""
         folder, test = result.folder, result.test
         self._write_history(folder)
         figures = {"test_accuracy": test.accuracy, "test_loss": test.loss, "test_n": test.n}
@@ -227,59 +216,13 @@ class Run:
         }
 
 
-@dataclass(frozen=True)
-class SavedState:
-    """All that a run needs to go on."""
-
-    path: Path
-    config: Config
-    data: str
-    """What the run was really trained on."""
-    arithmetic: str
-    """What decides the last bits of its numbers: device, number format, threads, version of torch."""
-    tensors: dict[str, torch.Tensor]
-    loop: dict[str, Any]
-    """The values of `TrainingLoop.state`."""
-
-
-def read_state(folder: RunFolder) -> SavedState:
-    """The saved state of a run.
-
-    Raises:
-        DataError: there is none, or it is damaged.
-    """
-    if not folder.path.is_dir():
-        raise DataError(f"{folder.path}: there is no such run", hint="--resume takes the folder of a run")
-    if not folder.state.is_file():
-        raise DataError(
-            f"{folder.path}: has no {folder.state.name} to go on from (a run writes it after its first epoch)"
-        )
-    arrays, header = tensorfile.read(folder.state, KIND, FORMAT)
-    try:
-        return SavedState(
-            path=folder.state,
-            config=Config.model_validate(header["config"]),
-            data=str(header["data"]),
-            arithmetic=str(header["arithmetic"]),
-            tensors={name: torch.from_numpy(array) for name, array in arrays.items()},
-            loop=dict(header["loop"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{folder.state}: its header cannot be used: {one_line(error)}") from None
-
-
 def _arithmetic(compute: Compute) -> str:
     return f"{compute.describe()}, torch {versions()['torch']}"
 
 
-def to_arrays(tensors: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
-    """Return the tensors as NumPy arrays on the CPU, as files hold them."""
-    return {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
-
-
 @contextmanager
-def _errors_of_torch() -> Iterator[None]:
-    """Say in the user's words what torch says in its own."""
+def _torch_errors() -> Iterator[None]:
+    """Replace errors of torch that have a remedy by errors that name it."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:

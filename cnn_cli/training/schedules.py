@@ -1,30 +1,30 @@
-"""Learning-rate schedules: pure functions of the step that give the share of the peak learning rate."""
+"""Learning-rate schedules: pure functions from the step to a factor of the peak learning rate."""
 
 import math
 from collections.abc import Callable
 
 Schedule = Callable[[int], float]
-"""Step of the optimizer, from 0, to a factor for the learning rate, mostly in 0..1."""
+"""From a step of the optimizer, counted from 0, to a factor for the learning rate, mostly in 0..1."""
 
 START_FACTOR = 1 / 25
-"""Where one_cycle starts, as a share of the peak: the default of torch's OneCycleLR (div_factor)."""
+"""First factor of one_cycle: the default of torch's OneCycleLR (div_factor)."""
 
 FINAL_FACTOR = 1 / 250_000
-"""Where one_cycle ends: the same default (div_factor times final_div_factor)."""
+"""Last factor of one_cycle: the same default (div_factor times final_div_factor)."""
 
 
 def schedule(
     name: str, *, total_steps: int, warmup: float, steps_per_epoch: int, step_epochs: int, step_factor: float
 ) -> Schedule:
-    """The schedule of that name over `total_steps` steps.
+    """Return the schedule of that name over `total_steps` steps.
 
     Args:
         name: `constant`, `step`, `cosine` or `one_cycle`.
         total_steps: steps of the optimizer in the whole run.
         warmup: share of `total_steps` in which the factor rises to 1.
         steps_per_epoch: steps of the optimizer in an epoch, for `step`.
-        step_epochs: epochs from one drop to the next, for `step`.
-        step_factor: what a drop multiplies by, for `step`.
+        step_epochs: epochs between two drops, for `step`.
+        step_factor: factor of the learning rate at each drop, for `step`.
     """
     rise = warmup * total_steps
     if name == "one_cycle":
@@ -39,17 +39,17 @@ def schedule(
 
 
 def linear_warmup(step: int, rise: float) -> float:
-    """(step + 1) / (rise + 1): the first step already learns."""
+    """Return (step + 1) / (rise + 1), which is above 0 in the first step."""
     return (step + 1) / (rise + 1)
 
 
 def cosine(start: float, end: float, share: float) -> float:
-    """Half a cosine wave from `start` (share 0) to `end` (share 1)."""
+    """Return half a cosine wave from `start` (share 0) to `end` (share 1)."""
     return end + (start - end) / 2 * (1 + math.cos(math.pi * min(1.0, share)))
 
 
 def one_cycle(step: int, total_steps: int, rise: float) -> float:
-    """Up to 1 and down to almost 0 by half cosine waves (Smith & Topin 2017; as torch's OneCycleLR)."""
+    """Rise to 1 and fall to almost 0 in half cosine waves (Smith & Topin 2017; as torch's OneCycleLR)."""
     peak, last = rise - 1, total_steps - 1
     if step < peak:
         return cosine(START_FACTOR, 1.0, step / peak)

@@ -1,4 +1,4 @@
-"""Named random draws: each purpose has its own stream, and no draw depends on what was drawn before it."""
+"""Seeds of random draws. Each purpose has its own stream, and no draw depends on an earlier one."""
 
 import hashlib
 
@@ -6,10 +6,10 @@ import torch
 
 
 def derive(seed: int, purpose: str, *indices: int) -> int:
-    """A seed in 0..2**63-1 for one purpose at one place, such as `derive(7, "order", epoch)`.
+    """Return a seed in 0..2**63-1 for one purpose at one place, such as `derive(7, "order", epoch)`.
 
-    Hashing keeps the streams of neighboring seeds, epochs and purposes apart. A resumed run calls this with
-    the same arguments and so draws the same numbers: no generator's state is ever stored.
+    Hashing makes the streams of similar seeds, epochs and purposes independent. A resumed run calls this with
+    the same arguments and draws the same numbers, so no generator state is stored.
     """
     text = "/".join([str(seed), purpose, *map(str, indices)])
     digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
@@ -17,10 +17,10 @@ def derive(seed: int, purpose: str, *indices: int) -> int:
 
 
 def seed_layers(device: torch.device, seed: int) -> None:
-    """Seed what layers such as dropout draw from on the device.
+    """Seed the generator that layers such as dropout draw from on the device.
 
-    `torch.manual_seed` would seed the devices that are not used as well: for each it notes the whole call
-    stack, in case that one is ever used, and that takes longer than a small step.
+    `torch.manual_seed` would also seed the devices that are not used. For each of them it records the call
+    stack for a later first use, which takes longer than a small step.
     """
     if device.type == "cuda":
         torch.cuda.default_generators[device.index or 0].manual_seed(seed)
@@ -31,5 +31,5 @@ def seed_layers(device: torch.device, seed: int) -> None:
 
 
 def generator(seed: int, purpose: str, *indices: int) -> torch.Generator:
-    """A CPU generator of `derive`'s seed: draws are the same on every device."""
+    """Return a CPU generator with the seed of `derive`: draws are the same for every device."""
     return torch.Generator().manual_seed(derive(seed, purpose, *indices))

@@ -4,20 +4,24 @@ import copy
 import json
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cnn_cli.config import schema
-from cnn_cli.data.preprocess import Preprocessing
-from cnn_cli.data.sources import LabeledImages, Source
-from cnn_cli.training.device import Compute
+from cnn_cli.checkpoint.preprocessing import Preprocessing
 from cnn_cli.checkpoint.run_folder import RunFolder
-from cnn_cli.training.records import EpochRecord
-from cnn_cli.training.run import Listener, Run, RunResult
-from cnn_cli.training.loop import TrainingLoop
-from cnn_cli.training.training_data import TrainingData
+from cnn_cli.config import schema
+from cnn_cli.data.outliers.pool import OutlierPool
+from cnn_cli.data.source import LabeledImages, Source
 from cnn_cli.errors import ExitCode
 from cnn_cli.model.build import LayerSpec, build_network, initialize
+from cnn_cli.model.network import network_for
+from cnn_cli.training.datasets import TrainingData
+from cnn_cli.training.device import Compute
+from cnn_cli.training.loop import TrainingLoop
+from cnn_cli.training.records import EpochRecord
+from cnn_cli.training.run import Listener, Run, RunResult
+from cnn_cli.training.state import to_arrays
 
 CPU = Compute(torch.device("cpu"), "float32", threads=1)
 CLASSES = ("bar", "box", "dot")
@@ -54,7 +58,7 @@ PLAIN: list[LayerSpec] = [
     ("flatten", {}),
     ("linear", {"out": 3, "bias": True}),
 ]
-"""A network without anything that depends on the batch: neither normalization nor dropout."""
+"""A network without layers that depend on the batch: no normalization and no dropout."""
 
 RICH: list[LayerSpec] = [
     *PLAIN[:1],
@@ -63,11 +67,11 @@ RICH: list[LayerSpec] = [
     ("dropout", {"p": 0.3}),
     ("linear", {"out": 3, "bias": True}),
 ]
-"""The same with batch normalization and dropout."""
+"""The same network with batch normalization and dropout."""
 
 
 def images(count: int, seed: int = 0, size: int = SIZE) -> LabeledImages:
-    """A bar, a box or a dot somewhere on a noisy ground; the classes take turns."""
+    """Return images of a bar, a box or a dot somewhere on a noisy background; the classes alternate."""
     draws = torch.Generator().manual_seed(seed)
     images = torch.randint(0, 120, (count, 1, size, size), generator=draws, dtype=torch.uint8)
     places = torch.randint(0, size - 3, (count, 2), generator=draws).tolist()
@@ -79,7 +83,7 @@ def images(count: int, seed: int = 0, size: int = SIZE) -> LabeledImages:
 
 
 def source(train: int = 90, test: int = 45, size: int = 28) -> Source:
-    """A data set of bars, boxes and dots."""
+    """Return a data set of bars, boxes and dots."""
     return Source("tiny", "tiny", CLASSES, lambda: images(train, 1, size), lambda: images(test, 2, size))
 
 
@@ -92,14 +96,14 @@ def loop(
     seed: int = 0,
     **settings,
 ) -> TrainingLoop:
-    """A training loop over small images; `settings` are those of the config's `train` section."""
+    """Return a training loop over small images; `settings` go into the section `train` of the config."""
     train = images(50) if train is None else train
     validation = images(20, seed=1) if validation is None else validation
     network = build_network(layers, (1, SIZE, SIZE), len(CLASSES))
     initialize(network, seed)
     return TrainingLoop(
         network,
-        TrainingData(train, validation, augment or schema.Augmentation()),
+        TrainingData(train, validation, augment or schema.Augmentation(), OutlierPool.empty()),
         Preprocessing(SIZE, mean=(0.3,), std=(0.3,)),
         schema.Train(**({"epochs": 3, "batch_size": 16} | settings)),
         seed,
@@ -108,7 +112,7 @@ def loop(
 
 
 def config(**train) -> schema.Config:
-    """The config of a small network on 28x28 images; the arguments go into its section `train`."""
+    """Return the config of a small network on 28x28 images; the arguments go into its section `train`."""
     layers = [
         {"pool": {"window": 4, "kind": "avg"}},
         {"conv": {"out": 4, "kernel": 3}},
@@ -128,7 +132,7 @@ def config(**train) -> schema.Config:
 
 
 def never() -> None:
-    """Asked after every step of a run: nobody wants to stop."""
+    """The `stop` of a run that is not stopped."""
 
 
 def run(
@@ -138,12 +142,12 @@ def run(
     stop: Callable[[], ExitCode | None] = never,
     **train,
 ) -> RunResult:
-    """A whole run on small images; `train` goes into the config's section `train`."""
+    """Train a whole run on small images; `train` goes into the section `train` of the config."""
     return Run(config(**train), data or source(), CPU).execute(folder, listen, stop)
 
 
 def assert_same_result(folder: RunFolder, finished: RunResult) -> None:
-    """The same checkpoint, byte by byte, and the same history but for its times."""
+    """Assert the same bytes of the checkpoint, and the same history except for its times."""
     assert folder.checkpoint.read_bytes() == finished.folder.checkpoint.read_bytes()
     assert history_of(folder) == history_of(finished.folder)
     assert folder.read_metrics()["test"] == finished.folder.read_metrics()["test"]
@@ -156,6 +160,13 @@ def history_of(folder: RunFolder) -> list[dict]:
 
 def epochs_of(loop: TrainingLoop) -> list[EpochRecord]:
     return [record for record in loop.run() if isinstance(record, EpochRecord)]
+
+
+def initial_weights(config: schema.Config, seed: int) -> dict[str, np.ndarray]:
+    """Return the first weights of a config's network as a checkpoint stores them."""
+    network = network_for(config, len(CLASSES))
+    initialize(network, seed)
+    return to_arrays(network.state_dict())
 
 
 def weights(network: nn.Module) -> dict[str, Tensor]:
