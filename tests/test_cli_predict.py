@@ -55,7 +55,7 @@ def test_a_list(scans, trained_run, text, name):
         ([], ExitCode.USAGE, "predict needs an IMAGE or --files-from"),
         (["--files-from", "nowhere.txt"], ExitCode.DATA, "nowhere.txt: cannot be read: No such file"),
         (["--files-from", "-"], ExitCode.DATA, "stdin: names no image"),
-        (["none/*.png"], ExitCode.DATA, "none/*.png: fits no file"),
+        (["none/*.png"], ExitCode.DATA, "none/*.png: matches no file"),
         (["--contact-sheet", "one.png/x.png", "one.png"], ExitCode.DATA, "one.png/x.png: cannot be written"),
     ],
 )

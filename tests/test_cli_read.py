@@ -152,7 +152,7 @@ def test_the_explanation_is_data_in_json(folder: Path) -> None:
     (record,) = objects(cnn("read", "page.png", "--json", "--explain").out)
     explanation = record["explanation"]
     assert (explanation["size"], explanation["mode"]) == ([330, 220], "L")
-    assert (explanation["turned"], explanation["ground"]) == (None, None)
+    assert (explanation["turned"], explanation["background"]) == (None, None)
     assert [row["digits"] for row in explanation["rows"]] == [2, 3]
     boxes = [digit["box"] for digit in record["digits"] if digit["row"] == 1]
     around = [min(b[0] for b in boxes), min(b[1] for b in boxes)]

@@ -24,7 +24,7 @@ from cnn_cli.data.source import Options, Source
 from cnn_cli.data.sources import SOURCES, check_source, open_source
 from cnn_cli.data.transfer import Limits
 from cnn_cli.errors import DataError
-from cnn_cli.image.fit import _place as place_by_mass
+from cnn_cli.image.normalize import position_by_mass
 
 ANY = ("http://mirrors.allow.it/",)
 """Mirrors of MNIST, which nobody asks here: that there are some allows downloads."""
@@ -128,7 +128,7 @@ def test_usps_looks_like_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     theirs = sets.torchvisions("usps", tmp_path, "train")
     for i in range(len(theirs)):
         box = np.asarray(theirs[i][0].resize((20, 20), Image.Resampling.BILINEAR))
-        top, left = place_by_mass(box, 28)
+        top, left = position_by_mass(box, 28)
         expected = np.pad(box.astype(int), ((top, 8 - top), (left, 8 - left)))
         assert abs(images.store[i, 0].numpy() - expected).max() <= 1  # Pillow rounds between two passes
 

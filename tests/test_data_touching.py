@@ -7,7 +7,7 @@ import pytest
 
 from cnn_cli.data import touching as neighbors, synthetic
 from cnn_cli.data.touching import cut_out
-from cnn_cli.image.fit import fit
+from cnn_cli.image.normalize import normalize_digit
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_a_row_depends_on_nothing_but_its_number_and_the_seed(images, cut):
 
 
 def test_what_is_cut_out_looks_like_the_digit_alone(images, cut):
-    alone = np.stack([fit(image / 255) for image in images]).reshape(200, -1).astype(float)
+    alone = np.stack([normalize_digit(image / 255).pixels for image in images]).reshape(200, -1).astype(float)
     found = cut.digits.reshape(120, -1).astype(float)
     alone /= np.linalg.norm(alone, axis=1, keepdims=True)
     found /= np.linalg.norm(found, axis=1, keepdims=True)

@@ -84,19 +84,19 @@ def explanation_of(text: "ImageText") -> dict[str, Any]:
     """Return what was found in the image before its digits were read.
 
     Its fields: size (width and height, the right way up), mode (how the file holds pixels), turned (what was
-    done because of the EXIF orientation), ground (tone below transparent pixels, 0..255), rows (the box of
+    done because of the EXIF orientation), background (tone below transparent pixels, 0..255), rows (the box of
     each row and its number of digits).
     """
-    from cnn_cli.image.decode import view
+    from cnn_cli.image.decode import decode
     from cnn_cli.image.explanation import TURNS
 
-    image = view(text.source, name=text.path)
+    image = decode(text.source, name=text.path)
     rows = [[digit for digit in text.digits if digit.row == row] for row in _rows(text)]
     return {
         "size": image.size,
         "mode": image.mode,
         "turned": TURNS.get(image.orientation),
-        "ground": image.ground,
+        "background": image.background,
         "rows": [{"box": _box_around(row), "digits": len(row)} for row in rows],
     }
 
@@ -107,12 +107,16 @@ def _sentences(text: "ImageText") -> list[str]:
     width, height = explanation["size"]
     turned = f", {explanation['turned']}" if explanation["turned"] else ""
     lines = [f"{width}x{height} pixels, {explanation['mode']}{turned}"]
-    if explanation["ground"] is not None:
-        lines.append(f"transparent: laid on a tone of {explanation['ground']:g}")
+    if explanation["background"] is not None:
+        lines.append(f"transparent pixels: put on the tone {explanation['background']:g}")
     for number, row in zip(_rows(text), explanation["rows"], strict=True):
-        lines.append(f"row {number + 1} at {_place(row['box'])}: {row['digits']} digits")
+        lines.append(f"row {number + 1} at {_place(row['box'])}: {_count(row['digits'])}")
         lines += [_describe(digit) for digit in text.digits if digit.row == number]
     return lines
+
+
+def _count(digits: int) -> str:
+    return f"{digits} digit{'' if digits == 1 else 's'}"
 
 
 def _describe(digit: "Digit") -> str:

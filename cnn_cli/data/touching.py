@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cnn_cli.image.cuts import HEIGHT, WIDEST, Cut, find_cuts, piece
-from cnn_cli.image.fit import fit
+from cnn_cli.image.normalize import normalize_digit
 from cnn_cli.image.text_components import Component
 
 Images = NDArray[np.uint8]
@@ -75,9 +75,9 @@ def cut_out(images: Images, count: int, seed: int) -> CutOut:
         for place, index in enumerate(chosen):
             found = row.piece_of(place, rng)
             if found is not None:
-                digits.append(fit(found.ink))
+                digits.append(normalize_digit(found.ink).pixels)
                 which.append(int(index))
-        wrong += [fit(found.ink) for found in row.wrong(rng)]
+        wrong += [normalize_digit(found.ink).pixels for found in row.wrong(rng)]
     return CutOut(_stacked(digits[:count]), np.array(which[:count], np.int64), _stacked(wrong))
 
 

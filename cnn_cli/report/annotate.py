@@ -5,7 +5,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from cnn_cli.files import write_png
-from cnn_cli.image.photo import read_opaque
+from cnn_cli.image.photo import read_rgb
 from cnn_cli.reading.text import ImageText
 
 # Colors that people with red-green blindness can distinguish (Okabe & Ito). They alternate, so that the boxes
@@ -19,7 +19,7 @@ LINE = 1 / 400  # width of a box's line as a share of the image's longer side
 
 def annotate(source: Path | bytes, text: ImageText) -> Image.Image:
     """Draw boxes and labels over the upright image, each label above its box."""
-    image = read_opaque(source, name=text.path)
+    image = read_rgb(source, name=text.path)
     draw = ImageDraw.Draw(image)
     line = max(1, round(max(image.size) * LINE))
     for number, digit in enumerate(text.digits):

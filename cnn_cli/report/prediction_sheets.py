@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from cnn_cli.files import write_png
-from cnn_cli.image.photo import GRAY, read_opaque, thumbnail
+from cnn_cli.image.photo import GRAY, read_rgb, thumbnail
 from cnn_cli.reading.predict import Prediction
 from cnn_cli.reading.reader import Reader
 from cnn_cli.reading.text import ImageText
@@ -57,7 +57,7 @@ def answer_of(prediction: Prediction, *, with_original: bool) -> Answer:
 
 def answers_of(text: ImageText, *, with_original: bool) -> list[Answer]:
     """Return the digits of a text for a sheet. The original of a digit is the image around its box."""
-    page = read_opaque(text.source, name=text.path) if with_original else None
+    page = read_rgb(text.source, name=text.path) if with_original else None
     return [
         Answer(
             digit.label,

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn_cli.image.fit import fit
+from cnn_cli.image.normalize import normalize_digit
 
 FIELD = 40
 """Pixels a side before the ink is brought to its box of 20."""
@@ -21,7 +21,7 @@ FAINT = 0.06
 
 def textures(n: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Images uint8 [n, 28, 28], 0 = background, 255 = ink, normalized as all ink is."""
-    return np.stack([fit(_texture(rng)) for _ in range(n)])
+    return np.stack([normalize_digit(_texture(rng)).pixels for _ in range(n)])
 
 
 def _texture(rng: np.random.Generator) -> NDArray[np.float32]:
