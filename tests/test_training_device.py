@@ -77,15 +77,16 @@ def test_out_of_memory(error, is_memory):
     assert (out_of_memory(error) is not None) == is_memory
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators have rules of their own")
-def test_a_network_that_reads_gets_no_fresh_memory_for_each_batch():
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators have other rules")
+def test_a_loaded_network_gets_no_new_memory_for_each_batch():
     code = """
 import resource, torch
 from cnn_cli.checkpoint import file as checkpoint
+from cnn_cli.model.network import load_network
 from cnn_cli.resources import packaged
 
 torch.set_num_threads(1)
-network = checkpoint.read(packaged("pretrained") / "reader.safetensors").network()
+network = load_network(checkpoint.read(packaged("pretrained") / "reader.safetensors"))
 faults = []
 with torch.inference_mode():
     for _ in range(6):
@@ -95,4 +96,4 @@ print((faults[-1] - faults[-3]) // 2)
 """
     plain = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=plain)
-    assert int(done.stdout) < 100  # it was 5,000: 20 MB of maps in pages of 4 KB
+    assert int(done.stdout) < 100  # without it 5,000: 20 MB of maps in pages of 4 KB
