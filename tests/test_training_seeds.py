@@ -1,4 +1,4 @@
-"""Named draws: one stream for each purpose and place, the same on every machine and for ever."""
+"""Seeds of random draws: one stream for each purpose and place, the same on every machine."""
 
 import itertools
 
