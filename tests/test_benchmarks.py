@@ -1,4 +1,4 @@
-"""The parts of the benchmarks that decide something, against a slower way that is easy to check."""
+"""Parts of the benchmarks that decide a result, compared with a slower implementation."""
 
 import sys
 from itertools import combinations
@@ -24,20 +24,22 @@ def segment(start: int, end: int, *, whole: bool = False) -> Segment:
 
 
 def chains(random: np.random.Generator) -> list[Chain]:
-    """Two pages with every segment that their cuts allow."""
-    found = []
+    """Return two pages with every segment that their cuts allow."""
+    pages = []
     for text, cuts in (([3, 1], 4), ([1, 3, 3], 5)):
         pairs = np.array(list(combinations(range(cuts), 2)))
-        said = random.choice([1, 3], len(pairs))
-        said[[i for i, (start, end) in enumerate(pairs) if end == start + 1]] = 3  # so that both can be read
-        said[[i for i, (start, _) in enumerate(pairs) if start == 1]] = 1
-        weighed = random.normal(size=(len(pairs), len(WEIGHTS)))
-        found.append(Chain(text, said, pairs[:, 0], pairs[:, 1], weighed, []))
-    return found
+        labels = random.choice([1, 3], len(pairs))
+        labels[[i for i, (start, end) in enumerate(pairs) if end == start + 1]] = (
+            3  # so that both can be read
+        )
+        labels[[i for i, (start, _) in enumerate(pairs) if start == 1]] = 1
+        values = random.normal(size=(len(pairs), len(WEIGHTS)))
+        pages.append(Chain(text, labels, pairs[:, 0], pairs[:, 1], values, []))
+    return pages
 
 
-def by_all_ways(chain: Chain, weights: np.ndarray) -> float:
-    """The logarithm of the right text's probability, from every way to cut."""
+def log_probability(chain: Chain, weights: np.ndarray) -> float:
+    """Return the log probability of the right text, from a list of all ways to cut."""
     last, scores = int(chain.ends.max()), chain.features @ weights
     number = {(int(s), int(e)): i for i, (s, e) in enumerate(zip(chain.starts, chain.ends, strict=True))}
     inner = range(1, last)
@@ -54,13 +56,13 @@ def by_all_ways(chain: Chain, weights: np.ndarray) -> float:
 def test_the_cost_of_weights_is_that_of_all_ways_to_cut() -> None:
     random = np.random.default_rng(3)
     pages, weights = chains(random), random.normal(size=len(WEIGHTS))
-    each = [by_all_ways(page, weights) for page in pages]
-    assert np.isfinite(each).any()
-    expected = -np.mean([one for one in each if one > -np.inf]) + PULL * (weights**2).sum()
+    values = [log_probability(page, weights) for page in pages]
+    assert np.isfinite(values).any()
+    expected = -np.mean([value for value in values if value > -np.inf]) + PULL * (weights**2).sum()
     assert Lattice(pages).cost(weights) == pytest.approx(expected)
 
 
-def test_what_speaks_for_a_segment() -> None:
+def test_the_features_of_a_segment() -> None:
     logits = np.log([[0.7, 0.2, 0.1], [0.7, 0.2, 0.1]])
     row, other = features([segment(0, 2, whole=True), segment(0, 1)], logits, ["7", "x"], 2.0)
     named = dict(zip(WEIGHTS, row, strict=True))
@@ -80,23 +82,23 @@ def test_what_speaks_for_a_segment() -> None:
     assert dict(zip(WEIGHTS, other, strict=True)) == pytest.approx({**named, "unusual": 0.0, "whole": 0.0})
 
 
-def test_a_source_is_judged_by_what_is_best_on_the_others() -> None:
+def test_a_source_is_read_with_the_variant_that_is_best_on_the_others() -> None:
     sources = np.array(["a", "a", "b", "b", "c"])
-    as_they_are = np.array([True, False, True, False, True])
+    unchanged = np.array([True, False, True, False, True])
     better_on_b = np.array([False, False, True, True, True])
-    assert ignored(as_they_are, better_on_b[None] & False, sources) == 3
-    # Without a the variant reads 3 for 2, so that a is read by it; without b or c it is no better.
-    assert ignored(as_they_are, better_on_b[None], sources) == 2
+    assert ignored(unchanged, better_on_b[None] & False, sources) == 3
+    # Without a, the variant has 3 right instead of 2, so it reads a; without b or c it is not better.
+    assert ignored(unchanged, better_on_b[None], sources) == 2
 
 
 @pytest.mark.parametrize(
     ("value", "expected"), [(8, 10), (0.5, 0.625), (0.9, 0.875), ((4.0, 0.2), (5.0, 0.25))]
 )
-def test_a_constant_that_is_moved(value, expected) -> None:
+def test_a_changed_constant(value, expected) -> None:
     assert moved(value, 1.25) == pytest.approx(expected)
 
 
-def test_the_images_to_predict(tmp_path: Path) -> None:
+def test_the_images_of_the_benchmark_of_predict(tmp_path: Path) -> None:
     draw(tmp_path / "many", 203, 280)
     files = sorted((tmp_path / "many").iterdir())
     assert len(files) == 203
