@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from helpers.networks import network_of
-from test_accuracy import trained
+from test_accuracy import train
 from torch import nn
 
 from cnn_cli.config.dump import dump
@@ -107,7 +107,7 @@ def test_all_are_trained_alike_so_that_they_can_be_compared(name: str) -> None:
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", BARS)
 def test_its_accuracy_on_mnist(name: str, tmp_path: Path, mnist_folder: Path) -> None:
-    assert trained(str(CONFIGS / f"{name}.yaml"), 1, tmp_path / name, mnist_folder) >= BARS[name]
+    assert train(str(CONFIGS / f"{name}.yaml"), 1, tmp_path / name, mnist_folder) >= BARS[name]
 
 
 # --- one by one, against the papers -------------------------------------------------------------------------
