@@ -29,9 +29,8 @@ def chains(random: np.random.Generator) -> list[Chain]:
     for text, cuts in (([3, 1], 4), ([1, 3, 3], 5)):
         pairs = np.array(list(combinations(range(cuts), 2)))
         labels = random.choice([1, 3], len(pairs))
-        labels[[i for i, (start, end) in enumerate(pairs) if end == start + 1]] = (
-            3  # so that both can be read
-        )
+        # So that both texts can be read.
+        labels[[i for i, (start, end) in enumerate(pairs) if end == start + 1]] = 3
         labels[[i for i, (start, _) in enumerate(pairs) if start == 1]] = 1
         weighed = random.normal(size=(len(pairs), len(WEIGHTS)))
         found.append(Chain(text, labels, pairs[:, 0], pairs[:, 1], weighed, []))

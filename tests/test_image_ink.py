@@ -55,13 +55,13 @@ def test_a_drawing(side: int, stroke: float, invert: bool) -> None:
 
 
 @pytest.mark.parametrize("invert", [False, True])
-def test_a_photo_of_noisy_paper(invert: bool) -> None:
+def test_a_photo_with_a_noisy_background(invert: bool) -> None:
     gray = photo(five(), noise=6)
     assert_finds(255 - gray if invert else gray, five())
 
 
 @pytest.mark.parametrize("contrast", [8, 20])
-def test_pale_ink_on_plain_paper(contrast: float) -> None:
+def test_pale_ink_on_a_plain_background(contrast: float) -> None:
     assert_finds(255 - contrast * five(), five())
 
 
@@ -136,7 +136,7 @@ def test_specks() -> None:
 
 
 @pytest.mark.parametrize("squared", [False, True])
-def test_ruled_and_squared_paper(squared: bool) -> None:
+def test_ruled_and_squared_backgrounds(squared: bool) -> None:
     rules = np.zeros((240, 240), np.float32)
     rules[5::24] = 1
     if squared:

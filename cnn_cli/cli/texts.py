@@ -84,8 +84,8 @@ def explanation_of(text: "ImageText") -> dict[str, Any]:
     """Return what was found in the image before its digits were read.
 
     Its fields: size (width and height, the right way up), mode (how the file holds pixels), turned (what was
-    done because of the EXIF orientation), background (tone below transparent pixels, 0..255), rows (the box of
-    each row and its number of digits).
+    done because of the EXIF orientation), background (tone below transparent pixels, 0..255), rows (the box
+    of each row and its number of digits).
     """
     from cnn_cli.image.decode import decode
     from cnn_cli.image.explanation import TURNS

@@ -24,8 +24,7 @@ BATCH = 256
 
 SHIFTS = ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0))
 """Rows and columns by which each segment is shifted; the logits are averaged. A shifted digit gives the same
-answer, a shifted part of a digit often does not: of 100 strings of overlapping digits, 55 instead of 51 were
-right."""
+answer, a shifted part of a digit often does not: 55 of 100 overlapping strings were right, not 51."""
 
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels of the upright image; right and bottom lie just outside."""
