@@ -26,7 +26,7 @@ EVERY = 0.02
 """Seconds between two looks at the memory."""
 
 COMMAND = (
-    "cnn train --config lenet.yaml data.name=folder data.root=FOLDER data.folder.reading=whole "
+    "cnn train --config lenet.yaml data.name=folder data.root=FOLDER data.preprocessing=photo "
     "train.epochs=1 train.threads=1 train.device=cpu output.plot=false"
 )
 
