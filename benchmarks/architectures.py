@@ -1,11 +1,11 @@
-"""All digit-sized networks on MNIST under one budget: the same data and machine, at most eight minutes each.
+"""Train all networks for digits on MNIST under one budget: the same data and machine, at most eight minutes.
 
     python benchmarks/architectures.py [CONFIG ...] [--seeds 2]
 
-Every network trains as its config says, as a process of its own with one thread; as many run side by side as
-there are cores. What is timed is the whole process, from its start to the tested checkpoint. Results are
-added to results/architectures.json one by one: a measurement that was stopped goes on where it was.
-`python benchmarks/table.py` puts them into the README.
+Every network trains with its config, in a process with one thread; one process runs on each core. The time is
+that of the whole process, from its start to the tested checkpoint. Results are added one by one to
+results/architectures.json: after a stop, only what is missing is measured. `python benchmarks/table.py`
+writes the results into the documentation.
 """
 
 import argparse
@@ -24,7 +24,7 @@ MINUTES = 8
 
 
 def train(config: str, seed: int) -> dict[str, Any]:
-    """Train once; its figures."""
+    """Train once and return the results."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         settings = (f"seed={seed}", "train.threads=1", "data.fallback=none")
@@ -43,13 +43,13 @@ def train(config: str, seed: int) -> dict[str, Any]:
 
 
 def size(config: str) -> dict[str, int]:
-    """Parameters and multiply-adds of one image."""
+    """Return the parameters, and the multiply-adds for one image."""
     summary = json.loads(measure.cnn("summary", config, "--json").output)
     return {key: summary[key] for key in ("parameters", "multiply_adds")}
 
 
 def main() -> None:
-    """Measure what is missing."""
+    """Measure the missing results."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -59,10 +59,10 @@ def main() -> None:
     results = measure.read("architectures") or {"command": "python benchmarks/architectures.py", "runs": []}
     results |= measure.setting()
     results.setdefault("networks", {}).update({config: size(config) for config in options.configs})
-    there = {(run["config"], run["seed"]) for run in results["runs"]}
-    wanted = itertools.product(options.configs, range(1, options.seeds + 1))
+    measured = {(run["config"], run["seed"]) for run in results["runs"]}
+    pairs = itertools.product(options.configs, range(1, options.seeds + 1))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for done in as_completed([pool.submit(train, *pair) for pair in wanted if pair not in there]):
+        for done in as_completed([pool.submit(train, *pair) for pair in pairs if pair not in measured]):
             results["runs"].append(done.result())
             results["runs"].sort(key=lambda run: (CONFIGS.index(run["config"]), run["seed"]))
             measure.write("architectures", results)

@@ -1,8 +1,8 @@
-"""How long a folder of many small images takes to open, first and again, and how much memory its training.
+"""Measure how long a folder of many small images takes to open, and the memory of training on it.
 
     python benchmarks/folder.py        # 200,000 PNGs of 28x28: ten minutes on 2 cores; needs Linux's /proc
 
-It draws the images into a temporary folder, trains on them twice, and writes results/folder.json.
+Draws the images into a temporary folder, trains on them twice, and writes results/folder.json.
 """
 
 import json
@@ -18,12 +18,12 @@ from typing import Any
 from measure import setting, write
 from PIL import Image
 
-from cnn_cli.data import synthetic
+from cnn_cli.data.synthetic import drawing
 
 IMAGES = 200_000
 BLOCK = 10_000
 EVERY = 0.02
-"""Seconds between two looks at the memory."""
+"""Seconds between two measurements of the memory."""
 
 COMMAND = (
     "cnn train --config lenet.yaml data.name=folder data.root=FOLDER data.preprocessing=photo "
@@ -32,17 +32,17 @@ COMMAND = (
 
 
 def draw(folder: Path, count: int) -> None:
-    """Write `count` digits as PNGs, a folder for each of the ten."""
+    """Write `count` digits as PNGs, with a folder for each class."""
     for name in "0123456789":
         (folder / name).mkdir(parents=True)
     for start in range(0, count, BLOCK):
-        images, labels = synthetic.draw(min(BLOCK, count - start), start)
+        images, labels = drawing.draw(min(BLOCK, count - start), start)
         for number, (image, label) in enumerate(zip(images, labels, strict=True), start):
             Image.fromarray(image).save(folder / str(label) / f"{number:06}.png")
 
 
 def train(command: list[str], environment: dict[str, str]) -> dict[str, Any]:
-    """Run a training; its seconds until training starts and in all, its peak memory, its accuracy."""
+    """Run a training; return its times until training starts and in total, its peak memory, its accuracy."""
     started = time.perf_counter()
     lines: list[tuple[float, float, str]] = []
     streams = {"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -74,27 +74,27 @@ def train(command: list[str], environment: dict[str, str]) -> dict[str, Any]:
 
 
 def watch(process: subprocess.Popen) -> tuple[int, int]:
-    """Wait for the end of a process; the most memory, in bytes, and processes that it had at a time."""
+    """Wait for the end of a process; return its peak memory in bytes and its peak number of processes."""
     peak, processes = 0, 0
     while process.poll() is None:
-        tree = list(family(process.pid))
+        tree = list(process_tree(process.pid))
         peak, processes = max(peak, sum(map(resident, tree))), max(processes, len(tree))
         time.sleep(EVERY)
     return peak, processes
 
 
-def family(process: int) -> list[int]:
-    """The process and all that it started, and those started."""
+def process_tree(process: int) -> list[int]:
+    """Return a process and all processes below it."""
     try:
         tasks = list(Path(f"/proc/{process}/task").iterdir())
         children = [int(word) for task in tasks for word in (task / "children").read_text().split()]
-    except OSError:  # it has just ended
+    except OSError:  # the process has just ended
         return []
-    return [process, *(member for child in children for member in family(child))]
+    return [process, *(member for child in children for member in process_tree(child))]
 
 
 def resident(process: int) -> int:
-    """Bytes of memory that the process holds, with what it shares."""
+    """Return the resident memory of a process in bytes, including shared memory."""
     try:
         return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
@@ -102,16 +102,16 @@ def resident(process: int) -> int:
 
 
 def cpu_seconds(process: int) -> float:
-    """Processor time of the process and of those that it waited for, whatever else the machine does."""
+    """Return the CPU time of a process and of the children that it waited for."""
     try:
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    except OSError:  # it has just ended
+    except OSError:  # the process has just ended
         return 0.0
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def report(place: Path, count: int) -> dict[str, Any]:
-    """Draw so many images below `place`, train on them twice, and tell what it took."""
+    """Draw `count` images below `place`, train on them twice, and return the times and the memory."""
     folder = place / "digits"
     draw(folder, count)
     environment = os.environ | {"CNN_DATA": str(place / "cache")}
@@ -129,7 +129,7 @@ def report(place: Path, count: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure, write, show."""
+    """Measure, write and show the result."""
     with tempfile.TemporaryDirectory() as place:
         result = report(Path(place), IMAGES)
     write("folder", result)

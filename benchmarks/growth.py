@@ -1,10 +1,10 @@
-"""How time and memory grow with the data.
+"""Measure how time and memory grow with the data.
 
     python benchmarks/growth.py [--rounds 3] [--base 30000]
 
-lenet.yaml trains an epoch on 1, 2, 4 and 8 times as many drawn digits, and on MNIST, each time as a process
-of its own; the sizes take turns. Time is the epoch's, without validation; memory is the most that the process
-held at a time, beyond that of one that only imports torch.
+lenet.yaml trains for an epoch on 1, 2, 4 and 8 times as many synthetic digits, and on MNIST, each time in a
+new process; the sizes alternate. The time is that of the epoch, without validation. The memory is the peak of
+the process, minus that of a process that only imports torch.
 """
 
 import argparse
@@ -20,14 +20,14 @@ FACTORS = (1, 2, 4, 8)
 EPOCH = ("--config", "lenet.yaml", "train.epochs=1")
 
 
-def drawn(images: int, root: Path) -> tuple[str, ...]:
-    """The settings of so many drawn digits, none held out, kept below `root`."""
+def synthetic(images: int, root: Path) -> tuple[str, ...]:
+    """Return the settings of `images` synthetic digits below `root`, without a validation set."""
     numbers = f"{{train: {images}, test: 1000}}"
     return "data.name=synthetic", f"data.synthetic={numbers}", "data.validation=0", f"data.root={root}"
 
 
 def run(words: tuple[str, ...], folder: Path, torch_memory: int) -> dict[str, Any]:
-    """An epoch's seconds, and the memory of its process."""
+    """Train for an epoch; return its time and the memory of its process."""
     done = measure.train(*EPOCH, *words, folder=folder)
     return {
         "epoch_seconds": done.epochs[0]["seconds"],
@@ -52,18 +52,18 @@ def main() -> None:
     results |= {"rows": rows, "mnist": mnist}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for row in rows:  # drawn beforehand: that takes memory of its own
-            measure.cnn("data", "get", *drawn(row["images"], folder))
+        for row in rows:  # drawn before, since that takes memory too
+            measure.cnn("data", "get", *synthetic(row["images"], folder))
         for _ in range(options.rounds):
             for row in rows:
-                row["runs"].append(run(drawn(row["images"], folder), folder, torch_memory))
+                row["runs"].append(run(synthetic(row["images"], folder), folder, torch_memory))
             mnist["runs"].append(run((), folder, torch_memory))
             measure.write("growth", results)
     show(results)
 
 
 def show(results: dict[str, Any]) -> None:
-    """The medians, a line a size."""
+    """Print the medians, one line for each size."""
     first = None
     for row in (*results["rows"], results["mnist"]):
         seconds, memory = (

@@ -1,4 +1,4 @@
-"""What all benchmarks share: processes that are timed, what they ran on, and results files."""
+"""Functions of all benchmarks: timed processes, the description of the machine, results files."""
 
 import json
 import os
@@ -18,26 +18,26 @@ from cnn_cli.training.machine import processor
 RESULTS = Path(__file__).parent / "results"
 
 _MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
-"""Bytes in what `wait4` counts memory in (getrusage(2))."""
+"""Bytes in the unit of memory of `wait4` (getrusage(2))."""
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A process that has ended well."""
+    """A process that has succeeded."""
 
     seconds: float
     """Wall time from its start to its end."""
     cpu_seconds: float
-    """CPU time of it and of its children, user and system."""
+    """CPU time of the process and its children, user and system."""
     peak_memory: int
-    """Most resident memory that it, or the largest of its children, had at a time, in bytes."""
+    """Peak resident memory of the process, or of the largest of its children, in bytes."""
     output: str
-    """What it wrote to stdout."""
+    """The text on stdout."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A run of `cnn train` that has ended well."""
+    """A run of `cnn train` that has succeeded."""
 
     process: Finished
     metrics: dict[str, Any]
@@ -47,11 +47,11 @@ class Trained:
 
 
 def run(*command: str | Path) -> Finished:
-    """Run a command to its end; where it fails, so does the benchmark, with what it said."""
+    """Run a command to its end. If it fails, exit with its error output."""
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         started = time.perf_counter()
         process = subprocess.Popen(list(map(str, command)), stdout=output, stderr=errors)
-        _, status, used = os.wait4(process.pid, 0)  # the times of this process, whatever runs beside it
+        _, status, used = os.wait4(process.pid, 0)  # the times of this process only
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0), errors.seek(0)
@@ -62,17 +62,17 @@ def run(*command: str | Path) -> Finished:
 
 
 def cnn(*arguments: str | Path) -> Finished:
-    """Run the program of this environment."""
+    """Run the `cnn` of this environment."""
     return run(sys.executable, "-m", "cnn_cli", *arguments)
 
 
 def train(*settings: str, folder: Path, start: Sequence[str] = ()) -> Trained:
-    """Train on all cores, in a process of its own, with a run's folder below `folder`.
+    """Train on all cores in a new process, with the folder of the run below `folder`.
 
     Args:
-        settings: the arguments of `cnn train`; a config that falls back to other data is refused.
-        folder: holds the run afterwards, as `run`, in place of the last one.
-        start: what starts the program in place of this Python: torchrun with its arguments.
+        settings: the arguments of `cnn train`; a fallback to other data is an error.
+        folder: contains the run afterwards, as `run`, and no longer the previous one.
+        start: further arguments of Python before the program: torchrun with its arguments.
     """
     run_folder = folder / "run"
     words = (
@@ -91,7 +91,7 @@ def train(*settings: str, folder: Path, start: Sequence[str] = ()) -> Trained:
 
 
 def torchvision_root(folder: Path) -> Path:
-    """MNIST as torchvision keeps it, extracted from the files that `cnn` finds."""
+    """Extract the MNIST files that `cnn` finds to where torchvision expects them."""
     from torchvision.datasets import MNIST
 
     raw = folder / "MNIST" / "raw"
@@ -103,7 +103,7 @@ def torchvision_root(folder: Path) -> Path:
 
 
 def setting() -> dict[str, Any]:
-    """Where a benchmark ran: processor, cores, versions."""
+    """Return the machine of a benchmark: processor, cores, versions."""
     return {
         "processor": processor(),
         "cores": os.cpu_count(),
@@ -113,14 +113,14 @@ def setting() -> dict[str, Any]:
 
 
 def read(name: str) -> dict[str, Any]:
-    """The results file of that name; empty where there is none yet."""
+    """Return the content of a results file, or an empty one if there is none."""
     path = RESULTS / f"{name}.json"
-    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    return found
+    results: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return results
 
 
 def write(name: str, results: dict[str, Any]) -> None:
-    """Write a results file whole: a benchmark that is stopped loses nothing that it had written."""
+    """Write a results file in one step, so that a stopped benchmark loses nothing that it has written."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     temporary = path.with_suffix(".tmp")

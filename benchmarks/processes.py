@@ -1,9 +1,9 @@
-"""Two processes of one thread beside one process of two threads, and of one.
+"""Compare two processes of one thread with one process of two threads and one process of one thread.
 
     python benchmarks/processes.py [--rounds 5] [--epochs 1]
 
-lenet.yaml trains on MNIST; torchrun starts the processes that train together, with gloo between them. The
-three ways take turns.
+lenet.yaml trains on MNIST; torchrun starts the processes, which are connected by gloo. The three setups
+alternate.
 """
 
 import argparse
@@ -15,16 +15,16 @@ from typing import Any
 import measure
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-WAYS: dict[str, tuple[tuple[str, ...], int]] = {
+SETUPS: dict[str, tuple[tuple[str, ...], int]] = {
     "two processes of one thread": (TORCHRUN, 1),
     "one process of two threads": ((), 2),
     "one process of one thread": ((), 1),
 }
-"""What starts the program, and the threads of a process."""
+"""The arguments of Python before the program, and the threads of a process."""
 
 
 def run(start: tuple[str, ...], threads: int, epochs: int, seed: int, folder: Path) -> dict[str, Any]:
-    """One training in one of the ways."""
+    """Train once with one of the setups."""
     settings = (f"train.epochs={epochs}", f"train.threads={threads}", f"seed={seed}", "train.device=cpu")
     done = measure.train("--config", "lenet.yaml", *settings, folder=folder, start=start)
     return {
@@ -44,23 +44,23 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=1)
     options = parser.parse_args()
     command = f"python benchmarks/processes.py --rounds {options.rounds} --epochs {options.epochs}"
-    runs: dict[str, list[dict[str, Any]]] = {way: [] for way in WAYS}
+    runs: dict[str, list[dict[str, Any]]] = {setup: [] for setup in SETUPS}
     results = {"command": command, **measure.setting(), "epochs": options.epochs, "runs": runs}
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(1, options.rounds + 1):
-            for way, (start, threads) in WAYS.items():
-                runs[way].append(run(start, threads, options.epochs, seed, Path(folder)))
+            for setup, (start, threads) in SETUPS.items():
+                runs[setup].append(run(start, threads, options.epochs, seed, Path(folder)))
             measure.write("processes", results)
     show(results)
 
 
 def show(results: dict[str, Any]) -> None:
-    """The medians, a line a way."""
-    for way, runs in results["runs"].items():
+    """Print the medians, one line for each setup."""
+    for setup, runs in results["runs"].items():
         rate, seconds = (
             statistics.median(run[key] for run in runs) for key in ("images_per_second", "seconds")
         )
-        print(f"{way:<28} {rate:>8,.0f} images/s  {seconds:.1f} s for the whole process")
+        print(f"{setup:<28} {rate:>8,.0f} images/s  {seconds:.1f} s for the whole process")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""What a command costs before its work begins, beside the import that it cannot do without.
+"""Compare the time that a command takes to start with the time of the import that it needs.
 
     python benchmarks/startup.py [--rounds 9]
 
-Commands and imports take turns, so that a busy minute hits both. What counts are medians of CPU time, as
-ratios.
+Commands and imports alternate, so that other load on the machine affects both. The result is the ratio of the
+medians of CPU time.
 """
 
 import argparse
@@ -21,7 +21,7 @@ TRAIN = ("train", "--config", "lenet.yaml", "train.epochs=0", "output.plot=false
 
 
 def commands(folder: Path) -> dict[str, tuple[str, tuple[str | Path, ...]]]:
-    """Title -> the import that it is compared with, and its arguments."""
+    """Return the import to compare with and the arguments of each command, by its title."""
     run = folder / "run"
     return {
         "--help": ("typer, rich", ("--help",)),
@@ -49,16 +49,16 @@ def main() -> None:
                 seconds.setdefault(name, []).append(measure.cnn(*arguments).cpu_seconds)
             if number == 0:
                 seconds.clear()  # the first round fills the file cache
-    medians = {name: statistics.median(found) for name, found in seconds.items()}
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
     rows: list[dict[str, Any]] = [
         {
             "command": f"cnn {name}",
-            "beside": f"import {beside}",
+            "beside": f"import {module}",
             "cpu_seconds": round(medians[name], 3),
-            "beside_cpu_seconds": round(medians[f"import {beside}"], 3),
-            "ratio": round(medians[name] / medians[f"import {beside}"], 2),
+            "beside_cpu_seconds": round(medians[f"import {module}"], 3),
+            "ratio": round(medians[name] / medians[f"import {module}"], 2),
         }
-        for name, (beside, _) in table.items()
+        for name, (module, _) in table.items()
     ]
     command = f"python benchmarks/startup.py --rounds {rounds}"
     measure.write("startup", {"command": command, **measure.setting(), "rounds": rounds, "rows": rows})

@@ -1,11 +1,11 @@
-"""Images a second of lenet.yaml, beside an ordinary loop over the same network, and beside the arithmetic.
+"""Compare the images per second of lenet.yaml with those of a plain loop and with the limit of the processor.
 
     python benchmarks/throughput.py [--rounds 5] [--images 55000] [--threads 2]
 
-`cnn train` takes turns with references/plain_lenet.py, each a process of its own with as many threads, for an
-epoch: the loop as most scripts have it, and with two worker processes. What counts are medians. The limit is
-what the processor could do if it did nothing but the network's multiplications, at the rate of a large matrix
-product: training takes three times those of an evaluation (forward, for the weights, for the inputs).
+`cnn train` alternates with references/plain_lenet.py for an epoch, each in a new process with the same
+threads: the loop of most scripts, without and with two worker processes. The results are medians. The limit
+is the time of the network's multiplications at the rate of a large matrix product; training takes three times
+those of an evaluation (forward, gradients of the weights, gradients of the inputs).
 """
 
 import argparse
@@ -23,14 +23,14 @@ import measure
 SCRIPT = Path(__file__).parent / "references" / "plain_lenet.py"
 VALIDATION = 5_000
 SIDE = 2048
-"""Of the matrices whose product gives the processor's rate: far more arithmetic than memory traffic."""
+"""Side of the matrices whose product gives the rate of the processor; memory hardly limits it."""
 
 
 def program(threads: int, images: int, seed: int, folder: Path) -> dict[str, float]:
-    """An epoch of `cnn train`, and its evaluation."""
-    kept = 60_000 - images
+    """Train for an epoch with `cnn train` and evaluate; return the rates."""
+    validation = 60_000 - images
     words = ("--config", "lenet.yaml", "train.epochs=1", f"train.threads={threads}", f"seed={seed}")
-    done = measure.train(*words, f"data.validation={kept}", "train.device=cpu", folder=folder)
+    done = measure.train(*words, f"data.validation={validation}", "train.device=cpu", folder=folder)
     return {
         "train_images_per_second": done.epochs[0]["images_per_second"],
         "evaluation_images_per_second": evaluation_rate(folder / "run" / "model.safetensors", threads),
@@ -40,30 +40,32 @@ def program(threads: int, images: int, seed: int, folder: Path) -> dict[str, flo
 
 
 def evaluation_rate(checkpoint: Path, threads: int) -> float:
-    """Images a second through the trained network, from their bytes to their logits."""
-    from cnn_cli.training import build, device
+    """Return the images per second of the trained network, from bytes to logits."""
     from cnn_cli.checkpoint.file import read
-    from cnn_cli.training.logits import logits_of
+    from cnn_cli.data.sources import open_source
+    from cnn_cli.model.network import load_network
+    from cnn_cli.training import device
+    from cnn_cli.training.evaluation import logits_of
 
     compute = device.choose("cpu", threads=threads)
     trained = read(checkpoint)
-    images, network = build.source(trained.config.data).test(), trained.network()
+    images, network = open_source(trained.config.data).test(), load_network(trained)
     started = time.perf_counter()
     logits_of(network, images, trained.preprocessing, compute)
     return len(images) / (time.perf_counter() - started)
 
 
 def plain(threads: int, images: int, seed: int, root: Path, workers: int) -> dict[str, float]:
-    """An epoch of the ordinary script, and its evaluation."""
+    """Train for an epoch with the plain script and evaluate; return the rates."""
     numbers = {"--threads": threads, "--workers": workers, "--images": images, "--seed": seed}
     words = [word for name, number in numbers.items() for word in (name, str(number))]
     done = measure.run(sys.executable, SCRIPT, root, *words)
-    figures: dict[str, float] = json.loads(done.output)
-    return figures | {"process_cpu_seconds": done.cpu_seconds}
+    rates: dict[str, float] = json.loads(done.output)
+    return rates | {"process_cpu_seconds": done.cpu_seconds}
 
 
 def matrix_product_rate(threads: int) -> float:
-    """Floating-point operations a second of a float32 matrix product."""
+    """Return the floating-point operations per second of a float32 matrix product."""
     import torch
 
     torch.set_num_threads(threads)
@@ -105,7 +107,7 @@ def main() -> None:
 
 
 def show(results: dict[str, Any]) -> None:
-    """The medians in a few lines."""
+    """Print the medians."""
     for what in ("train", "evaluation"):
         key = f"{what}_images_per_second"
         medians = {

@@ -1,11 +1,10 @@
-"""The time from pressing return to a network that reads 99 % of MNIST's test set, beside what others publish.
+"""Compare the time from the start to 99 % accuracy on MNIST's test set with that of published scripts.
 
     python benchmarks/time_to_99.py [--seeds 10] [--rounds 3]
 
-`cnn train --config fast.yaml` takes turns with the fastest published recipe, each a process of its own on all
-cores; then the most-copied script runs to its first epoch at 99 %. Whole processes are compared with whole
-processes, and the training of one, its data in memory, with that of the other. MNIST is taken from where
-`cnn` finds it.
+`cnn train --config fast.yaml` alternates with the fastest published recipe, each in a new process on all
+cores; then the most-copied script runs to its first epoch at 99 %. Both the times of the whole processes and
+those of the training alone, with the data in memory, are compared. MNIST is the one that `cnn` finds.
 """
 
 import argparse
@@ -20,11 +19,11 @@ from typing import Any
 import measure
 
 REFERENCES = Path(__file__).parent / "references"
-BAR = 0.99
+TARGET = 0.99
 
 
 def fast(seed: int, folder: Path) -> dict[str, Any]:
-    """One whole run of fast.yaml."""
+    """Train once with fast.yaml."""
     run = folder / "run"
     settings = (f"seed={seed}", "data.fallback=none", "--out", run, "--overwrite")
     done = measure.cnn("train", "--config", "fast.yaml", *settings)
@@ -40,7 +39,7 @@ def fast(seed: int, folder: Path) -> dict[str, Any]:
 
 
 def recipe(seed: int, root: Path) -> dict[str, Any]:
-    """One whole run of the fastest published recipe."""
+    """Train once with the fastest published recipe."""
     threads = str(os.cpu_count())
     script = REFERENCES / "train_mnist_fast.py"
     done = measure.run(sys.executable, script, root, "--seed", str(seed), "--threads", threads)
@@ -49,11 +48,11 @@ def recipe(seed: int, root: Path) -> dict[str, Any]:
 
 
 def most_copied(root: Path) -> list[dict[str, Any]]:
-    """The most-copied script's epochs up to its first at 99 %."""
+    """Return the epochs of the most-copied script up to the first at 99 %."""
     script, threads = REFERENCES / "most_copied.py", str(os.cpu_count())
     done = measure.run(sys.executable, script, root, "--threads", threads)
     epochs = [json.loads(line) for line in done.output.splitlines()]
-    reached = [index for index, epoch in enumerate(epochs) if epoch["accuracy"] >= BAR]
+    reached = [index for index, epoch in enumerate(epochs) if epoch["accuracy"] >= TARGET]
     return epochs[: reached[0] + 1] if reached else epochs
 
 
@@ -78,7 +77,7 @@ def main() -> None:
 
 
 def show(results: dict[str, Any]) -> None:
-    """The figures in a few lines."""
+    """Print the results."""
     median = {
         kind: {
             key: statistics.median(run[key] for run in results[kind]) for key in ("seconds", "train_seconds")

@@ -173,7 +173,12 @@ BAD_CONFIGS: list[Case] = [
     ("image", _train(config="one.png"), USAGE, ["one.png:1:1"]),
     ("list", _train(config="list.yaml"), USAGE, ["list.yaml:1:1", "a list"]),
     ("unknown section", _train(config="typo.yaml"), USAGE, [":9:1: unknown key 'train_' (did you mean"]),
-    ("unknown key", _train(config="typo_below.yaml"), USAGE, [":7:9 train: unknown key 'epoch' (did you"]),
+    (
+        "unknown key",
+        _train(config="typo_below.yaml"),
+        USAGE,
+        [":7:9 train: unknown key 'epoch'", "did you mean 'epochs'?"],
+    ),
     ("wrong type", _train(config="wrong_type.yaml"), USAGE, [":7:17 train.epochs: must be a whole number"]),
     ("duplicate key", _train(config="twice.yaml"), USAGE, ["twice.yaml:9:1: there is a key 'model' already"]),
     ("alias bomb", _train(config="bomb.yaml"), USAGE, ["bomb.yaml:", "aliases repeat this"]),

@@ -1,4 +1,4 @@
-"""Building a network: measured shapes, first weights, and what is refused where."""
+"""Building a network: measured shapes, initial weights, and errors with their places."""
 
 import copy
 import subprocess
@@ -12,8 +12,8 @@ from cnn_cli.config.load import load_config
 from cnn_cli.errors import NetworkError
 from cnn_cli.model.build import LayerSpec, build_network, initialize, measure
 from cnn_cli.model.modules import NORMALIZATION
+from cnn_cli.model.network import network_for
 from cnn_cli.model.shapes import LayerError
-from cnn_cli.training import build
 
 INPUT = (1, 28, 28)
 
@@ -94,19 +94,19 @@ def test_lenet_5_has_the_parameters_of_the_paper():
     """LeCun et al. 1998 with full connection between the maps: 156 + 2,416 + 48,120 + 10,164 + 850."""
     network = build_network(LENET, INPUT, 10)
     assert count(network) == 61_706
-    each = [sum(p.numel() for p in module.parameters()) for module in network]
-    assert [number for number in each if number] == [156, 2_416, 48_120, 10_164, 850]
+    counts = [count(module) for module in network]
+    assert [number for number in counts if number] == [156, 2_416, 48_120, 10_164, 850]
 
 
-def test_the_shipped_lenet_has_no_more_beside_normalization():
-    network = build.network(load_config("lenet").config, 10)
+def test_the_shipped_lenet_has_no_more_except_for_normalization():
+    network = network_for(load_config("lenet").config, 10)
     normalizing = sum(count(module) for module in network.modules() if isinstance(module, NORMALIZATION))
     assert count(network) - normalizing <= 61_706
 
 
 def test_the_shipped_lenet_of_1998_adds_the_coefficients_of_its_pooling():
     """A coefficient and a bias for each of the 6 + 16 maps of S2 and S4."""
-    assert count(build.network(load_config("lenet-1998").config, 10)) == 61_706 + 2 * 22
+    assert count(network_for(load_config("lenet-1998").config, 10)) == 61_706 + 2 * 22
 
 
 def test_layers_are_named_by_kind_and_count():
@@ -117,7 +117,7 @@ def test_layers_are_named_by_kind_and_count():
     ]
 
 
-def test_shapes_on_the_way():
+def test_the_shapes_after_each_layer():
     """The feature maps of the paper's figure 2."""
     shape, shapes = INPUT, {}
     for name, module in build_network(LENET, INPUT, 10).named_children():
@@ -146,7 +146,7 @@ def test_rectangles():
     assert network.linear1.in_features == 64
 
 
-# --- what is refused ----------------------------------------------------------------------------------------
+# --- errors -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_rectangles():
         ([conv(65_536, 1024, padding="same")], (0, "conv"), "weights, more than the limit of 2,147,483,648"),
     ],
 )
-def test_what_does_not_fit_is_refused_at_its_place(layers, path, problem):
+def test_a_layer_that_does_not_fit_is_an_error_with_its_place(layers, path, problem):
     with pytest.raises(NetworkError) as caught:
         build_network(layers, INPUT, 10)
     index, name = path
@@ -186,7 +186,7 @@ def test_what_does_not_fit_is_refused_at_its_place(layers, path, problem):
     assert caught.value.code == 2
 
 
-def test_what_torch_refuses_becomes_a_layer_error():
+def test_an_error_of_torch_becomes_a_layer_error():
     with pytest.raises(LayerError, match=r"does not fit the 3x8x8 input: .*channels"):
         measure(nn.Conv2d(4, 1, 3), (3, 8, 8))
 
@@ -195,7 +195,7 @@ def test_what_torch_refuses_becomes_a_layer_error():
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_measuring_leaves_the_network_as_it_was(training):
+def test_measuring_does_not_change_the_network(training):
     module = nn.Sequential(nn.BatchNorm2d(3), nn.Dropout(0.5)).train(training)
     before = copy.deepcopy(module.state_dict())
     measure(module, (3, 8, 8))
@@ -204,24 +204,24 @@ def test_measuring_leaves_the_network_as_it_was(training):
     assert equal(module.state_dict(), before)
 
 
-def test_the_mode_comes_back_after_an_error():
+def test_the_mode_is_restored_after_an_error():
     module = nn.Conv2d(4, 1, 3).train()
     with pytest.raises(LayerError):
         measure(module, (3, 8, 8))
     assert module.training
 
 
-# --- the first weights --------------------------------------------------------------------------------------
+# --- the initial weights ------------------------------------------------------------------------------------
 
 
-def test_the_same_seed_draws_the_same_bits_and_another_seed_others():
+def test_the_seed_decides_the_bits():
     assert equal(weights(EVERY_LAYER, 7), weights(EVERY_LAYER, 7))
     ours, others = weights(EVERY_LAYER, 7), weights(EVERY_LAYER, 8)
     assert not torch.equal(ours["conv1.weight"], others["conv1.weight"])
     assert not torch.equal(ours["linear2.bias"], others["linear2.bias"])
 
 
-def test_the_global_generator_is_left_alone():
+def test_the_global_generator_is_not_changed():
     torch.manual_seed(3)
     expected = torch.rand(5)
     torch.manual_seed(3)
@@ -229,31 +229,31 @@ def test_the_global_generator_is_left_alone():
     assert torch.equal(torch.rand(5), expected)
 
 
-def test_the_weights_are_those_that_torch_draws_itself():
+def test_the_weights_are_those_that_torch_draws():
     with torch.random.fork_rng():
         torch.manual_seed(7)
-        theirs = nn.Sequential(
+        expected = nn.Sequential(
             *(nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
             *(nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),
             *(nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)),
         )
     network = build_network(LENET, INPUT, 10)
     initialize(network, 7)
-    assert equal(network.state_dict(), theirs.state_dict())
+    assert equal(network.state_dict(), expected.state_dict())
     inputs = torch.rand(2, *INPUT)
-    torch.testing.assert_close(network(inputs), theirs(inputs))
+    torch.testing.assert_close(network(inputs), expected(inputs))
 
 
-def test_normalisation_starts_as_torch_starts_it():
+def test_normalization_has_the_initial_values_of_torch():
     state = weights(EVERY_LAYER, 7)
     ours = {name.removeprefix("norm1."): value for name, value in state.items() if name.startswith("norm1.")}
-    theirs = nn.BatchNorm2d(4).state_dict()
-    assert list(ours) == list(theirs)
-    assert equal(ours, theirs)
-    assert [value.dtype for value in ours.values()] == [value.dtype for value in theirs.values()]
+    expected = nn.BatchNorm2d(4).state_dict()
+    assert list(ours) == list(expected)
+    assert equal(ours, expected)
+    assert [value.dtype for value in ours.values()] == [value.dtype for value in expected.values()]
 
 
-def test_weights_are_floats_on_the_cpu_that_can_be_trained():
+def test_weights_are_trainable_float32_on_the_cpu():
     for parameter in build_network(EVERY_LAYER, INPUT, 10).parameters():
         assert parameter.device.type == "cpu"
         assert parameter.dtype == torch.float32
@@ -261,7 +261,7 @@ def test_weights_are_floats_on_the_cpu_that_can_be_trained():
         assert parameter.is_leaf
 
 
-# --- what it costs ------------------------------------------------------------------------------------------
+# --- cost ---------------------------------------------------------------------------------------------------
 
 IN_A_FRESH_PROCESS = """
 import sys, resource
@@ -278,7 +278,7 @@ print([name for name in ("sympy", "torch._dynamo", "torchvision", "pydantic") if
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no module resource")
-def test_building_touches_no_memory_and_imports_no_compiler():
+def test_building_uses_little_memory_and_imports_no_compiler():
     done = subprocess.run([sys.executable, "-c", IN_A_FRESH_PROCESS], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     megabytes, imported = done.stdout.splitlines()

@@ -1,4 +1,4 @@
-"""Every layer against torch's functions, and against numbers worked out by hand."""
+"""Every layer compared with torch's functions, and with numbers computed by hand."""
 
 import inspect
 import itertools
@@ -46,14 +46,14 @@ def image(rows: str) -> torch.Tensor:
 
 
 def by_hand(kernel: torch.Tensor, bias: float = 0.0, **changes) -> nn.Module:
-    """A convolution to one channel with the given kernel [1, C, kH, kW]."""
+    """Return a convolution to one channel with the given kernel [1, C, kH, kW]."""
     size = tuple(kernel.shape[2:])
     module = LAYERS["conv"]((kernel.shape[1], 5, 5), **(CONV | {"out": 1, "kernel": size} | changes))
     module.weight.data, module.bias.data = kernel, torch.tensor([bias])
     return module
 
 
-# The same image and kernel as in many a lecture on convolutions.
+# An image and a kernel that are common in lectures on convolutions.
 FIVE = image("""
     1 1 1 0 0
     0 1 1 1 0
@@ -71,22 +71,24 @@ CROSS = image("""
 # --- the vocabulary -----------------------------------------------------------------------------------------
 
 
-def test_config_and_model_know_the_same_layers():
+def test_config_and_model_have_the_same_layers():
     assert {*LAYERS, *COMBINATORS, "repeat"} == set(Item.model_fields)
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_a_function_takes_what_the_config_declares(name):
+def test_the_function_of_a_layer_has_the_parameters_of_the_config(name):
     annotation = Item.model_fields[name].annotation
     declared = next(kind for kind in get_args(annotation) if issubclass(kind, Layer))
     shape, *parameters = inspect.signature(LAYERS[name]).parameters.values()
     assert shape.name == "shape"
     assert {parameter.name for parameter in parameters} == set(declared.model_fields)
     assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in parameters)
-    assert all(parameter.default is parameter.empty for parameter in parameters)  # defaults have one place
+    assert all(
+        parameter.default is parameter.empty for parameter in parameters
+    )  # defaults are only in the config
 
 
-# --- against torch's functions ------------------------------------------------------------------------------
+# --- compared with torch ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -106,7 +108,7 @@ def test_conv(kernel, padding, stride, bias):
 
 @pytest.mark.filterwarnings("ignore:Using padding=.same. with even kernel")
 @pytest.mark.parametrize("kernel", list(itertools.product(range(1, 8), [1, 4, 5])))
-def test_same_padding_is_torchs_at_stride_1(kernel):
+def test_same_padding_with_stride_1_is_that_of_torch(kernel):
     module = layer("conv", IMAGE, **(CONV | {"kernel": kernel, "padding": "same"}))
     inputs = random(*IMAGE)
     expected = F.conv2d(inputs, module.weight, module.bias, padding="same")
@@ -153,7 +155,7 @@ def test_norm_in_training_and_evaluation(shape):
 
 
 @pytest.mark.parametrize("p", [0.0, 0.1, 0.4, 0.5, 0.999999])
-def test_dropout_drops_as_many_as_torch_and_scales_the_rest_alike(p):
+def test_dropout_drops_and_scales_like_torch(p):
     ones = torch.ones(200, 500)
     torch.manual_seed(5)
     ours, theirs = layer("dropout", IMAGE, p=p)(ones), F.dropout(ones, p)
@@ -164,12 +166,12 @@ def test_dropout_drops_as_many_as_torch_and_scales_the_rest_alike(p):
     torch.testing.assert_close(kept, torch.full_like(kept, 1 / (1 - p)))
 
 
-def test_dropout_draws_each_number_alone():
+def test_dropout_draws_are_independent():
     torch.manual_seed(5)
     kept = (layer("dropout", IMAGE, p=0.4)(torch.ones(400_000)) != 0).double()
     for distance in (1, 2, 3, 4, 8):  # four numbers share a draw
-        together = (kept[:-distance] * kept[distance:]).mean()
-        assert abs(together - 0.36) < 4 * (0.36 * 0.64 / len(kept)) ** 0.5
+        both = (kept[:-distance] * kept[distance:]).mean()
+        assert abs(both - 0.36) < 4 * (0.36 * 0.64 / len(kept)) ** 0.5
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
@@ -195,7 +197,7 @@ def test_dropout_drops_the_same_gradients_in_any_layout(kind):
             assert 0.3 < (outputs == 0).float().mean() < 0.5
 
 
-def test_dropout_repeats_with_the_seed_and_rests_in_evaluation():
+def test_dropout_repeats_with_the_seed_and_does_nothing_in_evaluation():
     module, inputs = layer("dropout", IMAGE, p=0.3), random(*IMAGE)
     torch.manual_seed(5)
     first, second = module(inputs), module(inputs)
@@ -257,8 +259,8 @@ def test_same_padding_by_hand():
     assert torch.equal(by_hand(CROSS, padding="same")(FIVE), expected)
 
 
-def test_the_kernel_is_not_turned():
-    """Cross-correlation, as the papers and torch have it: the kernel lies on the image as it is written."""
+def test_the_kernel_is_not_flipped():
+    """The layer is a cross-correlation, as in the papers and in torch."""
     corner = image("1 0 0\n0 0 0\n0 0 0")
     assert torch.equal(by_hand(corner)(FIVE), FIVE[:, :, :3, :3])
 
@@ -274,7 +276,7 @@ COUNTING = torch.arange(25.0).view(1, 1, 5, 5)
 
 
 def test_pooling_by_hand():
-    """Rows 0-4, 5-9 ...: the largest of a 3x3 window is at its lower right, the mean is at its center."""
+    """With rows 0-4, 5-9 ..., the maximum of a 3x3 window is at its lower right, the mean at its center."""
     change = POOL | {"window": (3, 3), "stride": (1, 1)}
     largest = layer("pool", (1, 5, 5), **change)(COUNTING)
     average = layer("pool", (1, 5, 5), **(change | {"kind": "avg"}))(COUNTING)
@@ -282,7 +284,7 @@ def test_pooling_by_hand():
     assert torch.equal(average, image("6 7 8\n11 12 13\n16 17 18"))
 
 
-def test_windows_touch_where_no_stride_is_given_and_the_rest_is_left():
+def test_without_a_stride_windows_lie_side_by_side_and_the_rest_is_ignored():
     assert torch.equal(layer("pool", (1, 5, 5), **POOL)(COUNTING), image("6 8\n16 18"))
 
 
@@ -297,12 +299,12 @@ def test_flatten_by_hand():
 
 
 def test_scaled_tanh_keeps_plus_and_minus_one():
-    """The property that LeCun et al. 1998 chose its two numbers for (appendix A)."""
+    """The property for which LeCun et al. 1998 chose its two numbers (appendix A)."""
     outputs = layer("scaled_tanh", (3,))(torch.tensor([[-1.0, 0.0, 1.0]]))
     torch.testing.assert_close(outputs, torch.tensor([[-1.0, 0.0, 1.0]]), atol=1e-4, rtol=0)
 
 
-# --- what does not fit --------------------------------------------------------------------------------------
+# --- errors -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -337,7 +339,7 @@ def test_scaled_tanh_keeps_plus_and_minus_one():
         ),
     ],
 )
-def test_what_does_not_fit_is_refused_with_its_shapes(name, shape, parameters, message):
+def test_a_layer_that_does_not_fit_is_an_error_with_its_shapes(name, shape, parameters, message):
     with pytest.raises(LayerError) as caught:
         LAYERS[name](shape, **parameters)
     assert message in str(caught.value)

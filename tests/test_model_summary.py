@@ -1,4 +1,4 @@
-"""The summary: LeNet-5's figures worked out by hand, and receptive fields found by trying every pixel."""
+"""The summary: LeNet-5 computed by hand, and receptive fields measured by changing every pixel."""
 
 import pytest
 import torch
@@ -59,7 +59,7 @@ def rows(lenet) -> dict:
 
 
 def test_multiply_adds_of_lenet(rows):
-    """Outputs times the numbers that each one sums: 6x28x28 of 25, 16x10x10 of 150, then the matrices."""
+    """Outputs times summands: 6x28x28 of 25, 16x10x10 of 150, then the matrices."""
     assert rows["conv1"].multiply_adds == 117_600
     assert rows["conv2"].multiply_adds == 240_000
     assert rows["affine1"].multiply_adds == 400
@@ -72,7 +72,7 @@ def test_multiply_adds_are_half_of_the_operations_that_torch_counts(lenet):
     counter = FlopCounterMode(display=False)
     with counter:
         lenet.eval()(torch.rand(1, 1, 28, 28))
-    affine = 400  # torch counts convolutions and matrices alone
+    affine = 400  # torch counts only convolutions and matrices
     assert summarize(lenet, (1, 28, 28)).multiply_adds - affine == counter.get_total_flops() / 2
 
 
@@ -94,7 +94,7 @@ def test_parameters_of_lenet(lenet):
     assert count_parameters(lenet) == sum(parameter.numel() for parameter in lenet.parameters())
 
 
-def test_rows_say_what_the_layers_are(rows):
+def test_the_rows_describe_the_layers(rows):
     conv, pool, flat = rows["conv1"], rows["pool2"], rows["flatten1"]
     assert (conv.kernel, conv.stride, conv.padding) == ((5, 5), (1, 1), (2, 2))
     assert (pool.kernel, pool.stride, pool.padding) == ((2, 2), (2, 2), (0, 0))
@@ -123,9 +123,9 @@ def pool(window, stride=None, padding=(0, 0), kind="max") -> LayerSpec:
 
 
 def extent(network: nn.Sequential, height: int, width: int) -> tuple[int, int]:
-    """Height and width of the largest region of pixels that one output number depends on.
+    """Return height and width of the largest region of pixels that one output number depends on.
 
-    Each image of the batch has one pixel that is not a number; every output that depends on it is none.
+    Each image of the batch has one NaN pixel; every output that depends on it is NaN.
     """
     images = torch.rand(height * width, 1, height * width, dtype=torch.float64)
     images[range(height * width), 0, range(height * width)] = torch.nan
@@ -161,7 +161,7 @@ def extent(network: nn.Sequential, height: int, width: int) -> tuple[int, int]:
         [conv((3, 3)), ("affine", {}), ("flatten", {})],
     ],
 )
-def test_receptive_field_is_what_a_broken_pixel_reaches(layers):
+def test_the_receptive_field_is_where_a_nan_pixel_has_an_effect(layers):
     height, width = 11, 13
     tail: list[LayerSpec] = [] if layers[-1][0] == "flatten" else [("flatten", {})]
     trial = build_network([*layers, *tail, ("linear", {"out": 2, "bias": True})], (1, height, width), 2)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers.networks import checkpoint_of
+from helpers.checkpoints import checkpoint_of
 from PIL import Image, ImageDraw
 
 from cnn_cli.checkpoint import file

@@ -1,4 +1,4 @@
-"""Figures against scikit-learn, SciPy and numpy."""
+"""Metrics compared with scikit-learn, SciPy and NumPy."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ ALL = range(len(CLASSES))
 
 
 def logits_and_labels(count: int, seed: int, classes: tuple[int, ...] = (0, 1, 2, 3, 4, 5)):
-    """Answers that are right more often than not; labels from `classes` alone."""
+    """Logits that are right more often than not; labels from `classes` only."""
     draws = torch.Generator().manual_seed(seed)
     labels = torch.tensor(classes)[torch.randint(0, len(classes), (count,), generator=draws)]
     logits = torch.randn(count, len(CLASSES), generator=draws)
@@ -33,12 +33,12 @@ def case(request):
 
 def test_confusion_matrix_and_accuracy(case):
     logits, labels = case
-    found, answers = measure(logits, labels, CLASSES), logits.argmax(1)
+    metrics, answers = measure(logits, labels, CLASSES), logits.argmax(1)
     expected = sklearn_metrics.confusion_matrix(labels, answers, labels=ALL)
-    assert found.confusion_matrix == tuple(map(tuple, expected.tolist()))
-    assert found.accuracy == pytest.approx(sklearn_metrics.accuracy_score(labels, answers))
-    assert found.n == len(labels)
-    assert found.correct == int((answers == labels).sum())
+    assert metrics.confusion_matrix == tuple(map(tuple, expected.tolist()))
+    assert metrics.accuracy == pytest.approx(sklearn_metrics.accuracy_score(labels, answers))
+    assert metrics.n == len(labels)
+    assert metrics.correct == int((answers == labels).sum())
 
 
 def test_precision_recall_f1_and_support(case):
@@ -46,12 +46,12 @@ def test_precision_recall_f1_and_support(case):
     expected = sklearn_metrics.precision_recall_fscore_support(
         labels, logits.argmax(1), labels=ALL, zero_division=0
     )
-    found = measure(logits, labels, CLASSES).per_class
-    assert [entry.label for entry in found] == list(CLASSES)
-    assert [entry.precision for entry in found] == pytest.approx(expected[0])
-    assert [entry.recall for entry in found] == pytest.approx(expected[1])
-    assert [entry.f1 for entry in found] == pytest.approx(expected[2])
-    assert [entry.support for entry in found] == expected[3].tolist()
+    per_class = measure(logits, labels, CLASSES).per_class
+    assert [entry.label for entry in per_class] == list(CLASSES)
+    assert [entry.precision for entry in per_class] == pytest.approx(expected[0])
+    assert [entry.recall for entry in per_class] == pytest.approx(expected[1])
+    assert [entry.f1 for entry in per_class] == pytest.approx(expected[2])
+    assert [entry.support for entry in per_class] == expected[3].tolist()
 
 
 def test_loss(case):
@@ -62,32 +62,32 @@ def test_loss(case):
 
 def test_top_k(case):
     logits, labels = case
-    found = measure(logits, labels, CLASSES).top_k
-    assert list(found) == [1, 2, 3, 5]
-    for k, share in found.items():
+    top_k = measure(logits, labels, CLASSES).top_k
+    assert list(top_k) == [1, 2, 3, 5]
+    for k, share in top_k.items():
         expected = sklearn_metrics.top_k_accuracy_score(labels, logits.numpy(), k=k, labels=ALL)
         assert share == pytest.approx(expected)
 
 
-def test_top_k_asks_for_no_more_than_there_are_classes():
+def test_k_is_at_most_the_number_of_classes():
     assert list(measure(torch.randn(4, 2), torch.zeros(4).long(), ("yes", "no")).top_k) == [1, 2]
     assert top_k_accuracy(torch.randn(4, 2), torch.zeros(4).long(), 2) == 1.0
 
 
-def test_a_perfect_and_a_hopeless_answer():
+def test_all_right_and_all_wrong():
     labels = torch.tensor([0, 1, 2])
-    perfect, hopeless = measure(10 * torch.eye(3), labels, CLASSES[:3]), torch.eye(3).roll(1, 1)
+    perfect = measure(10 * torch.eye(3), labels, CLASSES[:3])
     assert (perfect.accuracy, perfect.correct) == (1.0, 3)
     assert perfect.accuracy_interval[1] == 1.0
     assert [entry.f1 for entry in perfect.per_class] == [1.0] * 3
-    nothing = measure(hopeless, labels, CLASSES[:3])
-    assert (nothing.accuracy, nothing.accuracy_interval[0]) == (0.0, 0.0)
-    assert [entry.f1 for entry in nothing.per_class] == [0.0] * 3
+    wrong = measure(torch.eye(3).roll(1, 1), labels, CLASSES[:3])
+    assert (wrong.accuracy, wrong.accuracy_interval[0]) == (0.0, 0.0)
+    assert [entry.f1 for entry in wrong.per_class] == [0.0] * 3
 
 
-@settings(deadline=None)  # a busy machine is no failure
+@settings(deadline=None)  # a busy machine is not a failure
 @given(st.integers(1, 100_000), st.floats(0, 1))
-def test_wilson_interval_is_scipys(n, share):
+def test_the_wilson_interval_is_that_of_scipy(n, share):
     correct = round(n * share)
     expected = binomtest(correct, n).proportion_ci(0.95, method="wilson")
     assert wilson_interval(correct, n) == pytest.approx(tuple(expected), abs=1e-12)
@@ -97,7 +97,7 @@ def test_wilson_interval_is_scipys(n, share):
 
 
 def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int) -> float:
-    """Guo et al. 2017, equation 3, written down as it stands there."""
+    """Equation 3 of Guo et al. 2017, as it is written there."""
     confidence, answers = probabilities.max(1), probabilities.argmax(1)
     number = np.minimum(np.ceil(confidence * bins).astype(int), bins)
     total = 0.0
@@ -110,7 +110,7 @@ def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bi
 
 
 @pytest.mark.parametrize("bins", [1, 10, 15])
-def test_calibration_error_is_the_papers(case, bins):
+def test_the_calibration_error_is_that_of_the_paper(case, bins):
     logits, labels = case
     probabilities = logits.softmax(1)
     expected = expected_calibration_error(probabilities.double().numpy(), labels.numpy(), bins)
@@ -120,13 +120,13 @@ def test_calibration_error_is_the_papers(case, bins):
 
 
 def test_calibration_error_by_hand():
-    """Four answers of 0.9, three of them right: 0.15 apart. Two of 0.6, both right: 0.4 apart."""
+    """Four answers of 0.9, three of them right: a difference of 0.15. Two of 0.6, both right: 0.4."""
     probabilities = torch.tensor([[0.9, 0.1]] * 4 + [[0.6, 0.4]] * 2, dtype=torch.float64)
     labels = torch.tensor([0, 0, 0, 1, 0, 0])
     assert calibration_error(probabilities, labels) == pytest.approx((4 * 0.15 + 2 * 0.4) / 6)
 
 
-def test_sure_and_right_is_calibrated_and_sure_and_wrong_is_not():
-    sure = torch.eye(3)
-    assert calibration_error(sure, torch.tensor([0, 1, 2])) == 0.0
-    assert calibration_error(sure, torch.tensor([1, 2, 0])) == 1.0
+def test_certain_answers_are_calibrated_only_if_they_are_right():
+    certain = torch.eye(3)
+    assert calibration_error(certain, torch.tensor([0, 1, 2])) == 0.0
+    assert calibration_error(certain, torch.tensor([1, 2, 0])) == 1.0

@@ -1,4 +1,4 @@
-"""The optimizers against torch's unfused ones, and which weights decay."""
+"""The optimizers compared with torch's unfused ones, and which weights have weight decay."""
 
 import copy
 import subprocess
@@ -18,7 +18,7 @@ DEFAULTS = {"lr": 0.05, "momentum": 0.9, "betas": (0.8, 0.99), "weight_decay": 0
 
 @pytest.fixture
 def network() -> nn.Sequential:
-    """In float64, and without biases that normalization undoes: Adam would blow their rounding errors up."""
+    """A float64 network without biases before normalization: their gradients are only rounding errors."""
     torch.manual_seed(0)
     return nn.Sequential(
         *(nn.Conv2d(1, 3, 3, bias=False), nn.BatchNorm2d(3), ChannelAffine(3), nn.Tanh(), nn.Flatten()),
@@ -27,7 +27,7 @@ def network() -> nn.Sequential:
 
 
 def ours(network: nn.Module, name: str, settings: dict) -> Callable[[], None]:
-    """A step of our optimizer."""
+    """Return a step of our optimizer."""
     settings = dict(settings)
     lr = settings.pop("lr")
     optimizer = build_optimizer(network, name, **settings)
@@ -49,8 +49,8 @@ def train(network: nn.Module, step: Callable[[], None]) -> list[torch.Tensor]:
     return [parameter.detach() for parameter in network.parameters()]
 
 
-def theirs(network: nn.Module, name: str, settings: dict) -> Callable[[], None]:
-    """A step of torch's optimizer, one parameter at a time; kernels and matrices alone decay."""
+def torchs(network: nn.Module, name: str, settings: dict) -> Callable[[], None]:
+    """Return a step of torch's optimizer; only kernels and matrices have weight decay."""
     groups = [
         {"params": [p], "weight_decay": settings["weight_decay"] if p.ndim > 1 else 0.0}
         for p in network.parameters()
@@ -71,33 +71,35 @@ def theirs(network: nn.Module, name: str, settings: dict) -> Callable[[], None]:
     [{}, {"weight_decay": 0.0}, {"momentum": 0.0}, {"betas": (0.0, 0.5)}, {"lr": 0.001, "weight_decay": 1.0}],
 )
 @pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
-def test_steps_are_torchs(network, name, changes):
+def test_steps_equal_those_of_torch(network, name, changes):
     settings, twin = DEFAULTS | changes, copy.deepcopy(network)
-    found = train(network, ours(network, name, settings))
-    expected = train(twin, theirs(twin, name, settings))
-    for mine, other in zip(found, expected, strict=True):
-        torch.testing.assert_close(mine, other, atol=1e-7, rtol=1e-6)
+    parameters = train(network, ours(network, name, settings))
+    expected = train(twin, torchs(twin, name, settings))
+    for parameter, other in zip(parameters, expected, strict=True):
+        torch.testing.assert_close(parameter, other, atol=1e-7, rtol=1e-6)
 
 
-def test_adam_and_adamw_are_not_the_same(network):
+def test_adam_and_adamw_differ(network):
     twin = copy.deepcopy(network)
     plain = train(network, ours(network, "adam", DEFAULTS))
     decoupled = train(twin, ours(twin, "adamw", DEFAULTS))
     assert not torch.allclose(plain[0], decoupled[0], atol=1e-3)
 
 
-def test_kernels_and_matrices_decay_and_nothing_else(network):
-    decaying, free = build_optimizer(network, "sgd", momentum=0.0, betas=(0, 0), weight_decay=0.1).groups
-    assert (decaying.weight_decay, free.weight_decay) == (0.1, 0.0)
+def test_only_kernels_and_matrices_have_weight_decay(network):
+    decayed, not_decayed = build_optimizer(
+        network, "sgd", momentum=0.0, betas=(0, 0), weight_decay=0.1
+    ).groups
+    assert (decayed.weight_decay, not_decayed.weight_decay) == (0.1, 0.0)
     names = {id(parameter): name for name, parameter in network.named_parameters()}
-    assert {names[id(p)] for p in decaying.parameters} == {"0.weight", "5.weight", "7.weight"}
-    assert {names[id(p)] for p in free.parameters} == {
+    assert {names[id(p)] for p in decayed.parameters} == {"0.weight", "5.weight", "7.weight"}
+    assert {names[id(p)] for p in not_decayed.parameters} == {
         *("1.weight", "1.bias", "2.coefficient", "2.bias", "6.weight", "6.bias", "7.bias"),
     }
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
-def test_a_parameter_without_a_gradient_stays(network, name):
+def test_a_parameter_without_a_gradient_does_not_change(network, name):
     before = network[5].weight.detach().clone()
     step = ours(network, name, DEFAULTS)
     network(torch.randn(6, 1, 6, 6, dtype=torch.float64)).sum().backward()
@@ -109,8 +111,8 @@ def test_a_parameter_without_a_gradient_stays(network, name):
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
-def test_a_loaded_state_goes_on_alike(name, layout):
-    """Also where the state lies in memory in another order than the parameters."""
+def test_a_loaded_state_continues_alike(name, layout):
+    """Also if the state has another memory layout than the parameters."""
     settings = {"momentum": 0.9, "betas": (0.8, 0.99), "weight_decay": 0.1}
     torch.manual_seed(0)
     first = nn.Conv2d(3, 4, 3)
@@ -120,7 +122,7 @@ def test_a_loaded_state_goes_on_alike(name, layout):
         gradient = torch.randn(4, 3, 3, 3)
         first.weight.grad, second.weight.grad = gradient.clone(), gradient.clone(memory_format=layout)
         one.step(0.1)
-        if number == 1:  # the second goes on from here
+        if number == 1:  # the second continues from here
             second.load_state_dict(first.state_dict())
             two.load(dict(enumerate(one.state)))
         elif number > 1:
@@ -128,8 +130,8 @@ def test_a_loaded_state_goes_on_alike(name, layout):
     torch.testing.assert_close(first.weight, second.weight, atol=1e-6, rtol=1e-5)
 
 
-def test_no_compiler_is_imported():
-    """It takes as long as `import torch`, at the start of every training."""
+def test_the_compiler_is_not_imported():
+    """Importing it takes as long as `import torch`."""
     code = (
         "import sys, torch; from cnn_cli.training.optimizers import build_optimizer\n"
         "n = torch.nn.Linear(3, 3)\n"

@@ -1,4 +1,4 @@
-"""Learning-rate schedules against torch's own schedulers."""
+"""Learning-rate schedules compared with torch's schedulers."""
 
 import math
 
@@ -14,13 +14,13 @@ DEFAULTS = {"total_steps": 50, "warmup": 0.0, "steps_per_epoch": 5, "step_epochs
 
 
 def ours(name: str, **changes) -> list[float]:
-    given_ = DEFAULTS | changes
-    factor = schedule(name, **given_)
-    return [factor(step) for step in range(given_["total_steps"])]
+    options = DEFAULTS | changes
+    factor = schedule(name, **options)
+    return [factor(step) for step in range(options["total_steps"])]
 
 
 def torchs(steps: int, scheduler: type[LRScheduler], **options) -> list[float]:
-    """The learning rate of each step, with 1 as the peak."""
+    """Return the learning rate of each step, with the peak 1."""
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     running, rates = scheduler(optimizer, **options), []
     for _ in range(steps):
@@ -30,18 +30,18 @@ def torchs(steps: int, scheduler: type[LRScheduler], **options) -> list[float]:
     return rates
 
 
-@settings(deadline=None)  # a busy machine is no failure
+@settings(deadline=None)  # a busy machine is not a failure
 @given(st.integers(2, 300), st.floats(0, 0.95))
-def test_one_cycle_is_torchs(steps, warmup):
+def test_one_cycle_is_that_of_torch(steps, warmup):
     if warmup * steps == 1:
-        warmup = 0.0  # torch divides by zero where the rise has exactly one step
+        warmup = 0.0  # torch divides by zero if the rise has exactly one step
     options = {"max_lr": 1.0, "total_steps": steps, "pct_start": warmup, "cycle_momentum": False}
     assert ours("one_cycle", total_steps=steps, warmup=warmup) == pytest.approx(
         torchs(steps, OneCycleLR, **options), rel=1e-6, abs=1e-9
     )
 
 
-def test_one_cycle_starts_peaks_and_ends_where_it_should():
+def test_the_start_peak_and_end_of_one_cycle():
     factors = ours("one_cycle", total_steps=100, warmup=0.3)
     assert factors[0] == pytest.approx(1 / 25)
     assert factors[29] == max(factors) == 1.0
@@ -57,12 +57,12 @@ def test_short_runs(name, steps, warmup):
 
 
 @pytest.mark.parametrize("steps", [1, 2, 50])
-def test_cosine_is_torchs(steps):
+def test_cosine_is_that_of_torch(steps):
     expected = torchs(steps, CosineAnnealingLR, T_max=steps)
     assert ours("cosine", total_steps=steps) == pytest.approx(expected, abs=1e-12)
 
 
-def test_step_is_torchs():
+def test_step_is_that_of_torch():
     assert ours("step") == pytest.approx(torchs(50, StepLR, step_size=10, gamma=0.1))
 
 
@@ -71,7 +71,7 @@ def test_constant():
 
 
 @pytest.mark.parametrize("name", ["constant", "step", "cosine"])
-def test_warm_up_rises_evenly_and_then_the_schedule_begins_at_its_peak(name):
+def test_the_warm_up_is_linear_and_ends_at_the_peak(name):
     factors = ours(name, warmup=0.18)
     assert factors[:9] == pytest.approx([n / 10 for n in range(1, 10)])  # 9 of 50 steps
     assert factors[9] == 1.0

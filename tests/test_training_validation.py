@@ -1,4 +1,4 @@
-"""What the training loop validates and keeps: the moving average, the best epoch, and when it stops."""
+"""What the training loop validates and keeps: the moving average, the best epoch, and patience."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from helpers.tiny import assert_close, epochs_of, equal, weights
 from torch import Tensor, nn
 
 from cnn_cli.data.source import LabeledImages
-from cnn_cli.training import loop as train
+from cnn_cli.training import loop as training_loop
 from cnn_cli.training.evaluation import logits_of
 from cnn_cli.training.records import EpochRecord, StepRecord
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 # --- the moving average -------------------------------------------------------------------------------------
 
 
-def test_the_average_is_the_one_of_a_simple_loop():
+def test_the_moving_average_is_that_of_a_simple_loop():
     loop = tiny.loop(tiny.RICH, ema=0.9, lr=0.05, epochs=4)
     expected = weights(loop.network)
     for record in loop.run():
@@ -27,41 +27,41 @@ def test_the_average_is_the_one_of_a_simple_loop():
             for name, value in loop.network.state_dict().items():
                 if value.is_floating_point():
                     expected[name] = decay * expected[name] + (1 - decay) * value
-    found = weights(loop.average.network)
-    names = [name for name, value in found.items() if value.is_floating_point()]
+    ema = weights(loop.ema.network)
+    names = [name for name, value in ema.items() if value.is_floating_point()]
     assert "norm1.running_mean" in names
-    assert_close({n: found[n] for n in names}, expected, 1e-5)
-    assert not torch.allclose(found["conv1.weight"], loop.network.conv1.weight, atol=1e-4)
+    assert_close({name: ema[name] for name in names}, expected, 1e-5)
+    assert not torch.allclose(ema["conv1.weight"], loop.network.conv1.weight, atol=1e-4)
 
 
-def test_the_average_is_what_is_validated_and_kept():
+def test_the_moving_average_is_validated_and_kept():
     loop = tiny.loop(tiny.RICH, ema=0.9, lr=0.05)
     for record in loop.run():
         if isinstance(record, EpochRecord):
-            logits = logits_of(loop.average.network, loop.data.validation, loop.preprocessing, tiny.CPU)
+            logits = logits_of(loop.ema.network, loop.data.validation, loop.preprocessing, tiny.CPU)
             expected = F.cross_entropy(logits, loop.data.validation.labels).item()
             assert record.validation_loss == pytest.approx(expected, rel=1e-5)
             if record.best:
-                assert equal(loop.best, weights(loop.average.network))
+                assert equal(loop.best, weights(loop.ema.network))
 
 
-def test_without_an_average_the_network_itself_is_kept():
+def test_without_a_moving_average_the_network_is_kept():
     loop = tiny.loop(epochs=1)
     list(loop.run())
-    assert loop.average is None
+    assert loop.ema is None
     assert equal(loop.best, weights(loop.network))
 
 
 # --- validation, the best epoch and stopping ----------------------------------------------------------------
 
 
-def test_training_goes_on_in_training_mode_after_the_validation():
+def test_the_network_is_in_training_mode_after_the_validation():
     loop = tiny.loop(tiny.RICH)
     for _ in loop.run():
         assert all(module.training for module in loop.network.modules())
 
 
-def test_the_validation_figures():
+def test_the_validation_metrics():
     loop = tiny.loop()
     record = epochs_of(loop)[-1]
     validation = loop.data.validation
@@ -75,23 +75,23 @@ def test_the_validation_figures():
 
 @pytest.fixture
 def script_validation(monkeypatch):
-    """Lets the validation of each epoch end with given figures: (right answers of 20, sureness)."""
+    """Set the results of the validations: for each epoch (right answers of 20, scale of the logits)."""
 
-    def script(figures: list[tuple[int, float]]) -> None:
-        coming = iter(figures)
+    def script(results: list[tuple[int, float]]) -> None:
+        remaining = iter(results)
 
         def scripted(network: nn.Module, images: Tensor, *_: object) -> Tensor:
-            right, sureness = next(coming)
+            right, scale = next(remaining)
             answers = torch.arange(len(images)) % 3
             answers[right:] = (answers[right:] + 1) % 3
-            return sureness * F.one_hot(answers, 3).float()
+            return scale * F.one_hot(answers, 3).float()
 
-        monkeypatch.setattr(train, "logits_of", scripted)
+        monkeypatch.setattr(training_loop, "logits_of", scripted)
 
     return script
 
 
-def test_the_best_epoch_has_the_higher_accuracy_then_the_lower_loss(script_validation):
+def test_the_best_epoch_has_the_highest_accuracy_then_the_lowest_loss(script_validation):
     script_validation([(10, 1.0), (16, 1.0), (16, 1.2), (16, 1.0), (12, 1.0), (16, 1.2)])
     loop = tiny.loop(epochs=6)
     kept = [weights(loop.network) for record in loop.run() if isinstance(record, EpochRecord)]
@@ -112,7 +112,7 @@ def test_patience(script_validation, patience, epochs):
     assert loop.finished
 
 
-def test_a_loop_that_ran_out_of_patience_stays_finished_after_a_resume(script_validation):
+def test_a_loop_without_patience_left_stays_finished_after_a_resume(script_validation):
     script_validation([(10, 1.0), (9, 1.0), (9, 1.0), (9, 1.0)])
     loop = tiny.loop(epochs=9, patience=2)
     first = [next(loop.run()) for _ in range(5)][-1]  # the first epoch: four steps and its record
@@ -120,15 +120,15 @@ def test_a_loop_that_ran_out_of_patience_stays_finished_after_a_resume(script_va
     resumed = tiny.loop(epochs=9, patience=2)
     resumed.load_state(*loop.state())
     assert len(epochs_of(resumed)) == 2
-    again = tiny.loop(epochs=9, patience=2)
-    again.load_state(*resumed.state())
-    assert again.finished
-    assert list(again.run()) == []
+    finished = tiny.loop(epochs=9, patience=2)
+    finished.load_state(*resumed.state())
+    assert finished.finished
+    assert list(finished.run()) == []
 
 
 def test_without_validation_the_last_weights_are_kept():
-    nothing = LabeledImages(tiny.images(1).store[:0], torch.zeros(0).long())
-    loop = tiny.loop(validation=nothing, patience=1)
+    empty = LabeledImages(tiny.images(1).store[:0], torch.zeros(0).long())
+    loop = tiny.loop(validation=empty, patience=1)
     records = epochs_of(loop)
     assert len(records) == 3
     assert all(record.best for record in records)
@@ -137,7 +137,7 @@ def test_without_validation_the_last_weights_are_kept():
 
 
 @pytest.mark.parametrize("ema", [0.0, 0.9])
-def test_no_epochs_leave_the_first_weights(ema):
+def test_without_epochs_the_initial_weights_stay(ema):
     loop = tiny.loop(epochs=0, ema=ema)
     before = weights(loop.network)
     assert loop.finished

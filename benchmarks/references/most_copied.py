@@ -1,14 +1,14 @@
-"""The most-copied PyTorch MNIST script (pytorch/examples, mnist/main.py), rewritten in our own words.
+"""The most-copied PyTorch MNIST script (pytorch/examples, mnist/main.py), reimplemented.
 
-What it does is kept: conv 32@3x3, ReLU, conv 64@3x3, ReLU, max-pool 2, dropout 0.25, 128 units, ReLU,
-dropout 0.5, 10 units: 1,199,882 parameters; batches of 64; Adadelta with learning rate 1.0, x 0.7 an epoch;
-ToTensor and Normalize for every sample in a DataLoader without workers, which shuffles only where there is
-an accelerator; the loss is read every 10 batches; the test set is evaluated after every epoch. It writes
-one JSON object an epoch.
+It does the same: conv 32@3x3, ReLU, conv 64@3x3, ReLU, max-pool 2, dropout 0.25, 128 units, ReLU, dropout
+0.5, 10 units: 1,199,882 parameters; batches of 64; Adadelta with learning rate 1.0, times 0.7 after each
+epoch; ToTensor and Normalize for every sample in a DataLoader without workers, which shuffles only with an
+accelerator; the loss is read every 10 batches; the test set is evaluated after every epoch. It writes one
+JSON object for each epoch.
 
     python most_copied.py ROOT [--epochs 4] [--threads 2] [--seed 1]
 
-ROOT holds torchvision's MNIST/raw.
+ROOT contains torchvision's MNIST/raw.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import time
 
 STARTED = time.perf_counter()
 
-import torch  # noqa: E402 (the import is part of what is timed)
+import torch  # noqa: E402 (the measured time includes the import)
 import torch.nn.functional as F  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 from torchvision import datasets, transforms  # noqa: E402
@@ -40,7 +40,7 @@ class Net(nn.Module):
 
 
 def train(net: Net, loader: torch.utils.data.DataLoader, optimizer: torch.optim.Optimizer) -> None:
-    """One epoch."""
+    """Train for one epoch."""
     net.train()
     for index, (images, labels) in enumerate(loader):
         optimizer.zero_grad()
@@ -53,7 +53,7 @@ def train(net: Net, loader: torch.utils.data.DataLoader, optimizer: torch.optim.
 
 @torch.no_grad()
 def accuracy(net: Net, loader: torch.utils.data.DataLoader) -> float:
-    """Share of right answers."""
+    """Return the share of right answers."""
     net.eval()
     right = sum((net(images).argmax(1) == labels).sum().item() for images, labels in loader)
     return right / len(loader.dataset)

@@ -1,14 +1,13 @@
-"""lenet.yaml as an ordinary script: the network, the changes of the images and the steps are the same, the
-loop is the one that most tutorials show.
+"""lenet.yaml as a plain script: the same network, augmentation and steps, with the loop of most tutorials.
 
 torchvision's MNIST, with RandomAffine, ToTensor and Normalize for every sample in a DataLoader; AdamW and
-torch's OneCycleLR, stepped every batch; the loss is read every batch with `.item()`. torchvision draws one
-factor for height and width together, where lenet.yaml draws two. It trains one epoch, evaluates the test
+torch's OneCycleLR, stepped after every batch; the loss is read after every batch with `.item()`. torchvision
+draws one scale for height and width, lenet.yaml draws two. It trains one epoch, evaluates the test
 set, and writes one JSON object.
 
     python plain_lenet.py ROOT [--threads 2] [--workers 0] [--images 60000] [--seed 1]
 
-ROOT holds torchvision's MNIST/raw.
+ROOT contains torchvision's MNIST/raw.
 """
 
 import argparse
@@ -25,7 +24,7 @@ BATCH = 128
 SHEAR = degrees(atan(0.15))
 
 TO_INPUT = (transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,)))
-CHANGED = transforms.RandomAffine(
+AUGMENTATION = transforms.RandomAffine(
     degrees=10,
     translate=(1.5 / 28, 1.5 / 28),
     scale=(0.9, 1.1),
@@ -35,7 +34,7 @@ CHANGED = transforms.RandomAffine(
 
 
 def network() -> nn.Sequential:
-    """The layers of lenet.yaml: 62,158 parameters."""
+    """Return the layers of lenet.yaml: 62,158 parameters."""
     return nn.Sequential(
         *(nn.Conv2d(1, 6, 5, padding=2), nn.BatchNorm2d(6), nn.ReLU(), nn.MaxPool2d(2)),
         *(nn.Conv2d(6, 16, 5), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2)),
@@ -47,7 +46,7 @@ def network() -> nn.Sequential:
 
 
 def train(model: nn.Module, loader: DataLoader) -> float:
-    """One epoch; its mean loss."""
+    """Train for one epoch; return the mean loss."""
     model.train()
     criterion = nn.CrossEntropyLoss()
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.005, weight_decay=0.01)
@@ -65,7 +64,7 @@ def train(model: nn.Module, loader: DataLoader) -> float:
 
 @torch.no_grad()
 def accuracy(model: nn.Module, loader: DataLoader) -> float:
-    """Share of right answers."""
+    """Return the share of right answers."""
     model.eval()
     correct = 0
     for images, labels in loader:
@@ -74,7 +73,7 @@ def accuracy(model: nn.Module, loader: DataLoader) -> float:
 
 
 def main() -> None:
-    """Train an epoch, test, and tell how long each took."""
+    """Train for an epoch, test, and print the rates."""
     parser = argparse.ArgumentParser()
     parser.add_argument("root")
     parser.add_argument("--threads", type=int, default=2)
@@ -84,7 +83,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
-    train_data = datasets.MNIST(options.root, transform=transforms.Compose([CHANGED, *TO_INPUT]))
+    train_data = datasets.MNIST(options.root, transform=transforms.Compose([AUGMENTATION, *TO_INPUT]))
     test_data = datasets.MNIST(options.root, train=False, transform=transforms.Compose(TO_INPUT))
     some = Subset(train_data, range(options.images))
     loader = DataLoader(some, batch_size=BATCH, shuffle=True, num_workers=options.workers)

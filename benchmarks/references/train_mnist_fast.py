@@ -1,14 +1,14 @@
-"""The fastest published way to 99 % (tuomaso/train_mnist_fast), rewritten in our own words.
+"""The fastest published training to 99 % (tuomaso/train_mnist_fast), reimplemented.
 
-What it does is kept: conv 24@5x5, max-pool 2, ReLU, conv 32@3x3, max-pool 2, ReLU, 256 units, ReLU, 10
+It does the same: conv 24@5x5, max-pool 2, ReLU, conv 32@3x3, max-pool 2, ReLU, 256 units, ReLU, 10
 units; torch's initialization; (x - 0.1307) / 0.3081 as one float32 tensor in memory, shuffled once; one
 epoch in batches of 256; Adam with learning rate 0.01 and betas 0.7 and 0.9; torch's one-cycle schedule with
-its defaults, the momentum left alone. As in the record, the clock of `train_seconds` starts with the data
-in memory. It writes one JSON object a seed.
+its defaults, without cycling the momentum. As in the record, `train_seconds` starts with the data in memory.
+It writes one JSON object for each seed.
 
     python train_mnist_fast.py ROOT [--threads 2] [--seed 0] [--repeat 1]
 
-ROOT holds torchvision's MNIST/raw.
+ROOT contains torchvision's MNIST/raw.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from torchvision import datasets
 
 
 def network() -> nn.Sequential:
-    """The record's network."""
+    """Return the network of the record."""
     return nn.Sequential(
         *(nn.Conv2d(1, 24, 5), nn.MaxPool2d(2), nn.ReLU()),
         *(nn.Conv2d(24, 32, 3), nn.MaxPool2d(2), nn.ReLU()),
@@ -31,7 +31,7 @@ def network() -> nn.Sequential:
 
 
 def train(images: Tensor, labels: Tensor) -> nn.Sequential:
-    """One epoch over float32 [N, 1, 28, 28] and int64 [N], in their order."""
+    """Train for one epoch over float32 [N, 1, 28, 28] and int64 [N], in their order."""
     net = network()
     optimizer = torch.optim.Adam(net.parameters(), lr=0.01, betas=(0.7, 0.9))
     steps = -(-len(images) // 256)
@@ -46,13 +46,13 @@ def train(images: Tensor, labels: Tensor) -> nn.Sequential:
 
 @torch.no_grad()
 def accuracy(net: nn.Sequential, images: Tensor, labels: Tensor) -> float:
-    """Share of right answers."""
+    """Return the share of right answers."""
     net.eval()
     return float((torch.cat([net(batch).argmax(1) for batch in images.split(2000)]) == labels).float().mean())
 
 
 def load(root: str, train: bool) -> tuple[Tensor, Tensor]:
-    """Normalized images and their labels."""
+    """Return normalized images and their labels."""
     data = datasets.MNIST(root, train=train)
     return data.data.unsqueeze(1).float().div_(255).sub_(0.1307).div_(0.3081), data.targets
 
