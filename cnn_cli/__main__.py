@@ -15,7 +15,7 @@ def main() -> None:
     # instead of 1,800. On an idle machine it makes no difference, but OMP_WAIT_POLICY=PASSIVE (no spinning)
     # costs a third.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    # NumPy, which reads images, computes on one thread: its matrix products are small, and waiting threads spin.
+    # NumPy, which reads images, computes on one thread: its matrix products are small, and idle threads spin.
     # With two threads on two busy cores an image took 95 ms of CPU time instead of 1.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if isinstance(sys.stdout, io.TextIOWrapper):  # None where a shell closed it

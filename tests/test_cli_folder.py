@@ -94,7 +94,7 @@ def test_a_folder_with_validation_images(place):
     assert "on folder split: 9 images, 9 for validation" in trained.err, trained.err
     refused = cnn("train", "--config", "colors.yaml", "data.root=split", "data.validation=3")
     assert refused.code == 2
-    assert "folder split has validation images of its own" in refused.err
+    assert "folder split has its own validation images" in refused.err
 
 
 def test_data_get_and_check_count_the_images(place):

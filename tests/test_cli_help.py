@@ -172,6 +172,7 @@ def test_a_check_as_json_lists_every_config_and_its_problems(
     path = str(packaged("configs") / "lenet.yaml")
     assert good == {"config": "lenet", "path": path, "ok": True, "problems": []}
     assert (bad["ok"], len(bad["problems"])) == (False, 2)
-    assert bad["problems"][0].startswith("bad.yaml:2:9 train.epoch: unknown key")
+    assert bad["problems"][0].startswith("bad.yaml:2:9 train")
+    assert bad["problems"][0].endswith("(did you mean 'epochs'?)")
     assert (missing["ok"], missing["path"]) == (False, None)
     assert outcome.err.count("error: ") == 3

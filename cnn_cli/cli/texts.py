@@ -83,9 +83,9 @@ def _with_messages(show: Show, explain: bool) -> Show:
 def explanation_of(text: "ImageText") -> dict[str, Any]:
     """Return what was found in the image before its digits were read.
 
-    Its fields: size (width and height, the right way up), mode (how the file holds pixels), turned (what was
-    done because of the EXIF orientation), background (tone below transparent pixels, 0..255), rows (the box
-    of each row and its number of digits).
+    Its fields: size (width and height, upright), mode (how the file holds pixels), turned (how the EXIF
+    orientation was undone), background (tone behind transparent pixels, 0..255), rows (each with its box and
+    number of digits).
     """
     from cnn_cli.image.decode import decode
     from cnn_cli.image.explanation import TURNS
