@@ -1,9 +1,9 @@
-"""Images that are no digits, of another origin than those that networks are trained with.
+"""Images that are no digits, from other sources than those that networks are trained with.
 
-What training draws comes from `cnn_cli/data/outliers`: strokes, brought to 28x28 as they are drawn. These
-are files as people have them: letters of a font, figures and scribbles of Pillow's pen, crops of a photo,
-empty paper, each in hundreds of pixels, with noise. They come twice: a draw for development, on which
-thresholds and settings may be chosen, and the final one, of other seeds, another font and another photograph.
+Training uses `cnn_cli/data/outliers`: strokes that are drawn and normalized to 28x28. These are files like
+those of users: letters of a font, figures and scribbles, crops of a photo, blank pages, each of hundreds of
+pixels, with noise. There are two sets: one for development, on which thresholds and settings may be chosen,
+and the final one, with other seeds, another font and another photo.
 """
 
 import io
@@ -16,20 +16,19 @@ from matplotlib import cbook
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 SIDE = 280
-"""Pixels a side of what is drawn."""
+"""Side of the drawn images, in pixels."""
 
-# What people take for a digit is left out: O o D Q, I i j J l, Z z, B, y, S s, b G, g q.
+# Letters that look like digits are left out: O o D Q, I i j J l, Z z, B, y, S s, b G, g q.
 LETTERS = "ACEFHKLMNPRTUVWXYacdefhkmnprtuvwx"
 
-Drawn = Image.Image
-Kind = Callable[[np.random.Generator, bool], Drawn]
+Kind = Callable[[np.random.Generator, bool], Image.Image]
 
-# How many of each kind; letters, the likest to digits, are half.
+# Images of each kind; letters, the most similar to digits, are half.
 COUNTS = {"letters": 330, "scribbles": 120, "photo": 100, "figures": 100, "blank": 30}
 
 
 def non_digits(final: bool) -> Iterator[tuple[str, bytes]]:
-    """The kind and the PNG of each image of one draw."""
+    """Yield the kind and the PNG of each image of one set."""
     kinds: dict[str, Kind] = {
         "letters": letter,
         "scribbles": scribble,
@@ -45,12 +44,12 @@ def non_digits(final: bool) -> Iterator[tuple[str, bytes]]:
             yield kind, file.getvalue()
 
 
-def letter(rng: np.random.Generator, final: bool) -> Drawn:
-    """A letter in Pillow's built-in font, in others for development: of any size, slant and width."""
+def letter(rng: np.random.Generator, final: bool) -> Image.Image:
+    """Draw a letter in Pillow's built-in font (for development, others) of random size, slant and width."""
     size = float(rng.uniform(40, 220))
     font = ImageFont.load_default(size) if final else ImageFont.truetype(_other_font(rng), size)
     thick = int(rng.integers(0, 1 + size // 20))
-    ink = _paper()
+    ink = _blank()
     ImageDraw.Draw(ink).text(
         (SIDE / 2, SIDE / 2), str(rng.choice(list(LETTERS))), 255, font, anchor="mm", stroke_width=thick
     )
@@ -58,40 +57,40 @@ def letter(rng: np.random.Generator, final: bool) -> Drawn:
         ink = ink.filter(ImageFilter.MinFilter(2 * int(rng.integers(0, size // 60)) + 1))
     slant, turn = rng.uniform(-0.3, 0.3), rng.uniform(-12, 12)
     ink = ink.transform(ink.size, Image.Transform.AFFINE, (1, slant, -slant * SIDE / 2, 0, 1, 0))
-    return _on_paper(ink.rotate(turn, Image.Resampling.BILINEAR), rng)
+    return _photographed(ink.rotate(turn, Image.Resampling.BILINEAR), rng)
 
 
-def scribble(rng: np.random.Generator, final: bool) -> Drawn:
-    """A pen that wanders, shades, or strikes at random."""
-    ink = _paper()
+def scribble(rng: np.random.Generator, final: bool) -> Image.Image:
+    """Draw a random walk, a hatching, or random strokes."""
+    ink = _blank()
     pen, width = ImageDraw.Draw(ink), int(rng.integers(3, 22))
     kind = rng.integers(3)
-    if kind == 0:  # a walk that turns now this way, now that
+    if kind == 0:  # a random walk
         heading = np.cumsum(np.cumsum(rng.normal(0, 0.05, 300)) + rng.normal(0, 0.25, 300))
         steps = np.stack([np.cos(heading), np.sin(heading)], axis=1)
         points = _spread(np.cumsum(steps, axis=0))
-    elif kind == 1:  # shading
+    elif kind == 1:  # hatching
         y = np.linspace(0, 1, int(rng.integers(8, 16)))
         points = _spread(
             np.stack([np.arange(len(y)) % 2 + 0.4 * y + 0.05 * rng.normal(size=len(y)), y], axis=1)
         )
-    else:  # straight strokes from anywhere to anywhere
+    else:  # straight strokes between random points
         points = _spread(rng.normal(size=(int(rng.integers(7, 15)), 2)))
     pen.line([tuple(point) for point in points.tolist()], 255, width, joint="curve")
-    return _on_paper(ink.rotate(float(rng.uniform(0, 360)), Image.Resampling.BILINEAR), rng)
+    return _photographed(ink.rotate(float(rng.uniform(0, 360)), Image.Resampling.BILINEAR), rng)
 
 
-def crop(rng: np.random.Generator, final: bool) -> Drawn:
-    """A square of a photograph: matplotlib's sample (scikit-learn's for development)."""
+def crop(rng: np.random.Generator, final: bool) -> Image.Image:
+    """Crop a square of a photo: matplotlib's sample (for development scikit-learn's)."""
     photo = _photo(final)
     side = int(rng.integers(60, min(photo.size)))
     left, top = (int(rng.integers(0, length - side + 1)) for length in photo.size)
     return photo.crop((left, top, left + side, top + side))
 
 
-def figure(rng: np.random.Generator, final: bool) -> Drawn:
-    """A figure of geometry, or several. No circles and single lines: they are 0s and 1s."""
-    ink = _paper()
+def figure(rng: np.random.Generator, final: bool) -> Image.Image:
+    """Draw one or several geometric figures. No circles and single lines, which are 0 and 1."""
+    ink = _blank()
     pen, width, c, r = ImageDraw.Draw(ink), int(rng.integers(5, 26)), SIDE / 2, SIDE * rng.uniform(0.2, 0.38)
     filled = rng.random() < 0.4
     kind = rng.integers(6)
@@ -110,23 +109,23 @@ def figure(rng: np.random.Generator, final: bool) -> Drawn:
         for step in np.linspace(-r, r, int(rng.integers(3, 5))):
             pen.line([(c + step, c - r), (c + step, c + r)], 255, width // 2)
             pen.line([(c - r, c + step), (c + r, c + step)], 255, width // 2)
-    else:  # parallel lines, close enough to be taken for one thing
+    else:  # parallel lines, close enough to be one digit
         for step in np.linspace(-r, r, int(rng.integers(6, 10))):
             pen.line([(c + step, c - r), (c + step, c + r)], 255, width // 3)
-    return _on_paper(ink.rotate(float(rng.uniform(0, 360)), Image.Resampling.BILINEAR), rng)
+    return _photographed(ink.rotate(float(rng.uniform(0, 360)), Image.Resampling.BILINEAR), rng)
 
 
-def blank(rng: np.random.Generator, final: bool) -> Drawn:
-    """Paper with nothing on it, in uneven light."""
-    return _on_paper(_paper(), rng)
+def blank(rng: np.random.Generator, final: bool) -> Image.Image:
+    """Draw a blank page in uneven light."""
+    return _photographed(_blank(), rng)
 
 
-def _paper() -> Drawn:
+def _blank() -> Image.Image:
     return Image.new("L", (SIDE, SIDE))
 
 
-def _on_paper(ink: Drawn, rng: np.random.Generator) -> Drawn:
-    """Ink 0..255 on paper with uneven light and a camera's noise; sometimes light on dark."""
+def _photographed(ink: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Put ink 0..255 on a background with uneven light and noise; one in five is light on dark."""
     y, x = np.mgrid[0 : 1 : SIDE * 1j, 0 : 1 : SIDE * 1j]
     light = rng.uniform(170, 255) + rng.uniform(-30, 30) * x + rng.uniform(-30, 30) * y
     darkness = rng.uniform(0.5, 0.95)
@@ -136,7 +135,7 @@ def _on_paper(ink: Drawn, rng: np.random.Generator) -> Drawn:
 
 
 def _spread(points: np.ndarray) -> np.ndarray:
-    """Points [n, 2] scaled to the middle of the paper."""
+    """Scale points [n, 2] to the middle of the image."""
     low, high = points.min(axis=0), points.max(axis=0)
     return SIDE / 2 + 0.7 * SIDE * (points - (low + high) / 2) / max(high - low)
 
@@ -151,7 +150,7 @@ def _other_font(rng: np.random.Generator) -> Path:
     return Path(mpl.get_data_path()) / "fonts" / "ttf" / f"{rng.choice(names)}.ttf"
 
 
-def _photo(final: bool) -> Drawn:
+def _photo(final: bool) -> Image.Image:
     if final:
         with cbook.get_sample_data("grace_hopper.jpg", asfileobj=True) as file:
             return Image.open(file).convert("RGB")

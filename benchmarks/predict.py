@@ -1,12 +1,12 @@
-"""How long `cnn predict` takes for very many images, beside decoding them with Pillow, and its memory.
+"""Time and memory of `cnn predict` for 10,000 images, compared with decoding them with Pillow.
 
     python benchmarks/predict.py [--rounds 3]      # 10,000 PNGs of each size: needs Linux's /proc
 
-Of MNIST's size, of a drawing program's canvas, of a scan: digits on paper, the scan's with a camera's noise.
-Both sides are whole processes, use all cores and take turns: `cnn predict FOLDER`, and a pool of processes
-that opens and decodes every file with Pillow. What each takes for a few images, enough for all of its
-processes to start, is its start-up. What counts is CPU time, which a busy machine changes least; wall time is
-noted. Writes results/predict.json.
+The images have the size of MNIST's digits, of a drawing program's canvas, and of a scan (with noise). Both
+programs run as separate processes, use all cores and take turns: `cnn predict FOLDER`, and a pool of
+processes that opens and decodes every file with Pillow. The time for a few images, enough for all worker
+processes to start, is the start-up. The ratio is that of CPU times, which a busy machine changes least; wall
+time is recorded too. Writes results/predict.json.
 """
 
 import argparse
@@ -28,17 +28,17 @@ from cnn_cli.data import synthetic
 IMAGES = 10_000
 SIDES = {28: "MNIST's size", 280: "a drawing", 1000: "a scan"}
 DRAWN = 200
-"""Different images; the others are the same files under other names."""
+"""Distinct images; the others are the same files under other names."""
 NOISE = 3.0
-"""Standard deviation of a scan's gray, in levels."""
+"""Standard deviation of a scan's noise, in gray levels."""
 CHUNK = 64
-"""Images of a job, as `cnn predict` has them in a batch."""
+"""Images per job, as in a batch of `cnn predict`."""
 FEW = 4 * CHUNK
-"""Images whose time is start-up."""
+"""Images whose time counts as start-up."""
 
 
 def draw(folder: Path, count: int, side: int) -> None:
-    """Write `count` digits as PNGs of that side."""
+    """Write `count` digits as PNGs with this side, in pixels."""
     images, _ = synthetic.draw(min(count, DRAWN), 0)
     random = np.random.default_rng(0)
     folder.mkdir(parents=True)
@@ -56,7 +56,7 @@ def draw(folder: Path, count: int, side: int) -> None:
 
 
 def decode(paths: list[Path]) -> int:
-    """Open and decode images with Pillow; returns their pixels."""
+    """Open and decode images with Pillow; return their number of pixels."""
     total = 0
     for path in paths:
         with Image.open(path) as image:
@@ -66,7 +66,7 @@ def decode(paths: list[Path]) -> int:
 
 
 def reference(folder: Path) -> None:
-    """Decode all images of a folder on all cores: what `--reference` runs."""
+    """Decode all images of a folder on all cores; `--reference` runs this."""
     paths = sorted(folder.glob("*.png"))
     jobs = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
     with get_context("spawn").Pool() as pool:
@@ -74,7 +74,7 @@ def reference(folder: Path) -> None:
 
 
 def peak_memory(command: list[str]) -> int:
-    """Most megabytes that a process holds with all that it starts."""
+    """Return the peak memory in MB of a process with all processes that it starts."""
     with (
         tempfile.TemporaryFile() as output,
         subprocess.Popen(command, stdout=output, stderr=output) as process,
@@ -83,18 +83,18 @@ def peak_memory(command: list[str]) -> int:
     return round(peak / 1e6)
 
 
-def compared(place: Path, count: int, rounds: int) -> dict[str, Any]:
-    """Run all in turns: median seconds, and the memory of one further run."""
-    ours = [sys.executable, "-m", "cnn_cli", "predict", "--csv"]
-    theirs = [sys.executable, __file__, "--reference"]
+def compare(folder: Path, count: int, rounds: int) -> dict[str, Any]:
+    """Run all commands in turns; return median seconds, and the peak memory of one further run."""
+    cnn = [sys.executable, "-m", "cnn_cli", "predict", "--csv"]
+    pillow = [sys.executable, __file__, "--reference"]
     for number in (count, FEW):
         for side in SIDES:
-            draw(place / f"{side}, {number}", number, side)
+            draw(folder / f"{side}, {number}", number, side)
     commands = {
-        f"{name}, {side}, {number}": [*command, str(place / f"{side}, {number}")]
+        f"{name}, {side}, {number}": [*command, str(folder / f"{side}, {number}")]
         for side in SIDES
         for number in (FEW, count)
-        for name, command in (("cnn predict", ours), ("pillow", theirs))
+        for name, command in (("cnn predict", cnn), ("pillow", pillow))
     }
     runs: dict[str, list[measure.Finished]] = {name: [] for name in commands}
     for _ in range(rounds):
@@ -111,46 +111,46 @@ def compared(place: Path, count: int, rounds: int) -> dict[str, Any]:
 
 
 def report(medians: dict[str, Any], count: int, rounds: int) -> dict[str, Any]:
-    """The figures, and the ratios that they are measured for."""
+    """Return the figures and their ratios."""
     sizes = {}
     for side, what in SIDES.items():
-        ours, theirs, first, bare = (
+        cnn, pillow, cnn_start, pillow_start = (
             medians[f"{name}, {side}, {number}"]
             for number in (count, FEW)
             for name in ("cnn predict", "pillow")
         )
-        decoding = theirs["cpu_seconds"] - bare["cpu_seconds"]
-        work = ours["cpu_seconds"] - first["cpu_seconds"]
+        decoding = pillow["cpu_seconds"] - pillow_start["cpu_seconds"]
+        work = cnn["cpu_seconds"] - cnn_start["cpu_seconds"]
         sizes[f"{side}x{side}, {what}"] = {
-            "start_up_cpu_seconds": first["cpu_seconds"],
+            "start_up_cpu_seconds": cnn_start["cpu_seconds"],
             "work_cpu_seconds": round(work, 2),
             "decoding_cpu_seconds": round(decoding, 2),
             "ratio": round(work / decoding, 2),
-            "seconds": ours["seconds"],
-            "decoding_seconds": theirs["seconds"],
-            "peak_memory_mb": ours["peak_memory_mb"],
+            "seconds": cnn["seconds"],
+            "decoding_seconds": pillow["seconds"],
+            "peak_memory_mb": cnn["peak_memory_mb"],
         }
     return {
         "command": f"python benchmarks/predict.py --rounds {rounds} --images {count}",
         "images": count,
         "sizes": sizes,
-        "ratio": f"CPU time beyond that of {FEW} images, in that of decoding beyond its own",
-        "memory": "peak of the sum over all processes of their resident memory, shared pages counted in each",
+        "ratio": f"CPU time of cnn predict / of decoding, each without its time for {FEW} images",
+        "memory": "peak resident memory, summed over all processes; shared pages count in each",
         **measure.setting(),
     }
 
 
 def main() -> None:
-    """Measure, write, show."""
+    """Measure, write, print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--reference", type=Path, help="decode this folder's images with Pillow, no more")
+    parser.add_argument("--reference", type=Path, help="only decode this folder's images with Pillow")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--images", type=int, default=IMAGES)
     options = parser.parse_args()
     if options.reference:
         return reference(options.reference)
-    with tempfile.TemporaryDirectory() as place:
-        medians = compared(Path(place), options.images, options.rounds)
+    with tempfile.TemporaryDirectory() as folder:
+        medians = compare(Path(folder), options.images, options.rounds)
     result = report(medians, options.images, options.rounds)
     measure.write("predict", result)
     for name, figures in result["sizes"].items():

@@ -1,12 +1,12 @@
-"""Fit the weights of tools/segments.py: by how probable they make what rows of digits say.
+"""Fit the weights of cnn_cli/reading/segments.py: maximize the probability of the texts of known strings.
 
     python benchmarks/segment_weights.py [--strings 800]
 
-A semi-Markov conditional random field (Sarawagi & Cohen 2004): what counts is the probability of the right
-text by all of its segmentations together, among all texts. The digits are those that the network that ships
-was validated with, so it has not learned them; half of the strings touch. Prints how many strings are read
-exactly right with the weights in use, and with weights fitted to the other half of the strings; then those
-that are fitted to all, which are copied by hand.
+A semi-Markov conditional random field (Sarawagi & Cohen 2004): the objective is the probability of the
+correct text, summed over all of its segmentations, among all texts. The digits are the validation digits of
+the network that ships, which it was not trained on; in half of the strings digits touch. Prints how many
+strings are read exactly with the weights in use, and with weights fitted to the other half of the strings;
+then the weights fitted to all strings, to be copied by hand.
 """
 
 import argparse
@@ -15,56 +15,56 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from scipy.optimize import minimize
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tests"))  # where the strings are composed
+sys.path.insert(0, str(ROOT / "tests"))  # for the strings
 
 from helpers import rows  # noqa: E402
 
-from cnn_cli.training import build  # noqa: E402
-from cnn_cli.checkpoint import file as checkpoints  # noqa: E402
-from cnn_cli.image.decode import view  # noqa: E402
+from cnn_cli.checkpoint.choose import shipped  # noqa: E402
+from cnn_cli.data.sources import open_source  # noqa: E402
+from cnn_cli.image.decode import decode  # noqa: E402
 from cnn_cli.image.rows import find_rows  # noqa: E402
 from cnn_cli.image.text_components import find_components  # noqa: E402
-from cnn_cli.checkpoint.choose import shipped  # noqa: E402
-from cnn_cli.reading.text import MAX_SIDE, candidates  # noqa: E402
+from cnn_cli.reading.reader import Reader, open_reader  # noqa: E402
 from cnn_cli.reading.segments import WEIGHTS, Segment, best_path, features  # noqa: E402
+from cnn_cli.reading.text import MAX_SIDE, segment_components  # noqa: E402
+from cnn_cli.training.datasets import split_images  # noqa: E402
 
 SEED = 7
-PULL = 1e-3
-"""Of each weight towards zero, so that one which decides nothing stays small."""
+REGULARIZATION = 1e-3
+"""L2 penalty, which keeps a weight that decides nothing small."""
 
 
 @dataclass(frozen=True)
 class Chain:
-    """A page's segments, from cut to cut, its components in a row."""
+    """The segments of a page with one row, from cut to cut."""
 
     text: list[int]
     labels: np.ndarray
     """int [N]."""
     starts: np.ndarray
     ends: np.ndarray
-    """int [N], the cuts, which go on counting from component to component."""
+    """int [N], the cuts, numbered across components."""
     features: np.ndarray
     """float64 [N, F]."""
     components: list[tuple[list[Segment], list[str], slice]]
-    """For each component its segments, their labels and their rows in `features`."""
+    """The segments of each component, their labels and their rows in `features`."""
 
 
-def chain(network: checkpoints.Checkpoint, module: torch.nn.Module, page: rows.Written) -> Chain | None:
-    """Read a page; None where its components are not found in one row."""
-    found = find_rows(find_components(view(page.png, name="string", side=MAX_SIDE).gray))
-    if len(found) != 1:
+def chain(reader: Reader, page: rows.Page) -> Chain | None:
+    """Segment a page; return None if its components are not found in one row."""
+    page_rows = find_rows(find_components(decode(page.png, name="string", max_side=MAX_SIDE).gray))
+    if len(page_rows) != 1:
         return None
-    read, usual = candidates(network, module, found)
+    segmented, typical_evidence = segment_components(reader, page_rows)
     starts, ends, labels, columns, components = [], [], [], [], []
     offset = 0
-    for component in read:
-        here = slice(len(starts), len(starts) + len(component.segments))
-        components.append((component.segments, component.labels, here))
-        columns.append(features(component.segments, component.logits, component.labels, usual))
+    for component in segmented:
+        part = slice(len(starts), len(starts) + len(component.segments))
+        components.append((component.segments, component.labels, part))
+        columns.append(features(component.segments, component.logits, component.labels, typical_evidence))
         starts += [offset + segment.start for segment in component.segments]
         ends += [offset + segment.end for segment in component.segments]
         labels += [int(label) for label in component.labels]
@@ -74,7 +74,7 @@ def chain(network: checkpoints.Checkpoint, module: torch.nn.Module, page: rows.W
 
 
 class Lattice:
-    """Many chains at once: P pages of at most S segments, C cuts and K digits."""
+    """Several chains as arrays: P pages of at most S segments, C cuts and K digits."""
 
     def __init__(self, chains: list[Chain]) -> None:
         pages, segments = len(chains), max(len(each.labels) for each in chains)
@@ -82,84 +82,83 @@ class Lattice:
         self.last = np.array([int(each.ends.max()) for each in chains])
         self.digits = np.array([len(each.text) for each in chains])
         self.starts = np.zeros((pages, segments), int)
-        self.ends = np.full((pages, segments), self.last.max() + 1)  # of padding: a cut that no text reaches
+        self.ends = np.full((pages, segments), self.last.max() + 1)  # padding: a cut that no text reaches
         self.features = np.zeros((pages, segments, len(WEIGHTS)))
-        self.says = np.full((pages, segments, digits), -np.inf)
-        """0 where a segment says the text's digit at that place."""
+        self.matches = np.full((pages, segments, digits), -np.inf)
+        """0 where a segment's label is the text's digit at that position, else -inf."""
         for page, each in enumerate(chains):
             order = np.lexsort((each.starts, each.ends))
             place = page, slice(len(order))
             self.starts[place], self.ends[place] = each.starts[order], each.ends[order]
             self.features[place] = each.features[order]
             same = each.labels[order][:, None] == np.array(each.text)
-            self.says[page, : len(order), : len(each.text)] = np.where(same, 0.0, -np.inf)
+            self.matches[page, : len(order), : len(each.text)] = np.where(same, 0.0, -np.inf)
 
     def cost(self, weights: np.ndarray) -> float:
-        """Mean negative logarithm of the right texts' probability, over those that can be read at all."""
+        """Return the mean negative log-probability of the correct texts, over those that can be read."""
         scores, pages = self.features @ weights, np.arange(len(self.last))
-        cuts, digits = self.ends.max() + 1, self.says.shape[2]
-        every = np.full((len(pages), cuts), -np.inf)  # logarithms of sums over all ways to a cut,
-        right = np.full((len(pages), cuts, digits + 1), -np.inf)  # and over those that say the first digits
-        every[:, 0], right[:, 0, 0] = 0.0, 0.0
+        cuts, digits = self.ends.max() + 1, self.matches.shape[2]
+        # Logarithms of sums over all paths to a cut, and over those with the text's first digits.
+        every = np.full((len(pages), cuts), -np.inf)
+        correct = np.full((len(pages), cuts, digits + 1), -np.inf)
+        every[:, 0], correct[:, 0, 0] = 0.0, 0.0
         for number in range(scores.shape[1]):
             start, end, score = self.starts[:, number], self.ends[:, number], scores[:, number]
             every[pages, end] = np.logaddexp(every[pages, end], every[pages, start] + score)
-            longer = right[pages, start, :-1] + score[:, None] + self.says[:, number]
-            right[pages, end, 1:] = np.logaddexp(right[pages, end, 1:], longer)
-        probability = right[pages, self.last, self.digits] - every[pages, self.last]
-        return float(-probability[probability > -np.inf].mean() + PULL * weights @ weights)
+            longer = correct[pages, start, :-1] + score[:, None] + self.matches[:, number]
+            correct[pages, end, 1:] = np.logaddexp(correct[pages, end, 1:], longer)
+        probability = correct[pages, self.last, self.digits] - every[pages, self.last]
+        return float(-probability[probability > -np.inf].mean() + REGULARIZATION * weights @ weights)
 
 
-def fitted(chains: list[Chain]) -> np.ndarray:
-    """The weights of least cost."""
+def fit(chains: list[Chain]) -> np.ndarray:
+    """Return the weights of least cost."""
     start = np.array(list(WEIGHTS.values()))
-    found: np.ndarray = minimize(Lattice(chains).cost, start, method="L-BFGS-B").x
-    return found
+    weights: np.ndarray = minimize(Lattice(chains).cost, start, method="L-BFGS-B").x
+    return weights
 
 
-def right(weights: np.ndarray, chains: list[Chain]) -> int:
-    """How many texts come out as they were written."""
-    return sum(_read(each, weights) == each.text for each in chains)
+def count_correct(weights: np.ndarray, chains: list[Chain]) -> int:
+    """Return how many texts are read exactly."""
+    return sum(_text(each, weights) == each.text for each in chains)
 
 
-def _read(each: Chain, weights: np.ndarray) -> list[int]:
+def _text(each: Chain, weights: np.ndarray) -> list[int]:
     scores = each.features @ weights
     return [
         int(labels[index])
-        for segments, labels, here in each.components
-        for index in best_path(segments, scores[here].tolist(), labels)
+        for segments, labels, part in each.components
+        for index in best_path(segments, scores[part].tolist(), labels)
     ]
 
 
-def read_strings(count: int) -> dict[str, list[Chain]]:
-    """So many strings of each kind, of digits that the network that ships was validated with."""
-    network = checkpoints.read(shipped())
-    module, config = network.network(), network.config
+def segment_strings(count: int) -> dict[str, list[Chain]]:
+    """Segment `count` strings of each kind, of the validation digits of the network that ships."""
+    reader = open_reader([shipped()])
+    config = reader.checkpoints[0].config
     data = config.data.model_copy(update={"fallback": "none"})
-    _, kept = build.training_images(config, build.source(data))
-    images, labels = kept.take(slice(None)).numpy()[:, 0], kept.labels.numpy()
-    found = {}
+    _, validation = split_images(config, open_source(data))
+    images, labels = validation.take(slice(None)).numpy()[:, 0], validation.labels.numpy()
+    chains = {}
     for seed, name in enumerate(("natural spacing", "boxes touch or overlap"), SEED):
         pages = rows.strings(images, labels, count, seed, touching=seed > SEED)
-        found[name] = [each for page in pages if (each := chain(network, module, page))]
-    return found
+        chains[name] = [each for page in pages if (each := chain(reader, page))]
+    return chains
 
 
 def main() -> None:
-    """Read, fit, print."""
+    """Segment, fit, print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--strings", type=int, default=800)
-    torch.set_num_threads(1)
-    kinds = read_strings(parser.parse_args().strings // 2)
+    kinds = segment_strings(parser.parse_args().strings // 2)
     used = np.array(list(WEIGHTS.values()))
     halves = [{name: chains[fold::2] for name, chains in kinds.items()} for fold in (0, 1)]
-    weights = [fitted([each for chains in half.values() for each in chains]) for half in halves]
+    weights = [fit([each for chains in half.values() for each in chains]) for half in halves]
     for name, chains in kinds.items():
-        other = sum(right(weights[1 - fold], half[name]) for fold, half in enumerate(halves))
-        print(
-            f"{name}: {right(used, chains)} right, {other} with weights of the other half, of {len(chains)}"
-        )
-    best = fitted([each for chains in kinds.values() for each in chains])
+        other = sum(count_correct(weights[1 - fold], half[name]) for fold, half in enumerate(halves))
+        correct = count_correct(used, chains)
+        print(f"{name}: {correct} correct, {other} with weights of the other half, of {len(chains)}")
+    best = fit([each for chains in kinds.values() for each in chains])
     for name, weight in zip(WEIGHTS, best, strict=True):
         print(f'    "{name}": {weight:.2f},')
 

@@ -1,4 +1,4 @@
-"""Writes RESULTS.md and the README's tables from the files in benchmarks/results. `--check` only compares.
+"""Writes RESULTS.md and the tables of README.md and docs/results.md. `--check` only compares.
 
 A file NAME-seedN.json is the `metrics.json` of a run or what `cnn eval --json` printed, with the run's seed,
 epochs and device added; the others are written by the benchmark of their name.
@@ -14,7 +14,7 @@ import measure
 import views
 
 ROOT = Path(__file__).parent.parent
-README, REPORT = ROOT / "README.md", ROOT / "RESULTS.md"
+README, PAGE, REPORT = ROOT / "README.md", ROOT / "docs" / "results.md", ROOT / "RESULTS.md"
 
 Files = dict[str, views.Results]
 """Results by the name of their file, without its ending."""
@@ -22,18 +22,18 @@ Files = dict[str, views.Results]
 
 @dataclass(frozen=True)
 class Section:
-    """A part of RESULTS.md."""
+    """A section of RESULTS.md."""
 
     title: str
     text: str
     """What was measured, and how to read the table."""
     files: str
-    """The pattern of the results files that it shows; where there are none, it is left out."""
+    """Pattern of the results files that it shows; without any, the section is left out."""
     table: Callable[[Files], str]
 
 
 def alone(table: views.Table) -> Callable[[Files], str]:
-    """The table of a section that shows one file."""
+    """Return the table function of a section that shows one file."""
     return lambda files: table(*files.values())
 
 
@@ -54,49 +54,49 @@ SECTIONS = (
     ),
     Section(
         "Records",
-        "What `cnn bench` wrote: mean and standard deviation over seeds on MNIST's 10,000 test images. "
-        "All 60,000 training images train, with settings that were chosen on a validation split, and the "
-        "last weights are kept: the test set is used once a seed and selects nothing. One network, one view.",
+        "Results of `cnn bench`: mean and standard deviation over seeds on MNIST's 10,000 test images. "
+        "The networks are trained on all 60,000 training images, with settings that were chosen on a "
+        "validation split, and keep their last weights: the test set is used once per seed and selects "
+        "nothing. One network, and each image once.",
         "bench-*.json",
         views.records,
     ),
     Section(
-        "Networks together",
+        "Ensembles",
         "The mean of the probabilities of the networks of one bench.",
         "ensemble-*.json",
         views.ensembles,
     ),
     Section(
-        "The way to 99 %",
+        "Time to 99 %",
         "From pressing return to the tested checkpoint, beside what others publish, rewritten in "
         "`benchmarks/references`; medians.",
         "time_to_99.json",
         alone(views.time_to_99),
     ),
     Section(
-        "LabeledImages a second",
-        "`lenet.yaml` beside an ordinary loop over the same network with as many threads (torchvision's "
-        "transforms for every sample in a DataLoader, `.item()` every step), and beside the limit: "
-        "nothing but the network's multiplications at the rate of a large matrix product. Medians; `ours` is "
-        "how many times a row's rate `cnn` reaches.",
+        "Images per second",
+        "`lenet.yaml` beside an ordinary loop over the same network with the same number of threads "
+        "(torchvision's transforms for every sample in a DataLoader, `.item()` every step), and beside the "
+        "upper bound: the network's multiplications alone, at the rate of a large matrix product. Medians; "
+        "`cnn is` gives the rate of `cnn` divided by that of the row.",
         "throughput.json",
         alone(views.throughput),
     ),
     Section(
         "Growth",
-        "An epoch of `lenet.yaml` on more and more data. Medians; memory is the most that the process held.",
+        "An epoch of `lenet.yaml` on more and more data. Medians; memory is the peak of the process.",
         "growth.json",
         alone(views.growth),
     ),
     Section(
-        "ProcessGroup",
-        "`lenet.yaml` trained by processes that torchrun starts, with gloo between them, beside threads; "
-        "medians.",
+        "Processes",
+        "`lenet.yaml` trained by several processes (torchrun, gloo), beside threads; medians.",
         "processes.json",
         alone(views.processes),
     ),
     Section(
-        "Start-up",
+        "Startup",
         "Medians of CPU time, beside the import that a command cannot do without.",
         "startup.json",
         alone(views.startup),
@@ -104,30 +104,31 @@ SECTIONS = (
     Section(
         "Ten thousand images",
         "`cnn predict FOLDER` beside a pool of processes that decodes the same gray PNGs with Pillow: CPU "
-        "time without what each takes for 256 of them, which is start-up, and all of it on the clock. A tiny "
-        "image is decoded sooner than any network reads it.",
+        "time without what each takes for 256 of them, which is startup, and the whole wall-clock time. A "
+        "tiny image is decoded faster than any network reads it.",
         "predict.json",
         alone(views.images),
     ),
     Section(
         "Digits that people drew or photographed",
-        "The network that ships, on images that other people made to try their own model. Nothing was "
-        "trained on them; the constants that find the ink were chosen with them in view, so each was moved "
-        "by a quarter down and up, one at a time. Of these variants the best on all sources but one is "
-        "judged on that source: leave one source out.",
+        "The included network, on images that other people made to try their own models. It was not "
+        "trained on them; the constants that find the ink were chosen with them in view, so each was changed "
+        "by a quarter down and up, one at a time. Leave one source out: the best of these variants on "
+        "all other sources is tested on that source.",
         "handdrawn.json",
         alone(views.handdrawn),
     ),
     Section(
-        "Several digits in an image",
-        "Strings of 3 to 8 of MNIST's test digits on paper, read by the network that ships with `--many`.",
-        "many.json",
-        alone(views.many),
+        "Lines of digits",
+        "Lines of 3 to 8 of MNIST's test digits on a background, read by the included network with "
+        "`cnn read`.",
+        "lines.json",
+        alone(views.lines),
     ),
     Section(
-        "Knowing when not to know",
-        "LabeledImages that are no digits, of another origin than those of the training, and MNIST's test digits, "
-        "shown to the network that ships.",
+        "Unsure answers",
+        "Images that are not digits, from other sources than those of the training, and MNIST's test digits, "
+        "read by the included network.",
         "unsure.json",
         alone(views.unsure),
     ),
@@ -139,42 +140,45 @@ SECTIONS = (
     ),
 )
 
-TABLES = {
-    "results": "Accuracy",
+PAGE_TABLES = {
+    "accuracy": "Accuracy",
     "records": "Records",
     "architectures": "Architectures",
-    "time_to_99": "The way to 99 %",
-    "startup": "Start-up",
+    "time_to_99": "Time to 99 %",
+    "throughput": "Images per second",
+    "startup": "Startup",
     "handdrawn": "Digits that people drew or photographed",
-    "many": "Several digits in an image",
-    "unsure": "Knowing when not to know",
+    "lines": "Lines of digits",
+    "unsure": "Unsure answers",
 }
-"""Name of the marks in the README -> the section whose table stands between them."""
+"""Name of the markers in docs/results.md -> the section whose table stands between them."""
 
 
 def read(section: Section) -> Files:
-    """The results files of a section, in the order of their names."""
+    """Return the results files of a section, in the order of their names."""
     paths = sorted(measure.RESULTS.glob(section.files))
     return {path.stem: json.loads(path.read_text()) for path in paths}
 
 
 def report() -> str:
-    """RESULTS.md."""
+    """Return the text of RESULTS.md."""
     head = (
-        "# Results\n\nEvery figure was measured; `python benchmarks/table.py` writes this page from the "
-        "files in `benchmarks/results`.\nA benchmark runs beside what it is compared with, in turns."
+        "# Results\n\nEvery figure, with its command, hardware, versions and seeds. "
+        "`python benchmarks/table.py` writes this page from the files in `benchmarks/results`.\n"
+        "A benchmark and what it is compared with run alternately on the same machine. "
+        "`docs/results.md` explains the figures."
     )
     parts = [(section, read(section)) for section in SECTIONS]
-    shown = [
+    texts = [
         f"## {section.title}\n\n{section.text}\n\n{section.table(files)}\n\n{origin(files)}"
         for section, files in parts
         if files
     ]
-    return "\n\n".join([head, *shown]) + "\n"
+    return "\n\n".join([head, *texts]) + "\n"
 
 
 def origin(files: Files) -> str:
-    """Where a section's figures come from: of each kind of run the command, hardware, versions and files."""
+    """Return command, hardware, versions, seeds and files of each kind of run in a section."""
     kinds: dict[str, list[str]] = {}
     for name, result in files.items():
         kinds.setdefault(_circumstances(name, result), []).append(name)
@@ -188,7 +192,7 @@ def _link(name: str) -> str:
 
 
 def _circumstances(name: str, result: views.Results) -> str:
-    """Command, hardware, number format, threads and versions, as far as the file knows them."""
+    """Return command, hardware, number format, threads and versions, as far as the file has them."""
     kind = name.partition("-seed")[0]
     command = views.ACCURACIES[kind][1] if kind in views.ACCURACIES else result["command"]
     machine = result.get("setting", {}).get("machine", result)
@@ -202,13 +206,13 @@ def _circumstances(name: str, result: views.Results) -> str:
 
 
 def _seeds(names: Sequence[str], files: Files) -> str:
-    """The seeds of all runs in these files."""
+    """Return the seeds of all runs in these files."""
     seeds = sorted({int(str(seed)) for name in names for seed in found(files[name], "seed")})
     return f"; seeds {', '.join(map(str, seeds))}" if seeds else ""
 
 
 def found(values: object, key: str) -> list[object]:
-    """Everything under that key, however deep; what was configured was not found."""
+    """Return every value of that key, at any depth, except in configs."""
     if isinstance(values, dict):
         own = [values[key]] if key in values else []
         return own + [one for name, value in values.items() if name != "config" for one in found(value, key)]
@@ -217,20 +221,35 @@ def found(values: object, key: str) -> list[object]:
     return []
 
 
-def filled(text: str) -> str:
-    """The README's text with all tables as they were measured."""
+def readme(text: str) -> str:
+    """Return the README with its table as it was measured."""
+    files = {path.stem: json.loads(path.read_text()) for path in sorted(measure.RESULTS.glob("*.json"))}
+    return _filled(text, "overview", views.overview(files))
+
+
+def page(text: str) -> str:
+    """Return docs/results.md with all tables as they were measured."""
     sections = {section.title: section for section in SECTIONS}
-    for name, title in TABLES.items():
-        start, end = f"<!-- {name}: written by benchmarks/table.py -->", f"<!-- end of {name} -->"
-        before, rest = text.split(start)
-        table = sections[title].table(read(sections[title]))
-        text = f"{before}{start}\n\n{table}\n\n{end}{rest.split(end)[1]}"
+    for name, title in PAGE_TABLES.items():
+        text = _filled(text, name, sections[title].table(read(sections[title])))
     return text
 
 
+def _filled(text: str, name: str, table: str) -> str:
+    """The text with this table between the markers of that name."""
+    start, end = f"<!-- {name}: written by benchmarks/table.py -->", f"<!-- end of {name} -->"
+    before, rest = text.split(start)
+    return f"{before}{start}\n\n{table}\n\n{end}{rest.split(end)[1]}"
+
+
 def main(check: bool) -> None:
-    """Write RESULTS.md and the tables between their marks in the README, or fail where they differ."""
-    for path, new in ((README, filled(README.read_text())), (REPORT, report())):
+    """Write RESULTS.md and the tables between their markers, or fail where they differ."""
+    written = (
+        (README, readme(README.read_text())),
+        (PAGE, page(PAGE.read_text())),
+        (REPORT, report()),
+    )
+    for path, new in written:
         if not check:
             path.write_text(new)
         elif not path.exists() or path.read_text() != new:

@@ -1,11 +1,11 @@
-"""Does the network know what it cannot read? Non-digits that are called unsure, and MNIST's digits that are.
+"""Does the network reject images that are no digits? Shares of them, and of MNIST's digits, that are unsure.
 
     python benchmarks/unsure.py                        # the network that ships; writes results/unsure.json
     python benchmarks/unsure.py RUN --development      # another one, for choosing: writes nothing
 
-At least 90 % of the non-digits must be unsure, and at most 2 % of the test digits. Empty paper in which no
-ink is found is an error, and counts as rejected. With `--development` the non-digits are other ones and the
-digits are the validation images, for several bars: all choices are made on these, none on the final ones.
+At least 90 % of the images without digits must be unsure, and at most 2 % of the test digits. A blank image
+in which no ink is found is an error, and counts as unsure. With `--development`, other images without digits and the
+validation digits are used, with several thresholds: all choices are made on these, none on the final ones.
 """
 
 import argparse
@@ -13,47 +13,56 @@ from pathlib import Path
 from typing import Any
 
 import measure
-import torch
+import numpy as np
 from nondigits import non_digits
 
-from cnn_cli.cli.predict import MIN_CONFIDENCE
-from cnn_cli.training import build
-from cnn_cli.checkpoint.file import Checkpoint, read
-from cnn_cli.errors import CnnError
 from cnn_cli.checkpoint.choose import choose_checkpoint, shipped
+from cnn_cli.cli.images import MIN_CONFIDENCE
+from cnn_cli.data.sources import open_source
+from cnn_cli.errors import CnnError
+from cnn_cli.reading.predict import predict
+from cnn_cli.reading.reader import Reader, open_reader
+from cnn_cli.reading.sources import ImageSource
+from cnn_cli.training.device import compute_for
 from cnn_cli.training.evaluation import evaluate
-from cnn_cli.reading.predict import ImageSource, predict
 
-BARS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
-def confidences(checkpoint: Checkpoint, final: bool) -> dict[str, list[float]]:
-    """By kind, how sure the answer to each non-digit is; 0 where there is an error instead."""
+def confidences(reader: Reader, final: bool) -> dict[str, list[float]]:
+    """Return by kind the confidence of the answer for each image without a digit; 0 for an error."""
     images = [ImageSource(kind, content) for kind, content in non_digits(final)]
-    found: dict[str, list[float]] = {}
-    for image, result in zip(images, predict(checkpoint, images), strict=True):
+    by_kind: dict[str, list[float]] = {}
+    for image, result in zip(images, predict(reader, images), strict=True):
         confidence = 0.0 if isinstance(result, CnnError) else result.confidence
-        found.setdefault(image.name, []).append(confidence)
-    return found
+        by_kind.setdefault(image.name, []).append(confidence)
+    return by_kind
 
 
 def figures(
-    others: dict[str, list[float]], digits: torch.Tensor, right: torch.Tensor, bar: float
+    others: dict[str, list[float]], digits: np.ndarray, correct: np.ndarray, min_confidence: float
 ) -> dict[str, Any]:
-    """Shares 0..1 of what is unsure below a bar: `digits` float [N] are confidences, `right` bool [N]."""
-    every = [confidence for found in others.values() for confidence in found]
-    sure = digits >= bar
+    """Return the shares 0..1 that are unsure.
+
+    Args:
+        others: confidences for images without digits, by kind.
+        digits: float [N], confidences for digits.
+        correct: bool [N], whether their answers are correct.
+        min_confidence: answers below it are unsure.
+    """
+    every = [confidence for of_kind in others.values() for confidence in of_kind]
+    confident = digits >= min_confidence
     return {
-        "bar": bar,
-        "non_digits_unsure": _below(every, bar),
-        "by_kind": {kind: _below(found, bar) for kind, found in others.items()},
-        "digits_unsure": round(1 - sure.double().mean().item(), 4),
-        "accuracy_of_the_sure": round(right[sure].double().mean().item(), 4),
+        "min_confidence": min_confidence,
+        "non_digits_unsure": _share_below(every, min_confidence),
+        "by_kind": {kind: _share_below(of_kind, min_confidence) for kind, of_kind in others.items()},
+        "digits_unsure": round(1 - float(confident.mean()), 4),
+        "accuracy_of_confident": round(float(correct[confident].mean()), 4),
     }
 
 
-def _below(found: list[float], bar: float) -> float:
-    return round(sum(confidence < bar for confidence in found) / len(found), 4)
+def _share_below(confidences: list[float], min_confidence: float) -> float:
+    return round(sum(confidence < min_confidence for confidence in confidences) / len(confidences), 4)
 
 
 def main() -> None:
@@ -61,25 +70,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("checkpoint", nargs="?", type=Path, help="as for cnn eval; without it: what ships")
-    parser.add_argument("--development", action="store_true", help="on what may choose, for several bars")
+    parser.add_argument("checkpoint", nargs="?", type=Path, help="as for cnn eval; default: what ships")
+    parser.add_argument("--development", action="store_true", help="use the images for choosing")
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    checkpoint = read(choose_checkpoint(options.checkpoint or shipped()))
+    reader = open_reader([choose_checkpoint(options.checkpoint or shipped())])
+    (checkpoint,) = reader.checkpoints
     split = "validation" if options.development else "test"
-    source = build.source(checkpoint.config.data.model_copy(update={"fallback": "none"}))
-    evaluation = evaluate(checkpoint, source, split, build.compute(checkpoint.config.train))
-    digits, answered = evaluation.probabilities.max(1)
-    others = confidences(checkpoint, final=not options.development)
-    bars = BARS if options.development else (MIN_CONFIDENCE,)
-    rows = [figures(others, digits, answered == evaluation.images.labels, bar) for bar in bars]
+    source = open_source(checkpoint.config.data.model_copy(update={"fallback": "none"}))
+    evaluation = evaluate([checkpoint], source, split, compute_for(checkpoint.config.train))
+    probabilities, labels = evaluation.probabilities.numpy(), evaluation.images.labels.numpy()
+    digits, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    others = confidences(reader, final=not options.development)
+    thresholds = THRESHOLDS if options.development else (MIN_CONFIDENCE,)
+    rows = [figures(others, digits, correct, threshold) for threshold in thresholds]
     for row in rows:
         print(row)
     if not options.development and options.checkpoint is None:
-        counts = {"digits": len(digits), **{kind: len(found) for kind, found in others.items()}}
-        what = {"network": checkpoint.config.name, "accuracy": evaluation.metrics.accuracy, "counts": counts}
+        counts = {"digits": len(digits), **{kind: len(of_kind) for kind, of_kind in others.items()}}
+        network = {
+            "network": checkpoint.config.name,
+            "accuracy": evaluation.metrics.accuracy,
+            "counts": counts,
+        }
         command = {"command": "python benchmarks/unsure.py"}
-        measure.write("unsure", {**command, **measure.setting(), **what, **rows[0]})
+        measure.write("unsure", {**command, **measure.setting(), **network, **rows[0]})
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
-"""The measurements as tables: one function a kind of results file, from what it holds to Markdown."""
+"""Measurements as Markdown tables: one function for each kind of results file."""
 
 import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
 Results = dict[str, Any]
-"""What a results file holds."""
+"""The content of a results file."""
 
 ACCURACIES = {
     "lenet": (
-        "`lenet.yaml`: LeNet-5's layer sizes, today's training",
+        "`lenet.yaml`: LeNet-5's layer sizes, modern training",
         "cnn train --config lenet.yaml seed=S",
     ),
     "lenet-1998": (
@@ -17,11 +17,11 @@ ACCURACIES = {
         "cnn train --config lenet-1998.yaml train.threads=1 seed=S",
     ),
     "lenet-1998-without-coefficients": (
-        "the same without the trainable coefficients of its sub-sampling",
-        "the same, its two affine layers left out",
+        "the same without the trainable coefficients of its subsampling",
+        "the same without its two affine layers",
     ),
     "synthetic": (
-        "`lenet.yaml` that has never seen a real digit, on MNIST's test set",
+        "`lenet.yaml` trained on built-in digits only, tested on MNIST",
         "cnn train --config lenet.yaml data.name=synthetic seed=S, cnn eval RUN data.name=mnist",
     ),
 }
@@ -29,45 +29,45 @@ ACCURACIES = {
 
 
 def markdown(head: str, rows: Sequence[Sequence[str]]) -> str:
-    """A table; `head` has the titles of its columns, with bars between them."""
+    """Return a table; `head` has the titles of its columns, separated by bars."""
     line = "|---" * (head.count("|") + 1) + "|"
     return "\n".join([f"| {head} |", line, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
 def accuracies(files: dict[str, Results]) -> str:
-    """Mean and standard deviation over seeds, from all files NAME-seedN.json."""
+    """Return mean and standard deviation over seeds, from all files NAME-seedN.json."""
     rows = []
-    for name, (title, command) in ACCURACIES.items():
-        found = [result for file, result in files.items() if file.partition("-seed")[0] == name]
-        shares = [100 * accuracy(result) for result in found]
-        epochs = {str(result["epochs"]) for result in found if "epochs" in result}
-        rows.append((title, spread(shares), each(shares), "/".join(epochs), f"`{command}`"))
-    return markdown("what | test accuracy | each seed | epochs | command", rows)
+    for name, (title, _) in ACCURACIES.items():
+        runs = _runs(files, name)
+        shares = [100 * accuracy(run) for run in runs]
+        epochs = {str(run["epochs"]) for run in runs if "epochs" in run}
+        rows.append((title, spread(shares), each(shares), "/".join(epochs)))
+    return markdown("what | test accuracy | each seed | epochs", rows)
 
 
 def accuracy(result: Results) -> float:
-    """Accuracy in 0..1 of a run's metrics, or of what `cnn eval --json` printed."""
+    """Return the accuracy (0 to 1) of a run's metrics, or of what `cnn eval --json` printed."""
     return float(result["test"]["accuracy"] if "test" in result else result["accuracy"])
 
 
 def spread(shares: Sequence[float]) -> str:
-    """Mean and standard deviation of percentages."""
+    """Return mean and standard deviation of percentages as text."""
     deviation = f" ± {statistics.stdev(shares):.2f}" if len(shares) > 1 else ""
     return f"{statistics.mean(shares):.2f} %{deviation}"
 
 
 def each(shares: Sequence[float]) -> str:
-    """Percentages one by one."""
+    """Return percentages one by one as text."""
     return ", ".join(f"{share:.2f}" for share in shares)
 
 
 def median(runs: Sequence[Results], key: str) -> float:
-    """The median over runs of one of their figures."""
+    """Return the median over runs of one of their figures."""
     return statistics.median(run[key] for run in runs)
 
 
 def time_to_99(measured: Results) -> str:
-    """The way to 99 %, beside what others publish."""
+    """Return the time to 99 %, beside what others publish."""
     copied = measured["most_copied"][-1]
     rows = [
         _timed("`cnn train --config fast.yaml`", measured["fast"]),
@@ -89,13 +89,13 @@ def _timed(title: str, runs: Sequence[Results]) -> tuple[str, ...]:
 
 
 def startup(measured: Results) -> str:
-    """What commands cost before their work begins."""
+    """Return the cost of commands before their work begins."""
     rows = [(f"`{row['command']}`", f"{row['ratio']:.2f} x `{row['beside']}`") for row in measured["rows"]]
     return markdown("command | CPU time", rows)
 
 
 def architectures(measured: Results) -> str:
-    """The digit-sized networks, from the smallest accuracy to the largest."""
+    """Return the digit-sized networks, from the lowest accuracy to the highest."""
     rows = []
     for config, size in measured["networks"].items():
         runs = [run for run in measured["runs"] if run["config"] == config]
@@ -122,27 +122,27 @@ PACES = {
 
 
 def throughput(measured: Results) -> str:
-    """Images a second beside the plain loop and the arithmetic, and how many times theirs are ours."""
+    """Return images per second beside the plain loop and the arithmetic, and the ratio to `cnn`."""
     parts = ("train", "evaluation")
     rates = {
         title: [median(measured["runs"][kind], f"{part}_images_per_second") for part in parts]
         for kind, title in PACES.items()
     }
-    ours = rates[PACES["cnn"]]
+    cnn = rates[PACES["cnn"]]
     evaluation = measured["matrix_product_flops"] / (2 * measured["multiply_adds"])  # a multiplication, a sum
     rates["the network's multiplications alone"] = [evaluation / 3, evaluation]  # forward, weights, inputs
     rows = []
-    for title, there in rates.items():
-        pairs = zip(ours, there, strict=True)
-        figures = [text for mine, rate in pairs for text in (f"{rate:,.0f}", f"{mine / rate:.2f} x")]
+    for title, row_rates in rates.items():
+        pairs = zip(cnn, row_rates, strict=True)
+        figures = [text for fast, rate in pairs for text in (f"{rate:,.0f}", f"{fast / rate:.2f} x")]
         rows.append((title, *figures))
-    return markdown("what | training, images/s | ours | evaluation, images/s | ours", rows)
+    return markdown("what | training, images/s | `cnn` is | evaluation, images/s | `cnn` is", rows)
 
 
 def growth(measured: Results) -> str:
-    """Time and memory of an epoch against the data."""
+    """Return time and memory of an epoch against the amount of data."""
     first = median(measured["rows"][0]["runs"], "epoch_seconds")
-    named = [*((row, "drawn digits") for row in measured["rows"]), (measured["mnist"], "MNIST")]
+    named = [*((row, "built-in digits") for row in measured["rows"]), (measured["mnist"], "MNIST")]
     rows = []
     for row, what in named:
         seconds, memory = (median(row["runs"], key) for key in ("epoch_seconds", "memory_beyond_torch_mb"))
@@ -152,7 +152,7 @@ def growth(measured: Results) -> str:
 
 
 def processes(measured: Results) -> str:
-    """ProcessGroup that train together, beside threads."""
+    """Return the speed of processes that train together, beside threads."""
     rows = [
         (
             way,
@@ -166,7 +166,7 @@ def processes(measured: Results) -> str:
 
 
 def folder(measured: Results) -> str:
-    """A folder of small images, opened for the first time and again."""
+    """Return time and memory of a folder of small images, opened for the first time and again."""
     keys = ("seconds_until_training", "cpu_seconds_until_training", "seconds")
     rows = [
         (start, *(f"{measured[start][key]} s" for key in keys), f"{measured[start]['peak_memory_mb']:,} MB")
@@ -176,7 +176,7 @@ def folder(measured: Results) -> str:
 
 
 def records(files: dict[str, Results]) -> str:
-    """Results of `cnn bench`, from the most accurate network to the least."""
+    """Return the results of `cnn bench`, from the most accurate network to the least."""
     rows = []
     for result in files.values():
         setting, runs = result["setting"], result["runs"]
@@ -189,24 +189,68 @@ def records(files: dict[str, Results]) -> str:
             each(shares),
             str(runs[0]["epochs"]),
             f"{minutes:.1f}",
-            f"`{result['command']}`",
         )
         rows.append((-statistics.mean(shares), columns))
-    head = "config | parameters | test accuracy | each seed | epochs | CPU minutes a run | command"
+    head = "config | parameters | test accuracy | each seed | epochs | CPU minutes per run"
     return markdown(head, [columns for _, columns in sorted(rows)])
 
 
+OVERVIEW = {
+    "bench-best": "the most accurate",
+    "bench-lenet-best": "LeNet-5's layer sizes, trained for accuracy",
+    "lenet": "LeNet-5's layer sizes, a minute of training",
+    "bench-tiny": "the smallest above 99 %",
+    "fast": "the fastest to 99 %",
+}
+"""Rows of the README's table: a results file of `cnn bench`, or a config -> what it is."""
+
+
+def overview(files: dict[str, Results]) -> str:
+    """Return one row for each of the README's networks, from all results files."""
+    bench = {name: _benched(files[name]) for name in OVERVIEW if name in files}
+    fast, lenet = files["time_to_99"]["fast"], _runs(files, "lenet")
+    found = bench | {
+        "lenet": ("lenet", [100 * accuracy(run) for run in lenet], median(lenet, "seconds")),
+        "fast": ("fast", [100 * run["accuracy"] for run in fast], median(fast, "seconds")),
+    }
+    rows = []
+    for name, title in OVERVIEW.items():
+        config, shares, seconds = found[name]
+        rows.append((f"`{config}.yaml`", title, f"{spread(shares)} ({len(shares)} seeds)", duration(seconds)))
+    return markdown("config | what it is | test accuracy | time of a run", rows)
+
+
+def _benched(result: Results) -> tuple[str, list[float], float]:
+    """Config, accuracies in percent and median seconds of a bench."""
+    runs = result["runs"]
+    return (
+        result["setting"]["config"]["name"],
+        [100 * run["accuracy"] for run in runs],
+        median(runs, "seconds"),
+    )
+
+
+def _runs(files: dict[str, Results], name: str) -> list[Results]:
+    """All results NAME-seedN.json."""
+    return [result for file, result in files.items() if file.partition("-seed")[0] == name]
+
+
+def duration(seconds: float) -> str:
+    """Return a time in seconds below two minutes, else in minutes."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
 def ensembles(files: dict[str, Results]) -> str:
-    """What `cnn eval --json` says of several networks together."""
+    """Return what `cnn eval --json` printed for ensembles."""
     rows = [
         (f"`{result['command']}`", f"{result['accuracy']:.2%}", f"{result['correct']:,} of {result['n']:,}")
         for result in files.values()
     ]
-    return markdown("what | test accuracy | right", rows)
+    return markdown("what | test accuracy | correct", rows)
 
 
-def many(measured: Results) -> str:
-    """Strings of digits in one image."""
+def lines(measured: Results) -> str:
+    """Return how many lines of digits are read exactly right."""
     rows = []
     for kind in ("natural spacing", "boxes touch or overlap"):
         row = measured[kind]
@@ -220,24 +264,22 @@ def many(measured: Results) -> str:
                 f"{row['median_cpu_seconds']} s",
             )
         )
-    return markdown(
-        "digits | strings | exactly right (95 % interval) | right length | CPU time, median", rows
-    )
+    return markdown("digits | lines | exactly right (95 % interval) | right length | CPU time, median", rows)
 
 
 def unsure(measured: Results) -> str:
-    """What is called unsure."""
+    """Return the share of unsure answers by kind of image."""
     kinds = [(kind, f"{share:.1%}") for kind, share in measured["by_kind"].items()]
     rows = [
         *kinds,
-        ("all that is no digit", f"{measured['non_digits_unsure']:.1%}"),
+        ("all images that are not digits", f"{measured['non_digits_unsure']:.1%}"),
         ("MNIST's test digits", f"{measured['digits_unsure']:.1%}"),
     ]
-    return markdown(f"what | unsure below {measured['bar']:.0%}", rows)
+    return markdown(f"what | unsure, below {measured['bar']:.0%}", rows)
 
 
 def images(measured: Results) -> str:
-    """Very many images, beside decoding them."""
+    """Return the cost of reading very many images, beside decoding them."""
     rows = [
         (
             name,
@@ -251,14 +293,14 @@ def images(measured: Results) -> str:
         for name, row in measured["sizes"].items()
     ]
     return markdown(
-        "images | `cnn predict` | decoding | ratio | `cnn predict`, on the clock "
-        "| decoding, on the clock | memory",
+        "images | `cnn predict`, CPU | decoding, CPU | ratio | `cnn predict`, wall clock "
+        "| decoding, wall clock | memory",
         rows,
     )
 
 
 def handdrawn(measured: Results) -> str:
-    """People's digits, and what the constants owe to them."""
+    """Return the accuracy on people's digits, and its sensitivity to the constants."""
     count = measured["images"]
     moved = measured["constants_moved_by_a_quarter"]
     rows = [
@@ -266,12 +308,12 @@ def handdrawn(measured: Results) -> str:
         *measured["by_kind"].items(),
         (f"each of {len(measured['by_source'])} sources", ", ".join(measured["by_source"])),
         (
-            f"any of {len(moved)} constants moved by a quarter",
+            f"any of {len(moved)} constants changed by a quarter",
             f"{measured['least_right']} to {measured['most_right']} of {count}",
         ),
         ("leave one source out", f"{measured['leave_one_source_out']} of {count}"),
     ]
-    return markdown("which | read rightly", rows)
+    return markdown("which | read correctly", rows)
 
 
 Table = Callable[[Results], str]

@@ -1,6 +1,6 @@
-"""All that people and scripts see: data on stdout, everything else on stderr.
+"""Everything that a command writes: data to stdout, messages for people to stderr.
 
-Bars and colors appear on a terminal alone; in a pipe there are plain lines. NO_COLOR is respected (by rich).
+Progress bars and colors appear only on a terminal; a pipe gets plain lines. rich respects NO_COLOR.
 """
 
 import json
@@ -9,10 +9,11 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from cnn_cli import distributed as distributed
+from cnn_cli import distributed
 from cnn_cli.errors import CnnError, StoppedError
 
 if TYPE_CHECKING:
@@ -23,10 +24,41 @@ if TYPE_CHECKING:
     from cnn_cli.training.metrics import Metrics
 
 PLAIN_WIDTH = 120
-"""Columns of a table that is written to a file or a pipe; a wider table has as many as it needs."""
+"""Width in columns of a table in a file or a pipe; a wider table gets as many columns as it needs."""
+
+UNBOUNDED = 10**6  # columns: rich measures within a limit, and no table is this wide
 
 
-UNBOUNDED = 10**6  # columns: rich measures within some width, and this is more than any table has
+@dataclass
+class _Settings:
+    quiet: bool = False
+
+
+_settings = _Settings()
+
+
+def configure(*, quiet: bool = False, verbose: bool = False) -> None:
+    """Set what is written to stderr, and send the log of the whole program there.
+
+    Args:
+        quiet: write only errors and warnings.
+        verbose: also write the log's messages of level INFO.
+    """
+    _settings.quiet = quiet
+    # torch warns about how it pads an even kernel; a user can do nothing about it.
+    warnings.filterwarnings("ignore", message="Using padding='same' with even kernel")
+    logger = logging.getLogger("cnn_cli")
+    logger.setLevel(logging.INFO if verbose else logging.WARNING)
+    if not any(isinstance(handler, _Handler) for handler in logger.handlers):
+        logger.addHandler(_Handler())
+        logger.propagate = False
+
+
+class _Handler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record of the log."""
+        show = warning if record.levelno >= logging.WARNING else message
+        show(record.getMessage())
 
 
 @cache
@@ -37,133 +69,129 @@ def _stderr() -> "Console":
 
 
 def message(text: str) -> None:
-    """A line for people, on stderr."""
-    if distributed.rank() == 0:
+    """Write a line for people to stderr, unless --quiet is given."""
+    if distributed.is_main() and not _settings.quiet:
         print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def error(error: CnnError) -> None:
-    """`error: ...`, a line for each problem, and below it `hint: ...`, on stderr."""
-    if distributed.rank() and isinstance(error, StoppedError):
-        return  # all processes stop together: once is enough
+    """Write `error: ...`, one line per problem, and below it `hint: ...` to stderr."""
+    if not distributed.is_main() and isinstance(error, StoppedError):
+        return  # all processes stop for the same reason: one of them reports it
     for problem in error.message.splitlines():
-        _marked("error", "bold red", problem)
+        _write_labeled("error", "bold red", problem)
     if error.hint:
-        _marked("hint", "bold cyan", error.hint)
+        _write_labeled("hint", "bold cyan", error.hint)
 
 
 def warning(text: str) -> None:
-    """`warning: ...` on stderr."""
-    if distributed.rank() == 0:
-        _marked("warning", "bold yellow", text)
+    """Write `warning: ...` to stderr."""
+    if distributed.is_main():
+        _write_labeled("warning", "bold yellow", text)
 
 
-def _marked(word: str, style: str, text: str) -> None:
+def _write_labeled(label: str, style: str, text: str) -> None:
     from rich.text import Text
 
-    _stderr().print(Text.assemble((f"{word}: ", style), text))
+    _stderr().print(Text.assemble((f"{label}: ", style), text))
 
 
 def line(text: str) -> None:
-    """A line of data, on stdout."""
-    if distributed.rank() == 0:
+    """Write a line of data to stdout."""
+    if distributed.is_main():
         print(text, flush=True)  # noqa: T201
 
 
 def json_line(value: Any) -> None:
-    """One JSON object on one line of stdout, in ASCII: every encoding has that."""
+    """Write one JSON object on one line of stdout, in ASCII, which every encoding contains."""
     line(json.dumps(value))
 
 
 def facts(rows: Sequence[tuple[str, str]]) -> None:
-    """Names and values below each other, on stdout."""
+    """Write names and values in two columns to stdout."""
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
         line(f"{name:<{width}}  {value}")
 
 
 def accuracy(metrics: "Metrics") -> str:
-    """An accuracy with what it rests on, in words."""
+    """Return an accuracy with its counts and confidence interval, in words."""
     low, high = metrics.accuracy_interval
     counts = f"{metrics.correct:,} of {metrics.n:,}"
     return f"{metrics.accuracy:.2%}  ({counts}; 95 % interval {low:.2%} to {high:.2%})"
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on stdout; the first column holds names, the others numbers."""
-    from rich.box import SIMPLE_HEAD
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, names: int = 1) -> None:
+    """Write a table to stdout.
+
+    Args:
+        title: the line above it.
+        columns: the column headers.
+        rows: the cells.
+        names: how many of the first columns hold names, aligned left; the others hold numbers, aligned right.
+    """
     from rich.console import Console
     from rich.measure import Measurement
 
-    console, shown = Console(highlight=False), _table(title, columns, rows, SIMPLE_HEAD)
+    console, content = Console(highlight=False), _table(title, columns, rows, names)
     if not console.is_terminal:
-        needed = Measurement.get(console, console.options.update(max_width=UNBOUNDED), shown).maximum
+        needed = Measurement.get(console, console.options.update(max_width=UNBOUNDED), content).maximum
         console = Console(highlight=False, width=max(PLAIN_WIDTH, needed))
-    console.print(shown)
+    console.print(content)
 
 
-def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], box: Any) -> "Table":
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], names: int) -> "Table":
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    result = Table(title=Text(title, style="bold"), box=box, title_justify="left", pad_edge=False)
+    result = Table(title=Text(title, style="bold"), box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for index, column in enumerate(columns):
-        result.add_column(Text(column), justify="right" if index else "left", no_wrap=True)
+        result.add_column(Text(column), justify="left" if index < names else "right", no_wrap=True)
     for row in rows:
         result.add_row(*map(Text, row))
     return result
 
 
-def show_warnings() -> None:
-    """Show the warnings of the whole program on stderr."""
-    # torch's remark on how it pads an even kernel is nothing that a user could mend.
-    warnings.filterwarnings("ignore", message="Using padding='same' with even kernel")
-    logger = logging.getLogger("cnn_cli")
-    if not any(isinstance(handler, _Handler) for handler in logger.handlers):
-        logger.addHandler(_Handler(logging.WARNING))
-        logger.propagate = False
-
-
-class _Handler(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one warning."""
-        warning(record.getMessage())
-
-
 class StepBar:
-    """How far an epoch is: a bar on a terminal, nothing elsewhere. It vanishes when the epoch is done."""
+    """A progress bar on a terminal, and nothing elsewhere. It disappears when it is closed."""
 
     def __init__(self) -> None:
         self._progress: Any = None
 
     def update(self, text: str, done: int, total: int) -> None:
-        """Show that `done` of `total` are done."""
-        if not _stderr().is_terminal or distributed.rank():
+        """Show that `done` of `total` steps are done."""
+        if not _stderr().is_terminal or not distributed.is_main() or _settings.quiet:
             return
         if self._progress is None:
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-            )
-            self._progress = Progress(*columns, console=_stderr(), transient=True)
-            self._progress.add_task(text, total=total)
-            self._progress.start()
+            self._progress = _start_progress(text, total)
         self._progress.update(self._progress.task_ids[0], description=text, completed=done, total=total)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
 
 
+def _start_progress(text: str, total: int) -> Any:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    progress = Progress(*columns, console=_stderr(), transient=True)
+    progress.add_task(text, total=total)
+    progress.start()
+    return progress
+
+
 @contextmanager
 def download_bar() -> Iterator["Progress"]:
-    """A listener for what is done before the data are at hand: it draws a bar on a terminal."""
+    """Yield a listener that draws a bar on a terminal while data is downloaded or decoded."""
     bar = StepBar()
     try:
         yield bar.update

@@ -1,11 +1,11 @@
-"""The program's own errors: what the user did, how to mend it, and the exit code that scripts see."""
+"""The errors of the program: what is wrong, how to fix it, and the exit code for scripts."""
 
 from enum import IntEnum
 from pathlib import Path
 
 
 class ExitCode(IntEnum):
-    """What the process returns; scripts branch on these, so their values never change."""
+    """What the process returns. Scripts depend on these values, so they never change."""
 
     OK = 0
     FAILURE = 1
@@ -18,11 +18,11 @@ class ExitCode(IntEnum):
 
 
 class CnnError(Exception):
-    """An error that the user can mend. Only the command line prints it; every other module raises it.
+    """An error that the user can fix. Every module may raise it; only the command line prints it.
 
     Args:
         message: one line that says what is wrong and where.
-        hint: one line that says how to mend it.
+        hint: one line that says how to fix it.
     """
 
     code: ExitCode = ExitCode.FAILURE
@@ -34,7 +34,7 @@ class CnnError(Exception):
 
 
 class ConfigError(CnnError):
-    """A config, an override or an option that cannot be used. Its message has one line a problem."""
+    """An invalid config, override or option. Its message has one line for each problem."""
 
     code = ExitCode.USAGE
 
@@ -46,13 +46,13 @@ class DataError(CnnError):
 
 
 class BelowBarError(CnnError):
-    """The accuracy is lower than the bar that the user set."""
+    """An accuracy below the bar that the user set."""
 
     code = ExitCode.BELOW_BAR
 
 
 class StoppedError(CnnError):
-    """The user or the system asked the run to stop; everything is saved."""
+    """A run that the user or the system stopped, after everything was saved."""
 
     def __init__(self, message: str, *, hint: str, code: ExitCode) -> None:
         super().__init__(message, hint=hint)
@@ -60,7 +60,7 @@ class StoppedError(CnnError):
 
 
 class NetworkError(ConfigError):
-    """A network that cannot be built.
+    """A network whose layers do not fit together.
 
     Args:
         path: the place in the config, such as ("model", "layers", 4, "pool").
@@ -74,7 +74,7 @@ class NetworkError(ConfigError):
 
 
 def unwritable(path: Path, error: OSError) -> DataError:
-    """A file that the user named for a result cannot be written."""
+    """Return the error about a file, named by the user for a result, that cannot be written."""
     return DataError(
         f"{path}: cannot be written: {error.strerror or error}",
         hint="name a file in a folder that can be written to",
@@ -82,6 +82,6 @@ def unwritable(path: Path, error: OSError) -> DataError:
 
 
 def dotted(path: tuple[str | int, ...]) -> str:
-    """A place in a config as people write it: `model.layers[4].pool`."""
+    """Return a place in a config as people write it: `model.layers[4].pool`."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.removeprefix(".")

@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees the old content or the new one, never a part of it."""
+"""Atomic writing of files: a reader gets the old content or the new content, never a part of it."""
 
 import io
 import os
@@ -11,15 +11,15 @@ from typing import BinaryIO
 from cnn_cli.errors import unwritable
 
 TEMPORARY = ".tmp"
-"""Suffix of what is not yet whole; only a process that was killed leaves such a file behind."""
+"""Suffix of an incomplete file; only a process that was killed leaves one behind."""
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """An empty temporary file beside `path`, which takes the name `path` once what is written is on the disk.
+    """Yield an empty temporary file beside `path` that is renamed to `path` once its content is on the disk.
 
-    When the body raises, or the process dies at any moment, `path` still holds what it held before. Missing
-    parent folders are made. The file gets the mode that `open` would have given it, not mkstemp's 0600.
+    If the body raises, or the process dies at any moment, `path` keeps its old content. Missing parent
+    folders are created. The file gets the mode that `open` would give it, not the 0600 of mkstemp.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY, dir=path.parent)
@@ -34,14 +34,14 @@ def atomic_path(path: Path) -> Iterator[Path]:
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(path)  # write and fsync do not say what they were writing
+            error.filename = str(path)  # errors of write and fsync name no file
         raise
     _sync_folder(path.parent)
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """The same as an open file, for code that writes it all at once."""
+    """Yield the temporary file of `atomic_path`, open for writing."""
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         yield file
 
@@ -72,14 +72,14 @@ def write_png(path: Path, save: Callable[[BinaryIO], object]) -> None:
 
 
 def _umask() -> int:
-    """The process's umask. The system tells it only by setting it, so it is set back at once."""
+    """Return the umask of the process. It can only be read by setting it, so it is set back at once."""
     mask = os.umask(0o022)
     os.umask(mask)
     return mask
 
 
 def _sync_folder(folder: Path) -> None:
-    """Put the renamed entry on the disk. Windows cannot open a folder, and needs none of this."""
+    """Write the renamed entry of the folder to the disk. Windows cannot open a folder, and need not."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""A pool of worker processes for work on many files. A worker loads the module of its function, and no torch."""
+"""A pool of worker processes for work on many files. A worker imports only the module of its function."""
 
 import os
 import signal
@@ -16,40 +16,40 @@ from typing import TypeVar
 from cnn_cli.errors import DataError
 
 MAX_WORKERS = 8
-"""Upper limit of processes, however many cores there are: it also limits memory (about 60 MB each)."""
+"""Upper limit of workers, however many cores there are, which limits memory (about 60 MB each)."""
 
 JOBS_AHEAD = 4
-"""Jobs per process that are submitted before their results are needed, so that no process waits."""
+"""Jobs per worker that are submitted before their results are needed, so that no worker waits."""
 
 POSIX = os.name == "posix"
-"""Whether a process inherits which signals are blocked."""
+"""Whether a new process inherits which signals are blocked."""
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
 def map_ordered(function: Callable[[Job], Result], jobs: Iterable[Job]) -> Generator[Result, None, None]:
-    """Yield function(job) for every job, in order. A single job runs here, several run in worker processes.
+    """Yield function(job) for every job, in order. A single job runs in this process, several in workers.
 
     Jobs are taken from the iterable only when they are about to run, so there may be any number of them.
-    Processes are spawned, not forked: torch's threads may be running, and it works alike on every system.
-    Closing the generator ends the processes at once.
+    Workers are spawned, not forked: it is safe while torch's threads run, and works the same on every system.
+    Closing the generator ends the workers at once. An exception of `function` ends them and is raised here.
 
     Raises:
-        DataError: a process was killed. An exception of `function` is raised here and ends the others.
+        DataError: a worker was killed.
     """
     jobs = iter(jobs)
     first = list(islice(jobs, 2))
-    count = min(_cores(), MAX_WORKERS)  # an upper limit: a process is started when all others are busy
+    count = min(_cores(), MAX_WORKERS)  # an upper limit: a worker is started when all others are busy
     if count == 1 or len(first) < 2:
         yield from map(function, chain(first, jobs))
         return
     others = set(active_children())
-    executor = ProcessPoolExecutor(count, get_context("spawn"), initializer=_follow_parent)
+    executor = ProcessPoolExecutor(count, get_context("spawn"), initializer=_watch_parent)
     pending: deque[Future[Result]] = deque()
     try:
         for job in chain(first, jobs):
-            with _interrupt_held_back():
+            with _hold_interrupts():
                 pending.append(executor.submit(function, job))
             if len(pending) == count * JOBS_AHEAD:
                 yield pending.popleft().result()
@@ -76,8 +76,8 @@ def _cores() -> int:
 
 
 @contextmanager
-def _interrupt_held_back() -> Iterator[None]:
-    """Hold Ctrl-C back while a process starts; the process inherits that, and its parent handles it after."""
+def _hold_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back while a worker starts, which inherits that; this process handles it afterwards."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -94,8 +94,8 @@ def _interrupt_held_back() -> Iterator[None]:
             signal.raise_signal(signal.SIGINT)
 
 
-def _follow_parent() -> None:
-    """End this process when its parent ends, even if the parent is killed; leave Ctrl-C to the parent."""
+def _watch_parent() -> None:
+    """End this process when its parent ends, even by a kill, and leave Ctrl-C to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_exit_after_parent, daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""Writes docs/reference.md from the program itself: commands, settings, layers. `--check` only compares."""
+"""Writes the command reference and the tree of files into the docs. `--check` only compares."""
 
 import inspect
 import sys
@@ -8,19 +8,22 @@ from typing import Any, get_args, get_origin
 
 import typer
 from pydantic import BaseModel
+from tree import tree
 
 from cnn_cli.cli.app import app
 from cnn_cli.config.network import vocabulary
 from cnn_cli.config.schema import Config
 
 REFERENCE = Path(__file__).with_name("reference.md")
+ARCHITECTURE = Path(__file__).with_name("architecture.md")
+START, END = "<!-- tree: written by docs/generate.py -->", "<!-- end of tree -->"
 
 
 def reference() -> str:
-    """The whole document."""
+    """Return the page of all commands, settings and layers."""
     parts = [
-        "# Reference",
-        "Written by `docs/generate.py` from the program itself.",
+        "# Command reference",
+        "Every command, setting and layer. `cnn COMMAND --help` and `cnn layers NAME` have the same text.",
         "## Commands",
         *_commands(),
     ]
@@ -30,7 +33,7 @@ def reference() -> str:
 
 
 def _commands() -> Iterator[str]:
-    """Every command with its arguments and options, off typer's objects: its layout varies by version."""
+    """Yield every command with its options, from typer's objects: its own layout varies by version."""
     for name, command in _walk("cnn", typer.main.get_command(app)):
         yield f"### {name}"
         yield inspect.cleandoc(command.help or "").replace("\n\n", "\n").replace("\n", " ")
@@ -84,7 +87,7 @@ def _layers() -> Iterator[str]:
 
 
 def _model(annotation: Any) -> type[BaseModel] | None:
-    """The pydantic model that an annotation is; layers in lists have a chapter of their own."""
+    """Return the pydantic model that an annotation is; layers in lists have a chapter of their own."""
     return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 
 
@@ -98,14 +101,22 @@ def _one_line(text: str | None) -> str:
     return " ".join((text or "").split())
 
 
+def architecture(page: str) -> str:
+    """Return the page with the tree of files as it is on the disk."""
+    before, rest = page.split(START)
+    return f"{before}{START}\n\n```text\n{tree()}\n```\n\n{END}{rest.split(END)[1]}"
+
+
 def main(check: bool = False) -> None:
-    """Write docs/reference.md; with --check, fail if it would change."""
-    text = reference()
-    if check:
-        if REFERENCE.read_text() != text:
-            sys.exit("docs/reference.md is stale: run python docs/generate.py")
-    else:
-        REFERENCE.write_text(text)
+    """Write the generated parts of the docs; with --check, fail if one would change."""
+    for path, text in (
+        (REFERENCE, reference()),
+        (ARCHITECTURE, architecture(ARCHITECTURE.read_text())),
+    ):
+        if not check:
+            path.write_text(text)
+        elif path.read_text() != text:
+            sys.exit(f"docs/{path.name} is stale: run python docs/generate.py")
 
 
 if __name__ == "__main__":

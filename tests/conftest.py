@@ -1,4 +1,4 @@
-"""Where the tests find real data; they skip, and say why, where it is absent."""
+"""Where the tests find real data. Without it they skip, and say how to get it."""
 
 import os
 import signal
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as `cnn_cli.__main__` does, before torch is loaded
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is: its threads spin where cores are busy
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -15,23 +16,23 @@ ROOT = Path(__file__).resolve().parent.parent
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _folder(variable: str, default: str) -> Path:
+def _folder(variable: str, default: str, content: str) -> Path:
     folder = Path(os.environ.get(variable, ROOT.parent / "shared" / default))
     if not folder.is_dir():
-        pytest.skip(f"{folder} is absent: set {variable} to the folder that holds it")
+        pytest.skip(f"{folder} does not exist: set {variable} to a folder with {content}")
     return folder
 
 
 @pytest.fixture(scope="session")
 def mnist_folder() -> Path:
     """The four files of the real MNIST."""
-    return _folder("CNN_TEST_MNIST", "mnist")
+    return _folder("CNN_TEST_MNIST", "mnist", "MNIST (CNN_DATA=X cnn data get puts it into X/MNIST/raw)")
 
 
 @pytest.fixture(scope="session")
 def handdrawn_folder() -> Path:
     """Digits that people drew or photographed, with labels.csv."""
-    return _folder("CNN_TEST_HANDDRAWN", "handdrawn")
+    return _folder("CNN_TEST_HANDDRAWN", "handdrawn", "images of digits and a labels.csv")
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Augmentation of shape against torch's own sampling, PIL and SciPy."""
+"""Geometric augmentation, compared with torch's sampling, Pillow and SciPy."""
 
 import math
 
@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from PIL import Image
 from scipy import ndimage
 
+from cnn_cli.config.schema import Augmentation
 from cnn_cli.data.augment.affine import affine_matrices
-from cnn_cli.data.augment.batch import Augmentation, augment
+from cnn_cli.data.augment.batch import augment
 from cnn_cli.data.augment.elastic import draw_displacements
 from cnn_cli.data.augment.warp import warp
 
@@ -29,14 +30,14 @@ def random_affine(images: torch.Tensor, generator: torch.Generator, **changes: f
 
 
 def smooth(count: int = 1, size: int = SIZE) -> torch.Tensor:
-    """Images without edges, so that different ways of interpolation agree: blobs amid paper."""
+    """Return images without edges, so that interpolation methods agree: blobs on background."""
     noise = torch.rand(count, 1, size, size, generator=draws(1)).numpy()
     noise[:, :, :9], noise[:, :, -9:], noise[..., :9], noise[..., -9:] = 0, 0, 0, 0
     return torch.from_numpy(ndimage.gaussian_filter(noise, (0, 0, 1.5, 1.5)))
 
 
 def matrix(angle=0.0, width=1.0, height=1.0, slant=0.0, right=0.0, down=0.0) -> torch.Tensor:
-    """One image's matrix; shifts in pixels."""
+    """Return the matrix of one image; shifts in pixels."""
     values = (math.radians(angle), width, height, slant, right * 2 / SIZE, down * 2 / SIZE)
     return affine_matrices(*(torch.tensor([value]) for value in values))
 
@@ -71,7 +72,7 @@ def test_whole_shifts_move_pixels(right, down):
     torch.testing.assert_close(warp(image, matrix(right=right, down=down)), expected, atol=1e-4, rtol=0)
 
 
-def test_what_comes_in_from_outside_is_paper():
+def test_outside_is_background():
     shifted = warp(torch.ones(1, 1, SIZE, SIZE), matrix(right=3))
     assert shifted[..., :3].max() < 1e-4
     assert shifted[..., 3:].min() > 1 - 1e-4
@@ -83,11 +84,11 @@ def test_a_quarter_turn():
 
 
 @pytest.mark.parametrize("angle", [-37, 10, 25])
-def test_rotation_is_pils(angle):
+def test_rotation_is_pillows(angle):
     image = smooth()
     turned = Image.fromarray(image[0, 0].numpy()).rotate(angle, Image.Resampling.BILINEAR)
-    ours = warp(image, matrix(angle=angle))[0, 0].numpy()
-    np.testing.assert_allclose(ours, np.asarray(turned), atol=2e-3)
+    result = warp(image, matrix(angle=angle))[0, 0].numpy()
+    np.testing.assert_allclose(result, np.asarray(turned), atol=2e-3)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,7 @@ def test_rotation_is_pils(angle):
     ],
 )
 def test_changes_are_scipys(changes):
-    """In pixels about the center: scale, slant and turn the shape, then shift it; SciPy takes the inverse."""
+    """In pixels about the center: scale, slant and rotate, then shift the shape; SciPy takes the inverse."""
     given = {"angle": 0, "width": 1, "height": 1, "slant": 0, "right": 0, "down": 0} | changes
     cos, sin = math.cos(math.radians(given["angle"])), math.sin(math.radians(given["angle"]))
     # Rows before columns, as SciPy counts. Down the image is up the rows: a turn to the left in (x, y).
@@ -114,8 +115,8 @@ def test_changes_are_scipys(changes):
     offset = center - inverse @ (center + np.array([given["down"], given["right"]]))
     image = smooth()
     expected = ndimage.affine_transform(image[0, 0].numpy(), inverse, offset, order=1, mode="grid-constant")
-    ours = warp(image, matrix(**changes))[0, 0].numpy()
-    np.testing.assert_allclose(ours, expected, atol=1e-5)
+    result = warp(image, matrix(**changes))[0, 0].numpy()
+    np.testing.assert_allclose(result, expected, atol=1e-5)
 
 
 # --- elastic distortion -------------------------------------------------------------------------------------
@@ -130,8 +131,8 @@ def test_displaced_pixels_are_scipys():
     np.testing.assert_allclose(warp(image, matrix(), field)[0, 0].numpy(), expected, atol=1e-5)
 
 
-def test_displacements_are_added_where_the_matrix_leads():
-    """The field is in pixels of the source, turned or not."""
+def test_displacements_are_added_after_the_matrix():
+    """The field is in pixels of the source, also if the image is rotated."""
     image, turned = smooth(), matrix(angle=30, width=1.2)
     field = torch.tensor([2.0, -1.0])[None, :, None, None].expand(1, 2, SIZE, SIZE)
     expected = warp(image.roll((1, -2), (2, 3)), turned)  # looked up 2 further right and 1 further up
@@ -142,18 +143,18 @@ def test_displacements_are_added_where_the_matrix_leads():
     ("sigma", "size"), [(4.0, (28, 28)), (1.5, (9, 14)), (0.3, (28, 28)), (20.0, (8, 8))]
 )
 def test_the_field_is_simards_recipe(sigma, size):
-    """Even draws from -1..1, SciPy's Gaussian, times alpha: the recipe as everybody writes it."""
-    ours = draw_displacements(3, draws(5), size=size, strength=34, sigma=sigma)
+    """Uniform draws from -1..1, SciPy's Gaussian, times alpha: the common recipe."""
+    result = draw_displacements(3, draws(5), size=size, strength=34, sigma=sigma)
     even = torch.rand(3, 2, *size, generator=draws(5)).numpy() * 2 - 1
     expected = 34 * ndimage.gaussian_filter(even, (0, 0, sigma, sigma), mode="constant")
-    np.testing.assert_allclose(ours.numpy(), expected, atol=2e-3)
+    np.testing.assert_allclose(result.numpy(), expected, atol=2e-3)
 
 
 def test_simards_numbers_move_pixels_by_one_to_two():
-    """The spread in the middle, by hand: alpha times that of even draws over 2 sqrt(pi) sigma."""
+    """The deviation in the middle, by hand: alpha times that of uniform draws over 2 sqrt(pi) sigma."""
     field = draw_displacements(400, draws(), size=(SIZE, SIZE), strength=34, sigma=4)
-    spread = 34 / math.sqrt(3) / (2 * math.sqrt(math.pi) * 4)
-    assert field[:, :, 14, 14].std().item() == pytest.approx(spread, rel=0.1)
+    deviation = 34 / math.sqrt(3) / (2 * math.sqrt(math.pi) * 4)
+    assert field[:, :, 14, 14].std().item() == pytest.approx(deviation, rel=0.1)
     assert field[:, :, 14, 14].mean().item() == pytest.approx(0, abs=0.15)
 
 
@@ -178,7 +179,7 @@ def test_everything_off_gives_the_same_images_and_draws_nothing():
 
 
 def affine_of(count, generator, *, rotate, scale, shear, translate):
-    """The matrices as they were drawn for every published figure."""
+    """Return the matrices that were drawn for every published figure."""
     angle, width, height, slant, right, down = torch.rand(6, count, generator=generator).mul_(2).sub_(1)
     return affine_matrices(
         angle * math.radians(rotate),
@@ -190,8 +191,8 @@ def affine_of(count, generator, *, rotate, scale, shear, translate):
     )
 
 
-def test_affine_changes_alone_draw_what_they_always_drew():
-    """The published figures of lenet.yaml rest on these bits."""
+def test_the_draws_of_affine_changes_have_not_changed():
+    """The published figures of lenet.yaml depend on these bits."""
     lenet = {"rotate": 10, "scale": 0.1, "shear": 0.15, "translate": 1.5}
     images, generator, expected = smooth(5), draws(11), draws(11)
     matrices = affine_of(5, expected, **lenet)
@@ -207,14 +208,14 @@ def test_each_setting_changes_the_images(change):
     assert ((changed - images).abs().amax((1, 2, 3)) > 1e-4).all()
 
 
-def test_the_images_that_came_in_stay_as_they_are():
+def test_the_given_images_stay_unchanged():
     images = smooth(4)
     before = images.clone()
     random_affine(images, draws(), **(OFF | {"rotate": 30}))
     assert torch.equal(images, before)
 
 
-def test_every_image_gets_draws_of_its_own():
+def test_every_image_has_separate_draws():
     same = smooth().repeat(6, 1, 1, 1)
     changed = random_affine(same, draws(), **(OFF | {"rotate": 30})).flatten(1)
     assert (torch.cdist(changed, changed) + torch.eye(6) > 1e-2).all()
@@ -229,7 +230,7 @@ def test_the_same_generator_gives_the_same_images():
 
 
 def moments(images: torch.Tensor) -> np.ndarray:
-    """Center and spread of the ink of each image: [N, 5] of mean x, mean y, var x, var y, cov xy."""
+    """Return center and variance of the ink of each image: [N, 5] of mean x, mean y, var x, var y, cov xy."""
     mass = images[:, 0].double().numpy()
     mass = mass / mass.sum((1, 2), keepdims=True)
     y, x = np.mgrid[: mass.shape[1], : mass.shape[2]] - (mass.shape[1] - 1) / 2
@@ -238,10 +239,10 @@ def moments(images: torch.Tensor) -> np.ndarray:
     return np.stack([mx, my, *((mass * product).sum((1, 2)) for product in (dx * dx, dy * dy, dx * dy))], 1)
 
 
-def blob(count: int, spread_x: float = 3.0, spread_y: float = 3.0) -> torch.Tensor:
-    """Normal distributions in the middle of 64x64 pixels: affine changes of them are known exactly."""
+def blob(count: int, sigma_x: float = 3.0, sigma_y: float = 3.0) -> torch.Tensor:
+    """Return normal distributions in the middle of 64x64 pixels, whose affine changes are known exactly."""
     axis = torch.arange(64) - 31.5
-    along_x, along_y = torch.exp(-0.5 * (axis / spread_x) ** 2), torch.exp(-0.5 * (axis / spread_y) ** 2)
+    along_x, along_y = torch.exp(-0.5 * (axis / sigma_x) ** 2), torch.exp(-0.5 * (axis / sigma_y) ** 2)
     return (along_y[:, None] * along_x).repeat(count, 1, 1, 1)
 
 
@@ -249,19 +250,19 @@ COUNT = 400
 
 
 def assert_fills(values: np.ndarray, low: float, high: float, slack: float) -> None:
-    """Evenly drawn values: none beyond the bounds, and of 400 some near either bound."""
+    """Check uniform values: none beyond the bounds, and of 400 some near either bound."""
     assert low - slack <= values.min() <= low + 0.05 * (high - low)
     assert high + slack >= values.max() >= high - 0.05 * (high - low)
 
 
-def test_shifts_keep_to_their_bounds():
+def test_shifts_stay_within_their_bounds():
     changed = moments(random_affine(blob(COUNT), draws(), **(OFF | {"translate": 4})))
     assert_fills(changed[:, 0], -4, 4, 0.01)
     assert_fills(changed[:, 1], -4, 4, 0.01)
     assert abs(np.corrcoef(changed[:, 0], changed[:, 1])[0, 1]) < 0.2  # drawn apart
 
 
-def test_sizes_keep_to_their_bounds():
+def test_sizes_stay_within_their_bounds():
     changed = moments(random_affine(blob(COUNT), draws(), **(OFF | {"scale": 0.3})))
     widths, heights = np.sqrt(changed[:, 2]) / 3, np.sqrt(changed[:, 3]) / 3
     assert_fills(widths, 0.7, 1.3, 0.02)
@@ -269,12 +270,12 @@ def test_sizes_keep_to_their_bounds():
     assert abs(np.corrcoef(widths, heights)[0, 1]) < 0.2  # drawn apart
 
 
-def test_angles_keep_to_their_bounds():
-    changed = moments(random_affine(blob(COUNT, spread_x=8, spread_y=2), draws(), **(OFF | {"rotate": 30})))
+def test_angles_stay_within_their_bounds():
+    changed = moments(random_affine(blob(COUNT, sigma_x=8, sigma_y=2), draws(), **(OFF | {"rotate": 30})))
     angles = np.degrees(np.arctan2(2 * changed[:, 4], changed[:, 2] - changed[:, 3]) / 2)
     assert_fills(angles, -30, 30, 0.5)
 
 
-def test_slants_keep_to_their_bounds():
+def test_slants_stay_within_their_bounds():
     changed = moments(random_affine(blob(COUNT), draws(), **(OFF | {"shear": 0.5})))
     assert_fills(changed[:, 4] / changed[:, 3], -0.5, 0.5, 0.02)

@@ -1,14 +1,21 @@
-"""Which checkpoint a command takes: the named one, the environment's, the newest run's, the shipped one."""
+"""Which checkpoint a command uses: the named one, the environment's, the newest run's, the shipped one."""
 
 import os
 from pathlib import Path
 
 import pytest
 
+from cnn_cli.checkpoint.choose import (
+    SHIPPED,
+    choose_checkpoint,
+    newest_run,
+    run_folders,
+    shipped,
+    shipped_names,
+)
 from cnn_cli.checkpoint.run_folder import RunFolder
 from cnn_cli.errors import DataError
 from cnn_cli.resources import packaged
-from cnn_cli.checkpoint.choose import SHIPPED, choose_checkpoint, newest_run, shipped
 
 
 @pytest.fixture
@@ -20,7 +27,7 @@ def work(tmp_path, monkeypatch) -> Path:
 
 
 def make_run(name: str, finished_at: int | None, checkpoint: bool = True) -> RunFolder:
-    """A run below ./checkpoints; `finished_at` is a time in seconds, None for a run that has not ended."""
+    """Make a run below ./checkpoints; `finished_at` is a time in seconds, None for an unfinished run."""
     folder = RunFolder(Path("checkpoints") / name)
     folder.path.mkdir(parents=True)
     if checkpoint:
@@ -34,7 +41,7 @@ def make_run(name: str, finished_at: int | None, checkpoint: bool = True) -> Run
 def test_the_named_one_comes_first(work, monkeypatch):
     make_run("lenet", 100)
     monkeypatch.setenv("CNN_CHECKPOINT", "other.safetensors")
-    assert choose_checkpoint(Path("mine.safetensors")) == Path("mine.safetensors")
+    assert choose_checkpoint(Path("my.safetensors")) == Path("my.safetensors")
 
 
 def test_a_run_stands_for_its_checkpoint(work):
@@ -42,7 +49,7 @@ def test_a_run_stands_for_its_checkpoint(work):
     assert choose_checkpoint(folder.path) == folder.checkpoint
 
 
-def test_then_the_environments(work, monkeypatch):
+def test_the_environments_comes_second(work, monkeypatch):
     folder = make_run("lenet", 100)
     monkeypatch.setenv("CNN_CHECKPOINT", "other.safetensors")
     assert choose_checkpoint(None) == Path("other.safetensors")
@@ -50,7 +57,7 @@ def test_then_the_environments(work, monkeypatch):
     assert choose_checkpoint(None) == folder.checkpoint
 
 
-def test_then_the_run_that_finished_last(work, monkeypatch):
+def test_the_run_that_finished_last_comes_third(work, monkeypatch):
     monkeypatch.setenv("CNN_CHECKPOINT", "")
     make_run("a", 100)
     newest = make_run("b", 300)
@@ -61,19 +68,29 @@ def test_then_the_run_that_finished_last(work, monkeypatch):
     assert choose_checkpoint(None) == newest.checkpoint
 
 
-def test_then_the_shipped_one(work):
+def test_the_shipped_one_comes_last(work):
     make_run("unfinished", None)
     assert choose_checkpoint(None) == shipped() == packaged("pretrained") / f"{SHIPPED}.safetensors"
     assert choose_checkpoint(None).is_file()
 
 
-def test_one_that_ships_has_a_name(work):
+def test_a_network_that_ships_can_be_named(work):
     assert choose_checkpoint(Path("lenet")) == packaged("pretrained") / "lenet.safetensors"
-    assert choose_checkpoint(Path("nobody")) == Path("nobody")  # which then is not found
+    assert choose_checkpoint(Path("unknown")) == Path("unknown")  # which is not found later
     run = make_run("lenet", 100)
     assert choose_checkpoint(run.path) == run.checkpoint
     Path("lenet").touch()
     assert choose_checkpoint(Path("lenet")) == Path("lenet")
+
+
+def test_names_for_completion(work):
+    assert run_folders(Path("checkpoints")) == []
+    make_run("b", None)
+    make_run("a", 100)
+    make_run("empty", None, checkpoint=False)
+    assert run_folders(Path("checkpoints")) == [Path("checkpoints/a"), Path("checkpoints/b")]
+    assert {SHIPPED, "lenet"} <= set(shipped_names())
+    assert all(choose_checkpoint(Path(name)).is_file() for name in shipped_names())
 
 
 def test_no_runs(work):

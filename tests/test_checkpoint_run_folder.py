@@ -1,4 +1,4 @@
-"""The run's folder: each run gets its own, and no file of a user is ever in danger."""
+"""The run's folder: each run gets a new one, and no file of a user is lost."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ FILES = ("checkpoint", "state", "history", "config", "metrics", "curve")
 
 
 def fill(path: Path) -> RunFolder:
-    """A finished run at `path`."""
+    """Make a finished run at `path`."""
     path.mkdir(parents=True, exist_ok=True)
     folder = RunFolder(path)
     for name in FILES:
@@ -30,13 +30,13 @@ def test_a_new_folder_and_those_above_it_are_made(tmp_path):
     assert not folder.finished
 
 
-def test_the_next_runs_get_names_of_their_own(tmp_path):
-    taken = [fill(create_run_folder(tmp_path / "lenet").path).path.name for _ in range(3)]
-    assert taken == ["lenet", "lenet-2", "lenet-3"]
-    assert all(RunFolder(tmp_path / name).metrics.read_text() == "metrics" for name in taken)
+def test_the_next_runs_get_numbered_names(tmp_path):
+    names = [fill(create_run_folder(tmp_path / "lenet").path).path.name for _ in range(3)]
+    assert names == ["lenet", "lenet-2", "lenet-3"]
+    assert all(RunFolder(tmp_path / name).metrics.read_text() == "metrics" for name in names)
 
 
-def test_a_claimed_folder_is_not_given_again_even_before_its_run_writes(tmp_path):
+def test_a_new_folder_is_not_given_again_even_before_its_run_writes(tmp_path):
     assert [create_run_folder(tmp_path / "lenet").path.name for _ in range(2)] == ["lenet", "lenet-2"]
 
 
@@ -47,8 +47,8 @@ def test_a_gap_in_the_names_is_used(tmp_path):
 
 
 def test_an_empty_folder_of_the_user_is_used(tmp_path):
-    (tmp_path / "mine").mkdir()
-    assert create_run_folder(tmp_path / "mine").path == tmp_path / "mine"
+    (tmp_path / "empty").mkdir()
+    assert create_run_folder(tmp_path / "empty").path == tmp_path / "empty"
 
 
 @pytest.mark.parametrize("overwrite", [True, False])
@@ -59,24 +59,24 @@ def test_a_file_in_its_place_stays(tmp_path, overwrite):
     assert (tmp_path / "lenet").read_text() == "a letter"
 
 
-@pytest.mark.parametrize(("wanted", "claimed"), [(".", "work-2"), ("..", "top-2"), ("../work", "work-2")])
-def test_the_working_folder_and_the_one_above(tmp_path, monkeypatch, wanted, claimed):
+@pytest.mark.parametrize(("requested", "created"), [(".", "work-2"), ("..", "top-2"), ("../work", "work-2")])
+def test_the_working_folder_and_the_one_above(tmp_path, monkeypatch, requested, created):
     work = tmp_path / "top" / "work"
     fill(work)
     monkeypatch.chdir(work)
-    assert create_run_folder(Path(wanted)).path.resolve().name == claimed
+    assert create_run_folder(Path(requested)).path.resolve().name == created
     assert RunFolder(work).config.read_text() == "config"
 
 
 def test_overwrite_removes_the_run_and_nothing_else(tmp_path):
     folder = fill(tmp_path / "lenet")
-    (folder.path / "notes.txt").write_text("mine")
+    (folder.path / "notes.txt").write_text("notes")
     assert create_run_folder(folder.path, overwrite=True) == folder
     assert [path.name for path in folder.path.iterdir()] == ["notes.txt"]
     assert not folder.finished
 
 
-def test_overwrite_of_what_is_not_there_makes_it(tmp_path):
+def test_overwrite_of_a_missing_folder_creates_it(tmp_path):
     assert create_run_folder(tmp_path / "lenet", overwrite=True).path.is_dir()
 
 
@@ -90,7 +90,7 @@ def test_a_folder_below_a_file_cannot_be_made(tmp_path):
 
 @pytest.mark.skipif(
     sys.platform == "win32" or os.geteuid() == 0,
-    reason="modes forbid root nothing, nor Windows",
+    reason="modes do not bind root or Windows",
 )
 @pytest.mark.parametrize("overwrite", [True, False])
 def test_a_folder_that_cannot_be_written_to(tmp_path, overwrite):
@@ -106,20 +106,20 @@ def test_a_folder_that_cannot_be_written_to(tmp_path, overwrite):
 
 
 @pytest.mark.parametrize("exists", [True, False])
-def test_runs_that_start_at_once_get_folders_of_their_own(tmp_path, exists):
+def test_runs_that_start_at_the_same_time_get_different_folders(tmp_path, exists):
     for trial in range(10):
-        wanted, start = tmp_path / f"run{trial}", threading.Barrier(4)
+        requested, start = tmp_path / f"run{trial}", threading.Barrier(4)
         if exists:
-            wanted.mkdir()
+            requested.mkdir()
 
-        def start_together(wanted=wanted, start=start) -> Path:
+        def create(requested=requested, start=start) -> Path:
             start.wait()
-            return create_run_folder(wanted).path
+            return create_run_folder(requested).path
 
         with ThreadPoolExecutor(4) as pool:
-            claimed = [future.result() for future in [pool.submit(start_together) for _ in range(4)]]
-        assert len(set(claimed)) == 4
-        assert wanted in claimed
+            created = [future.result() for future in [pool.submit(create) for _ in range(4)]]
+        assert len(set(created)) == 4
+        assert requested in created
 
 
 def test_metrics(tmp_path):

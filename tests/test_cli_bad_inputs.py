@@ -1,4 +1,4 @@
-"""What users get wrong: one message that says what and where, the right exit code, nothing written."""
+"""Mistakes of users: one message that says what and where, the right exit code, no file written."""
 
 import errno
 import json
@@ -43,7 +43,7 @@ CONFIGS = {
 
 @pytest.fixture(scope="module")
 def zoo(tmp_path_factory: pytest.TempPathFactory, trained_run: Path) -> Path:
-    """A folder of everything bad, beside tiny.yaml, one.png and a good run."""
+    """Return a folder of bad files of all kinds, beside tiny.yaml, one.png and a good run."""
     folder = tmp_path_factory.mktemp("zoo")
     (folder / "tiny.yaml").write_text(TINY)
     digit(folder / "one.png")
@@ -72,7 +72,7 @@ def _bad_images(folder: Path) -> None:
 
 
 def _png(width: int, height: int) -> bytes:
-    """A PNG that claims this size, with one byte of pixels: its size is judged before they are decoded."""
+    """Return a PNG that claims this size and has one byte of pixels; the size is checked before decoding."""
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
@@ -118,7 +118,7 @@ def _bad_data(folder: Path) -> None:
     (folder / "broken mnist" / "t10k-labels-idx1-ubyte").write_bytes(b"\0" * 10_008)
 
 
-# Each: an identifier, the arguments, the exit code, and what the message says.
+# Each: an identifier, the arguments, the exit code, and parts of the message.
 Case = tuple[str, list[str], ExitCode, list[str]]
 
 
@@ -127,28 +127,32 @@ def _train(*arguments: str, config: str = "tiny.yaml") -> list[str]:
 
 
 FEW = ("data.name=synthetic", "data.synthetic.train=20")
-NO_DOWNLOAD = ("data.name=mnist", "data.mirrors=[]")
+NO_DOWNLOAD = ("data.name=mnist", "data.download=false")
 
 COMMAND_LINES: list[Case] = [
     ("unknown command", ["tarin"], USAGE, ["tarin"]),
     ("no image", ["predict"], USAGE, ["IMAGE"]),
+    ("many", ["predict", "--many", "one.png"], USAGE, ["--many", "hint: ", "cnn read IMAGE..."]),
+    ("two data sets", ["data", "get", "mnist", "usps"], USAGE, ["one data set at a time"]),
+    ("unknown data set", ["data", "get", "kmnits"], USAGE, ["'kmnits'", "kmnist"]),
+    ("unknown layer", ["layers", "convv"], USAGE, ["there is no layer 'convv' (did you mean 'conv'?)"]),
     ("config without option", ["train", "my.yaml"], USAGE, ["hint: cnn train --config my.yaml"]),
     ("no config", ["train"], USAGE, ["needs a config", "hint: cnn train --config lenet.yaml"]),
     ("unknown option", _train("--nonsense"), USAGE, ["--nonsense", "hint: see: cnn train --help"]),
     ("setting as an option", _train("--epochs", "3"), USAGE, ["--epochs", "hint: ", "train.epochs=..."]),
     ("setting as --x=y", _train("--batch-size=3"), USAGE, ["hint: ", "train.batch_size=..."]),
     ("option without value", ["train", "--config"], USAGE, ["--config"]),
-    ("bar of 2", ["eval", "run", "--min-accuracy", "2"], USAGE, ["--min-accuracy"]),
-    ("bar of text", ["eval", "run", "--min-accuracy", "good"], USAGE, ["--min-accuracy"]),
+    ("accuracy of 2", ["eval", "run", "--min-accuracy", "2"], USAGE, ["--min-accuracy"]),
+    ("accuracy in words", ["eval", "run", "--min-accuracy", "good"], USAGE, ["--min-accuracy"]),
     ("unknown split", ["eval", "run", "--split", "rest"], USAGE, ["--split", "rest"]),
-    ("a second that is no checkpoint", ["eval", "run", "one.png"], DATA, ["one.png: is no checkpoint"]),
-    ("no views", ["eval", "run", "--tta", "0"], USAGE, ["--tta"]),
+    ("a second that is not one", ["eval", "run", "one.png"], DATA, ["one.png: is not a checkpoint"]),
+    ("no copies", ["eval", "run", "--tta", "0"], USAGE, ["--tta"]),
     ("no seeds", ["bench", "--config", "tiny.yaml", "--seeds", "0"], USAGE, ["--seeds"]),
     ("bench without config", ["bench"], USAGE, ["--config"]),
-    ("results that are no JSON", ["bench", "--config", "tiny.yaml", "--out", "a.txt"], USAGE, ["a.json"]),
+    ("results that are not JSON", ["bench", "--config", "tiny.yaml", "--out", "a.txt"], USAGE, ["a.json"]),
     ("eval retrains", ["eval", "run", "train.epochs=3"], USAGE, ["train.epochs=3", "hint: "]),
     ("copy over a file", ["config", "copy", "lenet", "tiny.yaml"], USAGE, ["tiny.yaml exists already"]),
-    ("no images wanted", ["data", "show", "--count", "0"], USAGE, ["--count"]),
+    ("no images", ["data", "show", "--count", "0"], USAGE, ["--count"]),
     ("out is a file", _train("--out", "one.png"), USAGE, ["one.png: is a file", "--out"]),
     ("out below a file", _train("--out", "one.png/run"), USAGE, ["one.png/run", "--out"]),
     ("resume with config", _train("--resume", "run"), USAGE, ["--resume", "takes no --config"]),
@@ -162,16 +166,21 @@ COMMAND_LINES: list[Case] = [
 
 BAD_CONFIGS: list[Case] = [
     ("missing", _train(config="nowhere.yaml"), USAGE, ["there is no config 'nowhere.yaml'"]),
-    ("misspelt", _train(config="lenett"), USAGE, ["there is no config 'lenett' (did you mean 'lenet'"]),
+    ("misspelled", _train(config="lenett"), USAGE, ["there is no config 'lenett' (did you mean 'lenet'"]),
     ("folder", _train(config="a folder"), USAGE, ["'a folder' is a folder"]),
     ("empty", _train(config="empty.yaml"), USAGE, ["empty.yaml:1:1: there is nothing"]),
     ("not UTF-8", _train(config="latin1.yaml"), USAGE, ["latin1.yaml:1:6", "not UTF-8"]),
     ("image", _train(config="one.png"), USAGE, ["one.png:1:1"]),
     ("list", _train(config="list.yaml"), USAGE, ["list.yaml:1:1", "a list"]),
-    ("unknown section", _train(config="typo.yaml"), USAGE, [":9:1 train_: unknown key (did you mean"]),
-    ("unknown key", _train(config="typo_below.yaml"), USAGE, [":7:9 train.epoch:", "did you mean 'epochs'?"]),
+    ("unknown section", _train(config="typo.yaml"), USAGE, [":9:1: unknown key 'train_' (did you mean"]),
+    (
+        "unknown key",
+        _train(config="typo_below.yaml"),
+        USAGE,
+        [":7:9 train: unknown key 'epoch'", "did you mean 'epochs'?"],
+    ),
     ("wrong type", _train(config="wrong_type.yaml"), USAGE, [":7:17 train.epochs: must be a whole number"]),
-    ("duplicate key", _train(config="twice.yaml"), USAGE, ["twice.yaml:9:1: the key 'model' stands"]),
+    ("duplicate key", _train(config="twice.yaml"), USAGE, ["twice.yaml:9:1: there is a key 'model' already"]),
     ("alias bomb", _train(config="bomb.yaml"), USAGE, ["bomb.yaml:", "aliases repeat this"]),
     ("10 MB", _train(config="huge.yaml"), USAGE, ["huge.yaml: longer than 256 KiB"]),
     ("no model", _train(config="no_model.yaml"), USAGE, ["no_model.yaml:1:1 model: is missing"]),
@@ -218,11 +227,11 @@ BAD_IMAGES: list[Case] = [
 ]
 
 BAD_CHECKPOINTS: list[Case] = [
-    ("missing", ["nowhere.safetensors"], DATA, ["nowhere.safetensors: there is no such file"]),
+    ("missing", ["nowhere.safetensors"], DATA, ["nowhere.safetensors: no such file"]),
     ("empty", ["zero.safetensors"], DATA, ["zero.safetensors: is empty"]),
     ("truncated", ["cut.safetensors"], DATA, ["cut.safetensors: ", "damaged"]),
     ("junk", ["junk.safetensors"], DATA, ["junk.safetensors: ", "damaged"]),
-    ("pickle", ["pickle.safetensors"], DATA, ["pickle.safetensors: is a pickle", "refused"]),
+    ("pickle", ["pickle.safetensors"], DATA, ["pickle.safetensors: is a pickle", "not read"]),
     ("of another program", ["foreign.safetensors"], DATA, ["not one that cnn wrote"]),
     ("other format", ["format.safetensors"], DATA, ["has format 99"]),
     ("header incomplete", ["headless.safetensors"], DATA, ["headless.safetensors: ", "config"]),
@@ -232,14 +241,14 @@ BAD_CHECKPOINTS: list[Case] = [
     ("folder without checkpoint", ["a folder"], DATA, ["a folder: has no model.safetensors"]),
     ("image", ["one.png"], DATA, ["one.png: "]),
     ("below a file", ["one.png/x"], DATA, ["one.png/x"]),
-    ("long name", [300 * "x"], DATA, ["xxx: there is no such file"]),
+    ("long name", [300 * "x"], DATA, ["xxx: no such file"]),
 ]
 
 BAD_DATA: list[Case] = [
     ("no MNIST", _train(*NO_DOWNLOAD, "data.root=no mnist"), DATA, ["MNIST is not in no mnist", "hint: "]),
     ("eval without MNIST", ["eval", "run", *NO_DOWNLOAD, "data.root=no mnist"], DATA, ["is not in no mnist"]),
     ("root is a file", _train(*NO_DOWNLOAD, "data.root=one.png"), DATA, ["one.png"]),
-    ("data get", ["data", "get", "data.mirrors=[]", "data.root=no mnist"], DATA, ["is not in no mnist"]),
+    ("data get", ["data", "get", "data.download=false", "data.root=no mnist"], DATA, ["is not in no mnist"]),
     ("sheet below a file", ["data", "show", *FEW, "--out", "one.png/a.png"], DATA, ["one.png/a.png"]),
     ("plot below a file", ["eval", "run", "--plot", "one.png/a.png"], DATA, ["one.png/a.png: cannot be"]),
     ("plot over a folder", ["eval", "run", "--plot", "a folder"], DATA, ["a folder: cannot be written"]),
@@ -276,24 +285,24 @@ def test_bad_input(
 
 
 def assert_one_error(outcome: Outcome) -> None:
-    """One line `error: ...`, at most one `hint: ...` below it, and nothing else like them; no data."""
+    """Assert one line `error: ...`, at most one `hint: ...` below it, and no data on stdout."""
     assert outcome.out == ""
     assert "Traceback" not in outcome.err
-    assert "fault of cnn" not in outcome.err
+    assert "bug in cnn" not in outcome.err
     words = [line.split(":")[0] for line in outcome.err.splitlines()]
     assert words.count("error") == 1, outcome.err
     assert words.count("hint") <= 1
     assert words[-1] == ("hint" if "hint" in words else "error")
 
 
-def test_all_problems_are_told_at_once(workplace: Path) -> None:
+def test_all_problems_are_reported_at_once(workplace: Path) -> None:
     text = TINY.replace("epochs: 2", "epochs: many").replace("flatten", "flaten")
     (workplace / "my.yaml").write_text(text)
     outcome = cnn("config", "check", "my.yaml", "tiny.yaml")
     assert outcome.code == USAGE
     assert outcome.out == "tiny.yaml: ok\n"
     first, second = outcome.err.splitlines()
-    assert first.startswith("error: my.yaml:6:23 model.layers[1].flaten: ")
+    assert first.startswith("error: my.yaml:6:23 model.layers[1]: unknown key 'flaten'")
     assert second.startswith("error: my.yaml:7:17 train.epochs: ")
 
 
@@ -313,16 +322,16 @@ def test_damaged_mnist_is_named_and_not_used(zoo: Path, workplace: Path) -> None
     assert "error: MNIST is not in " in outcome.err
 
 
-def test_data_check_tells_the_state_of_every_file(zoo: Path) -> None:
+def test_data_check_reports_the_state_of_every_file(zoo: Path) -> None:
     outcome = cnn("data", "check", "--json", f"data.root={zoo / 'broken mnist'}")
     assert outcome.code == DATA
     states = [json.loads(line)["state"] for line in outcome.out.splitlines()]
     assert sorted(states) == ["damaged", "missing", "missing", "missing"]
-    assert "mnist is not whole there" in outcome.err
+    assert "mnist is not complete" in outcome.err
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there(workplace: Path) -> None:
+def test_a_missing_gpu(workplace: Path) -> None:
     outcome = cnn("train", "--config", "tiny.yaml", "train.device=cuda")
     assert outcome.code == USAGE
     assert_one_error(outcome)
@@ -331,7 +340,7 @@ def test_a_gpu_that_is_not_there(workplace: Path) -> None:
 
 @pytest.fixture
 def forbidden(workplace: Path) -> Iterator[Path]:
-    """A folder that may be read, but not written, with an image that may not be read."""
+    """Return a folder that may be read but not written, with an image that may not be read."""
     if os.name != "posix" or os.geteuid() == 0:
         pytest.skip("permissions do not bind this user")
     folder = workplace / "forbidden"
@@ -349,7 +358,7 @@ def test_a_folder_that_may_not_be_written(forbidden: Path) -> None:
     assert "Permission denied" in outcome.err
 
 
-def test_a_image_that_may_not_be_read(forbidden: Path, trained_run: Path) -> None:
+def test_an_image_that_may_not_be_read(forbidden: Path, trained_run: Path) -> None:
     outcome = cnn("predict", forbidden / "secret.png", "-k", trained_run)
     assert outcome.code == DATA
     assert "secret.png: may not be read" in outcome.err
@@ -359,7 +368,7 @@ def test_a_image_that_may_not_be_read(forbidden: Path, trained_run: Path) -> Non
 def test_a_full_disk_stops_the_run_and_leaves_only_whole_files(
     workplace: Path, trained_run: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
-    """The disk fills up after that many syncs; with room again the run goes on as if nothing had been."""
+    """The disk fills up after that many syncs; with free space again the run continues to the same bytes."""
     arguments = ("train", "--config", "tiny.yaml", f"data.root={trained_run.parent}")
     with monkeypatch.context() as patch:
         patch.setattr("cnn_cli.files.os.fsync", _fills_up(after))
@@ -378,7 +387,7 @@ def test_a_full_disk_stops_the_run_and_leaves_only_whole_files(
 
 
 def _fills_up(after: int) -> Callable[[int], None]:
-    """An fsync that fails when it has been called `after` times."""
+    """Return an fsync that fails after `after` calls."""
     calls = iter(range(after))
 
     def fsync(_: int) -> None:
@@ -388,7 +397,7 @@ def _fills_up(after: int) -> Callable[[int], None]:
     return fsync
 
 
-def test_a_full_disk_spares_the_earlier_file(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_earlier_file(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (workplace / "sheet.png").write_text("earlier")
     monkeypatch.setattr("cnn_cli.files.os.fsync", _fills_up(0))
     outcome = cnn("data", "show", *FEW, "--out", "sheet.png")

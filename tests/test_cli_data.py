@@ -3,38 +3,39 @@
 import json
 from pathlib import Path
 
-from helpers import mirror
 import numpy as np
 import pytest
-from helpers import sets
 import torch
+from helpers import mirror, sets
 from helpers.cli import Outcome, cnn, cnn_process
 from PIL import Image
 
 from cnn_cli.config import schema
 from cnn_cli.config.adjust import data_settings
 from cnn_cli.data import mnist
-from cnn_cli.training import build
+from cnn_cli.data.preprocess import network_input
+from cnn_cli.data.sources import open_source
 from cnn_cli.errors import ExitCode
+from cnn_cli.training.datasets import measured_preprocessing
 
 SYNTHETIC = ("data.name=synthetic", "data.synthetic.train=20", "data.synthetic.test=10")
-OFFLINE = "data.mirrors=[]"
+OFFLINE = "data.download=false"
 
 
 @pytest.fixture(params=sets.NAMES)
 def name(request: pytest.FixtureRequest, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Each published set, in small, where the environment says that data lies."""
-    return _at_hand(request.param, workplace, monkeypatch)
+    """Each published set, with few images, in the folder that the environment names."""
+    return _put_in_place(request.param, workplace, monkeypatch)
 
 
-def _at_hand(name: str, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def _put_in_place(name: str, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     sets.publish(monkeypatch, name, mirror.refused())
     sets.lay(sets.files(name), workplace / "data")
     return name
 
 
 def one_error(outcome: Outcome) -> str:
-    """The message of the only error."""
+    """Return the message of the only error."""
     (line,) = [line for line in outcome.err.splitlines() if line.startswith("error: ")]
     return line.removeprefix("error: ")
 
@@ -42,8 +43,9 @@ def one_error(outcome: Outcome) -> str:
 # ---- get
 
 
-def test_get_says_where_a_published_set_lies_and_how_much_there_is(name: str, workplace: Path) -> None:
-    outcome = cnn("data", "get", f"data.name={name}")
+def test_get_prints_where_a_published_set_is_and_its_size(name: str, workplace: Path) -> None:
+    outcome = cnn("data", "get", name)
+    assert outcome == cnn("data", "get", f"data.name={name}")
     assert outcome.code == 0
     assert sorted(outcome.out.splitlines()) == sorted(
         str(workplace / "data" / path) for path in sets.files(name)
@@ -52,7 +54,14 @@ def test_get_says_where_a_published_set_lies_and_how_much_there_is(name: str, wo
     assert outcome.err == f"{name}: 60 train, 40 test images; {classes} classes\n"
 
 
-def test_get_says_where_mnist_lies(mnist_folder: Path) -> None:
+def test_get_writes_one_object_as_json(name: str, workplace: Path) -> None:
+    record = json.loads(cnn("data", "get", name, "--json").out)
+    assert (record["name"], record["images"]) == (name, {"train": 60, "test": 40})
+    assert record["paths"] == cnn("data", "get", name).out.splitlines()
+    assert len(record["classes"]) == (26 if name == "emnist-letters" else 10)
+
+
+def test_get_prints_where_mnist_is(mnist_folder: Path) -> None:
     outcome = cnn("data", "get", OFFLINE, f"data.root={mnist_folder}")
     assert sorted(outcome.out.split()) == sorted(str(path) for path in mnist_folder.glob("*.gz"))
     assert outcome.err == "mnist: 60,000 train, 10,000 test images; 10 classes\n"
@@ -65,7 +74,7 @@ def test_get_draws_synthetic_digits(workplace: Path) -> None:
     assert len(list((workplace / "data" / "synthetic").iterdir())) == 2
 
 
-def test_get_takes_no_fallback(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_get_uses_no_fallback(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sets.publish(monkeypatch, "usps", mirror.refused())
     outcome = cnn("data", "get", "data.name=usps", "data.fallback=synthetic")
     assert (outcome.code, outcome.out) == (ExitCode.DATA, "")
@@ -75,7 +84,7 @@ def test_get_takes_no_fallback(workplace: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_download_writes_its_paths_and_nothing_else(
     workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """torchvision draws a bar of its own on stderr, in a pipe as well."""
+    """torchvision would draw its own bar on stderr, even in a pipe."""
     sets.lay({Path(path).name: data for path, data in sets.archives("kmnist").items()}, workplace / "web")
     with mirror.serve(workplace / "web", mirror.good) as site:
         sets.publish(monkeypatch, "kmnist", site.url)
@@ -89,7 +98,7 @@ def test_a_download_writes_its_paths_and_nothing_else(
 # ---- check
 
 
-def test_check_proves_every_file_and_reads_both_splits(name: str) -> None:
+def test_check_verifies_every_file_and_reads_both_splits(name: str) -> None:
     outcome = cnn("data", "check", "--json", f"data.name={name}")
     assert outcome.code == 0
     parts = [json.loads(line) for line in outcome.out.splitlines()]
@@ -103,17 +112,17 @@ def test_check_proves_every_file_and_reads_both_splits(name: str) -> None:
         assert Path(part["path"]).is_file()
 
 
-def test_check_of_what_is_not_there(workplace: Path) -> None:
-    outcome = cnn("data", "check", "data.name=cifar10")
+def test_check_of_missing_data(workplace: Path) -> None:
+    outcome = cnn("data", "check", "cifar10")
     assert outcome.code == ExitCode.DATA
     assert len(outcome.out.splitlines()) == 7
     assert all(line.startswith("missing   cifar-10-batches-py/") for line in outcome.out.splitlines())
-    assert one_error(outcome) == f"{workplace / 'data'}: cifar10 is not whole there"
-    assert "hint: cnn data get data.name=cifar10\n" in outcome.err
+    assert one_error(outcome) == f"{workplace / 'data'}: cifar10 is not complete"
+    assert "hint: cnn data get cifar10\n" in outcome.err
     assert not (workplace / "data").exists()
 
 
-def test_check_asks_no_mirror_and_writes_nothing(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_uses_no_mirror_and_writes_nothing(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sets.lay({Path(path).name: data for path, data in sets.archives("kmnist").items()}, workplace / "web")
     with mirror.serve(workplace / "web", mirror.good) as site:
         sets.publish(monkeypatch, "kmnist", site.url)
@@ -123,7 +132,7 @@ def test_check_asks_no_mirror_and_writes_nothing(workplace: Path, monkeypatch: p
 
 
 def test_check_names_the_damaged_file(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _at_hand("qmnist", workplace, monkeypatch)
+    _put_in_place("qmnist", workplace, monkeypatch)
     path = "QMNIST/raw/qmnist-test-labels-idx2-int"
     whole = sets.files("qmnist")[path]
     (workplace / "data" / path).write_bytes(whole[:-1])
@@ -134,7 +143,7 @@ def test_check_names_the_damaged_file(workplace: Path, monkeypatch: pytest.Monke
     assert outcome.out.count("ok ") == 3
 
 
-def test_check_reads_data_that_nobody_published(workplace: Path) -> None:
+def test_check_reads_data_that_is_not_published(workplace: Path) -> None:
     outcome = cnn("data", "check", *SYNTHETIC)
     assert outcome.code == 0
     assert outcome.out == "ok        train  20 images, 10 classes\nok        test  10 images, 10 classes\n"
@@ -144,10 +153,10 @@ def test_check_reads_data_that_nobody_published(workplace: Path) -> None:
 
 
 def test_show_draws_any_set(name: str) -> None:
-    outcome = cnn("data", "show", f"data.name={name}", "--count", "12", "--test")
-    assert (outcome.code, outcome.out) == (0, "digits.png\n")
+    outcome = cnn("data", "show", name, "--count", "12", "--test", "-o", "new/sheet.png")
+    assert (outcome.code, outcome.out) == (0, "new/sheet.png\n")
     assert outcome.err == f"12 of 40 images of {name}\n"
-    with Image.open("digits.png") as sheet:
+    with Image.open("new/sheet.png") as sheet:
         colorful = np.ptp(np.asarray(sheet.convert("RGB")).astype(int), axis=2).max() > 0
     assert colorful == (name in sets.COLOR)
 
@@ -173,7 +182,7 @@ QUICK = ("train.epochs=1", "train.batch_size=10", "train.threads=1", "output.plo
 def test_the_shipped_network_learns_any_set(
     name: str, settings: tuple[str, ...], classes: int, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _at_hand(name, workplace, monkeypatch)
+    _put_in_place(name, workplace, monkeypatch)
     outcome = cnn("train", "--config", "lenet.yaml", f"data.name={name}", *settings, *QUICK, "--json")
     assert outcome.code == 0, outcome.err
     result = json.loads(outcome.out.splitlines()[-1])
@@ -186,20 +195,20 @@ def test_the_shipped_network_learns_any_set(
 def test_a_network_for_other_classes_is_refused_before_training(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _at_hand("emnist-letters", workplace, monkeypatch)
+    _put_in_place("emnist-letters", workplace, monkeypatch)
     outcome = cnn("train", "--config", "tiny.yaml", "data.name=emnist-letters")
     assert outcome.code == ExitCode.USAGE
     assert "ends with 10, but the data has 26 classes: end with `linear: classes`" in one_error(outcome)
 
 
 def test_a_fallback_of_other_classes_is_refused(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """lenet.yaml has `fallback: synthetic`, which is meant for digits."""
+    """lenet.yaml has `fallback: synthetic`, which is for digits."""
     sets.publish(monkeypatch, "fashion-mnist", mirror.refused())
     outcome = cnn("train", "--config", "lenet.yaml", "data.name=fashion-mnist")
     assert outcome.code == ExitCode.DATA
     message = one_error(outcome)
     assert f"fashion-mnist is not in {workplace / 'data'}: " in message
-    assert "synthetic digits cannot stand in for fashion-mnist, which has other classes" in message
+    assert "synthetic digits cannot replace fashion-mnist, which has other classes" in message
     assert "data.name=fashion-mnist" in outcome.err.partition("hint: ")[2]
     assert not Path("checkpoints").exists()
 
@@ -219,13 +228,13 @@ def test_an_error_of_a_process_is_text_without_a_traceback(workplace: Path) -> N
 def test_mean_and_deviation_are_those_of_the_training_images(
     name: str, channels: int, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _at_hand(name, workplace, monkeypatch)
+    _put_in_place(name, workplace, monkeypatch)
     data = data_settings([f"data.name={name}", f"data.channels={channels}", OFFLINE])
     layers = ({"flatten": None}, {"linear": "classes"})
     config = schema.Config.model_validate({"data": data.model_dump(), "model": {"layers": layers}})
-    source = build.source(data)
-    preprocessing = build.preprocessing(config, source, source.train())
-    assert preprocessing.reading == source.reading == ("ink" if name == "kmnist" else "whole")
+    source = open_source(data)
+    preprocessing = measured_preprocessing(config, source, source.train())
+    assert preprocessing.kind == source.preprocessing == ("digit" if name == "kmnist" else "photo")
     pixels = sets.pixels(name, "train").astype(np.float64)
     if pixels.ndim == 3:
         pixels = np.repeat(pixels[..., None], channels, 3)
@@ -234,13 +243,13 @@ def test_mean_and_deviation_are_those_of_the_training_images(
         pixels = np.stack(gray)[..., None].astype(np.float64)
     assert preprocessing.mean == pytest.approx(tuple(pixels.mean((0, 1, 2)) / 255), abs=1e-3)
     assert preprocessing.std == pytest.approx(tuple(pixels.std((0, 1, 2)) / 255), abs=1e-3)
-    inputs = preprocessing.inputs(source.train().store)
+    inputs = network_input(source.train().store, preprocessing)
     assert inputs.shape == (60, channels, 28, 28)
     if name == "kmnist":
         assert torch.allclose(inputs.std(correction=0), torch.tensor(1.0), atol=1e-3)
 
 
-def test_mnists_check_is_of_its_four_files(mnist_folder: Path) -> None:
+def test_mnist_is_checked_by_its_four_files(mnist_folder: Path) -> None:
     outcome = cnn("data", "check", "--json", f"data.root={mnist_folder}")
     assert [json.loads(line)["part"] for line in outcome.out.splitlines()] == [
         file.name for file in mnist.FILES

@@ -1,4 +1,4 @@
-"""A folder of one's own from the command line: learned, measured, predicted; what is said when it fails."""
+"""A folder of images from the command line: training, evaluation, prediction, and errors."""
 
 import importlib.util
 import json
@@ -14,7 +14,7 @@ from helpers.cli import cnn, spawn, wait_for
 from PIL import Image
 
 COLORS = {"blue": (0, 45, 255), "green": (0, 97, 0), "red": (190, 0, 0)}
-"""Equally bright: who sees gray alone cannot tell them apart."""
+"""Equally bright, so that they cannot be distinguished in gray."""
 
 CONFIG = """\
 data:
@@ -30,7 +30,7 @@ output: {plot: false}
 
 
 def colored(path: Path, color: str, seed: int) -> Path:
-    """A noisy image in one color, of some size."""
+    """Draw a noisy image in one color, of random size."""
     draws = np.random.default_rng(seed)
     height, width = draws.integers(20, 60, 2)
     pixels = np.array(COLORS[color]) + draws.normal(0, 20, (height, width, 3))
@@ -49,7 +49,7 @@ def place(workplace: Path) -> Path:
     return workplace
 
 
-def test_colors_are_learnt_evaluated_and_predicted(place):
+def test_colors_are_learned_evaluated_and_predicted(place):
     trained = cnn("train", "--config", "colors.yaml", "--out", "run", "--json")
     assert trained.code == 0, trained.err
     assert "training colors on folder images: 65 images, 7 for validation" in trained.err
@@ -85,7 +85,7 @@ def test_another_folder_can_be_evaluated(place):
     assert "folder animals has the classes cat, dog, eel" in refused.err
 
 
-def test_validation_images_of_its_own(place):
+def test_a_folder_with_validation_images(place):
     for name, first in (("train", 0), ("val", 100), ("test", 200)):
         for seed in range(first, first + 9):
             color = list(COLORS)[seed % 3]
@@ -110,7 +110,7 @@ def test_data_get_and_check_count_the_images(place):
     assert cnn("data", "check", *settings).code == 3
 
 
-def test_a_image_sheet_of_a_folder(place):
+def test_a_contact_sheet_of_a_folder(place):
     shown = cnn(
         "data", "show", "--out", "sheet.png", "data.name=folder", "data.root=images", "data.channels=3"
     )
@@ -128,7 +128,7 @@ def test_a_image_sheet_of_a_folder(place):
         (["model.layers=[flatten, {linear: 4}]"], 2, "4"),
     ],
 )
-def test_what_is_wrong_is_said_before_training(place, settings, code, message):
+def test_errors_are_reported_before_training(place, settings, code, message):
     outcome = cnn("train", "--config", "colors.yaml", *settings)
     assert (outcome.code, outcome.out) == (code, "")
     assert message in outcome.err
@@ -151,11 +151,11 @@ def test_a_broken_image_stops_or_is_skipped(place):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C in another way")
 def test_ctrl_c_while_images_are_decoded(place):
-    """All processes of the terminal get it. None complains, and nothing half is left."""
-    for number in range(300):  # seconds of decoding, also on a quick machine
+    """All processes of the terminal get it. None complains, and no partial file remains."""
+    for number in range(300):  # seconds of decoding, even on a fast machine
         path = place / "large" / f"class{number % 3}" / f"{number}.pgm"
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:  # 36 million pixels that take no room on the disk
+        with path.open("wb") as file:  # 36 million pixels that need no space on the disk
             file.write(b"P5 6000 6000 255\n" + number.to_bytes(2))
             file.truncate(36_000_017)
     process = spawn(
@@ -182,7 +182,7 @@ def test_the_cache_is_used_across_processes_and_grows_no_copies(place):
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
 def test_the_benchmark_of_many_images_on_a_few(place, monkeypatch):
-    """The same as 200,000 images on 300: little memory, the same result from the cache, Pillow's pixels."""
+    """The benchmark with 300 images: little memory, the same result from the cache, Pillow's pixels."""
     path = Path(__file__).parents[1] / "benchmarks" / "folder.py"
     monkeypatch.syspath_prepend(path.parent)
     spec = importlib.util.spec_from_file_location("folder_benchmark", path)

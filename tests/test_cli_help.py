@@ -1,13 +1,18 @@
-"""Every command explains itself, and every config that ships passes its own checks."""
+"""Help of every command, hints that name it, and the configs that ship."""
 
 import inspect
 import json
+import platform
+import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import typer.main
+import yaml
 from helpers.cli import cnn
 
 import cnn_cli
@@ -28,13 +33,15 @@ def _commands(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple
 COMMANDS = dict(_commands(typer.main.get_command(app)))
 
 
-def test_the_commands_are_those_that_the_documents_promise() -> None:
+def test_these_are_all_commands() -> None:
     assert {" ".join(words) for words in COMMANDS} == {
         "",
         "train",
         "eval",
         "bench",
         "predict",
+        "read",
+        "version",
         "summary",
         "layers",
         *("config", "config list", "config show", "config copy", "config check", "config schema"),
@@ -54,18 +61,74 @@ def test_a_command_has_help_for_itself_and_each_option(words: tuple[str, ...]) -
         assert parameter.help, f"{' '.join(words)} {parameter.name}"
 
 
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_the_help_names_values_by_words_and_gives_an_example(words: tuple[str, ...]) -> None:
+    shown = cnn(*words, "--help").out
+    assert not re.search(r"<\w", shown), "a Python type in the help"
+    assert re.search(r"^  Examples?:\n    .*\bcnn " + " ".join(words), shown, re.MULTILINE)
+    assert "TEXT" not in shown
+    assert "INTEGER" not in shown
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_an_output_has_the_short_option_o_and_a_checkpoint_has_k(words: tuple[str, ...]) -> None:
+    for parameter in COMMANDS[words].params:
+        if "--out" in parameter.opts:
+            assert "-o" in parameter.opts
+        if "--checkpoint" in parameter.opts:
+            assert "-k" in parameter.opts
+
+
+def test_the_help_lists_every_exit_code_and_the_environment() -> None:
+    shown = cnn("--help").out
+    listed = re.findall(r"^    (\d+) +\S", shown, re.MULTILINE)
+    assert sorted(map(int, listed)) == sorted(ExitCode)
+    for name in ("CNN_DATA", "CNN_CHECKPOINT", "CNN_OFFLINE=1", "NO_COLOR"):
+        assert name in shown
+
+
 def test_without_arguments_there_is_the_help() -> None:
     assert cnn() == cnn("--help")
 
 
-def test_a_group_alone_names_its_help() -> None:
-    outcome = cnn("config")
+@pytest.mark.parametrize(
+    ("command", "help_command"),
+    [
+        ("config", "cnn config"),
+        ("config --nonsense", "cnn config"),
+        ("config show --nonsense", "cnn config show"),
+        ("config shwo", "cnn config"),
+        ("data get --nonsense", "cnn data get"),
+        ("version --nonsense", "cnn version"),
+        ("train --nonsense", "cnn train"),
+        ("--nonsense", "cnn"),
+        ("nonsense", "cnn"),
+    ],
+)
+def test_a_hint_names_help_that_exists(command: str, help_command: str) -> None:
+    outcome = cnn(*command.split())
     assert (outcome.code, outcome.out) == (ExitCode.USAGE, "")
-    assert outcome.err == "error: Missing command.\nhint: see: cnn config --help\n"
+    assert outcome.err.endswith(f"\nhint: see: {help_command} --help\n")
+    assert cnn(*help_command.split()[1:], "--help").out.startswith(f"Usage: {help_command} [OPTIONS]")
 
 
-def test_the_version_has_one_place() -> None:
+def test_the_option_many_of_predict_is_now_a_command() -> None:
+    outcome = cnn("predict", "--many", "image.png")
+    assert outcome.code == ExitCode.USAGE
+    assert outcome.err.endswith("hint: to read several digits in one image: cnn read IMAGE...\n")
+
+
+def test_the_version_is_the_packages() -> None:
     assert cnn("--version").out == f"cnn {cnn_cli.__version__}\n"
+    first, *_ = cnn("version").out.splitlines()
+    assert first.split() == ["cnn", cnn_cli.__version__]
+    versions = json.loads(cnn("version", "--json").out)
+    assert versions["cnn"] == cnn_cli.__version__
+    assert versions["numpy"] == np.__version__
+    assert versions["python"] == platform.python_version()
+
+
+# ---- configs
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -86,9 +149,29 @@ def test_a_shown_config_is_one(tmp_path: Path) -> None:
     assert cnn("config", "check", shown).code == 0
     assert cnn("config", "show", shown).out == shown.read_text()
     assert "epochs: 3\n" in shown.read_text()
+    as_json = json.loads(cnn("config", "show", shown, "--json").out)
+    assert as_json == yaml.safe_load(shown.read_text())
 
 
 def test_a_copied_config_is_the_same(tmp_path: Path) -> None:
-    outcome = cnn("config", "copy", "lenet", tmp_path / "mine.yaml")
-    assert outcome.out == f"{tmp_path / 'mine.yaml'}\n"
-    assert (tmp_path / "mine.yaml").read_text() == (packaged("configs") / "lenet.yaml").read_text()
+    outcome = cnn("config", "copy", "lenet", tmp_path / "my own.yaml")
+    assert outcome.out == f"{tmp_path / 'my own.yaml'}\n"
+    assert (tmp_path / "my own.yaml").read_text() == (packaged("configs") / "lenet.yaml").read_text()
+    suggested = outcome.err.splitlines()[-1].strip()
+    assert shlex.split(suggested) == ["cnn", "train", "--config", str(tmp_path / "my own.yaml")]
+
+
+def test_a_check_as_json_lists_every_config_and_its_problems(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bad.yaml").write_text("model: {layers: [flatten]}\ntrain: {epoch: 1, lr: fast}\n")
+    outcome = cnn("config", "check", "lenet", "bad.yaml", "nowhere", "--json")
+    assert outcome.code == ExitCode.USAGE
+    good, bad, missing = map(json.loads, outcome.out.splitlines())
+    path = str(packaged("configs") / "lenet.yaml")
+    assert good == {"config": "lenet", "path": path, "ok": True, "problems": []}
+    assert (bad["ok"], len(bad["problems"])) == (False, 2)
+    assert bad["problems"][0].startswith("bad.yaml:2:9 train.epoch: unknown key")
+    assert (missing["ok"], missing["path"]) == (False, None)
+    assert outcome.err.count("error: ") == 3

@@ -1,4 +1,4 @@
-"""`cnn predict` on streams of images: what may be named, what is written, what the sheets show."""
+"""`cnn predict` with many images: what can be named, what is written, what the sheets show."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ from helpers.cli import cnn, digit
 from PIL import Image
 
 from cnn_cli.errors import ExitCode
-from cnn_cli.report import prediction_sheets as readings
+from cnn_cli.report import prediction_sheets
 
 
 @pytest.fixture
@@ -47,15 +47,19 @@ def test_a_list(scans, trained_run, text, name):
         (["--json", "--csv", "one.png"], ExitCode.USAGE, "--json and --csv: choose one"),
         (["-", "--files-from", "-"], ExitCode.USAGE, "stdin holds one image or one list"),
         (["-", "-"], ExitCode.USAGE, "stdin holds one image or one list"),
-        (["--sheet", "x.png", "--show-input", "x.png", "one.png"], ExitCode.USAGE, "are one file, x.png"),
-        ([], ExitCode.USAGE, "predict needs a IMAGE or --files-from"),
+        (
+            ["--contact-sheet", "x.png", "--show-input", "x.png", "one.png"],
+            ExitCode.USAGE,
+            "are the same file, x.png",
+        ),
+        ([], ExitCode.USAGE, "predict needs an IMAGE or --files-from"),
         (["--files-from", "nowhere.txt"], ExitCode.DATA, "nowhere.txt: cannot be read: No such file"),
         (["--files-from", "-"], ExitCode.DATA, "stdin: names no image"),
-        (["none/*.png"], ExitCode.DATA, "none/*.png: fits no file"),
-        (["--sheet", "one.png/x.png", "one.png"], ExitCode.DATA, "one.png/x.png: cannot be written"),
+        (["none/*.png"], ExitCode.DATA, "none/*.png: matches no file"),
+        (["--contact-sheet", "one.png/x.png", "one.png"], ExitCode.DATA, "one.png/x.png: cannot be written"),
     ],
 )
-def test_what_cannot_be_is_one_clear_error(workplace, trained_run, arguments, code, message):
+def test_impossible_arguments_are_one_clear_error(workplace, trained_run, arguments, code, message):
     outcome = cnn("predict", *arguments, "-k", trained_run)
     assert outcome.code == code
     errors = [line for line in outcome.err.splitlines() if line.startswith("error: ")]
@@ -71,25 +75,26 @@ def test_csv_is_quoted_where_a_name_needs_it(workplace, trained_run):
     outcome = cnn("predict", "--csv", odd, "nowhere.png", "one.png", "-k", trained_run)
     assert outcome.code == ExitCode.DATA
     header, *rows = csv.reader(io.StringIO(outcome.out))
-    assert header == ["path", "label", "confidence", "sure"]
+    assert header == ["path", "label", "confidence", "confident"]
     plain = [
         json.loads(line)
         for line in cnn("predict", "--json", odd, "one.png", "-k", trained_run).out.splitlines()
     ]
     assert [(row[0], row[1], float(row[2]), row[3] == "true") for row in rows] == [
-        (record["path"], record["label"], pytest.approx(record["confidence"], rel=1e-6), record["sure"])
+        (record["path"], record["label"], pytest.approx(record["confidence"], rel=1e-6), record["confident"])
         for record in plain
     ]
 
 
-def test_what_was_found_is_said_before_the_answer(workplace, trained_run):
+def test_the_explanation_comes_before_the_answer(workplace, trained_run):
     outcome = cnn("predict", "one.png", "--explain", "-k", trained_run)
     assert outcome.code == 0
     assert answered(outcome.out) == ["one.png"]
-    assert "one.png: 100x100 pixels, L\none.png: dark ink on light, 255 levels apart\n" in outcome.err
+    file, polarity = "one.png: 100x100 pixels, L\n", "one.png: dark ink on light, "
+    assert 0 < outcome.err.index(file) < outcome.err.index(polarity)
 
 
-def test_what_was_found_is_data_in_json(workplace, trained_run):
+def test_the_explanation_is_data_in_json(workplace, trained_run):
     outcome = cnn("predict", "one.png", "--json", "--explain", "-k", trained_run)
     explanation = json.loads(outcome.out)["explanation"]
     assert explanation["size"] == [100, 100]
@@ -98,18 +103,19 @@ def test_what_was_found_is_data_in_json(workplace, trained_run):
     assert "pixels" not in outcome.out
 
 
-def test_a_sheet_shows_what_the_network_saw(workplace, trained_run):
+def test_a_contact_sheet_shows_what_the_network_read(workplace, trained_run):
     from cnn_cli.image.preprocess import InputFormat, preprocess
 
-    outcome = cnn("predict", "one.png", "nowhere.png", "one.png", "--sheet", "sheet.png", "-k", trained_run)
+    names = ("one.png", "nowhere.png", "one.png")
+    outcome = cnn("predict", *names, "--contact-sheet", "sheet.png", "-k", trained_run)
     assert outcome.code == ExitCode.DATA
-    assert "sheet: sheet.png" in outcome.err
-    seen = np.kron(preprocess(Path("one.png"), InputFormat(), name="")[0], np.ones((3, 3)))
+    assert "contact sheet: sheet.png\n" in outcome.err
+    expected = np.kron(preprocess(Path("one.png"), InputFormat(), name="")[0], np.ones((3, 3)))
     shown = np.asarray(Image.open("sheet.png").convert("L"), int)
     halves = np.split(shown, 2, axis=1)
     for half in halves:
         left = (half.shape[1] - 84) // 2
-        np.testing.assert_array_equal(half[6:90, left : left + 84], seen)
+        np.testing.assert_array_equal(half[6:90, left : left + 84], expected)
 
 
 def test_a_pair_shows_the_original_beside_it(workplace, trained_run):
@@ -117,20 +123,20 @@ def test_a_pair_shows_the_original_beside_it(workplace, trained_run):
     assert outcome.code == 0, outcome.err
     assert answered(outcome.out) == ["one.png"]
     shown = np.asarray(Image.open("pair.png").convert("RGB"), int)
-    original = shown[6 : 6 + readings.SIDE, 6 : 6 + readings.SIDE]
-    assert (original[5] == 255).all()  # its paper
+    original = shown[6 : 6 + prediction_sheets.SIDE, 6 : 6 + prediction_sheets.SIDE]
+    assert (original[5] == 255).all()  # its background
     assert (original[90, 78:88] < 100).all()  # its stroke
     red = np.argwhere((original == (214, 39, 40)).all(axis=2))  # the frame around the ink
     top, left = red.min(axis=0)
     assert (left, top) == (
-        pytest.approx(0.45 * readings.SIDE, abs=7),
-        pytest.approx(0.15 * readings.SIDE, abs=7),
+        pytest.approx(0.45 * prediction_sheets.SIDE, abs=7),
+        pytest.approx(0.15 * prediction_sheets.SIDE, abs=7),
     )
 
 
-def test_a_sheet_has_room_for_so_many(workplace, trained_run, monkeypatch):
-    monkeypatch.setattr(readings, "MOST", 3)
-    outcome = cnn("predict", *["one.png"] * 5, "--sheet", "sheet.png", "-k", trained_run)
+def test_a_sheet_shows_a_limited_number(workplace, trained_run, monkeypatch):
+    monkeypatch.setattr(prediction_sheets, "MAX_ANSWERS", 3)
+    outcome = cnn("predict", *["one.png"] * 5, "--contact-sheet", "sheet.png", "-k", trained_run)
     assert outcome.code == 0
-    assert "sheet: sheet.png, the first 3 of 5" in outcome.err
+    assert "contact sheet: sheet.png, the first 3 of 5 answers\n" in outcome.err
     assert len(outcome.out.splitlines()) == 5

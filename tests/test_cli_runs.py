@@ -1,8 +1,9 @@
-"""Runs as people live with them: names, repetition, stopping at any moment and going on, bars."""
+"""Runs: their folders, repetition, stopping at any moment and continuing, `--min-accuracy`."""
 
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -26,17 +27,17 @@ def weights(run: str | Path) -> bytes:
 # ---- where a run goes
 
 
-def test_a_run_never_takes_anothers_folder(workplace: Path) -> None:
+def test_a_run_never_uses_the_folder_of_another(workplace: Path) -> None:
     assert cnn(*TRAIN).code == 0
     before = weights("checkpoints/tiny")
     second = cnn(*TRAIN, "seed=1")
     assert second.code == 0
-    assert "checkpoints/tiny holds a run already: this one goes to checkpoints/tiny-2\n" in second.err
+    assert "checkpoints/tiny already holds a run: this one goes to checkpoints/tiny-2\n" in second.err
     assert "checkpoint     checkpoints/tiny-2/model.safetensors\n" in second.out
     assert weights("checkpoints/tiny") == before != weights("checkpoints/tiny-2")
 
 
-def test_a_run_leaves_all_its_files_whole(workplace: Path) -> None:
+def test_a_run_writes_all_its_files(workplace: Path) -> None:
     assert cnn(*TRAIN, "--out", "deep/run", "output.plot=true").code == 0
     names = {path.name for path in Path("deep/run").iterdir()}
     assert names == {
@@ -54,11 +55,11 @@ def test_a_run_leaves_all_its_files_whole(workplace: Path) -> None:
 def test_overwrite_replaces_the_run_and_spares_other_files(workplace: Path) -> None:
     assert cnn(*TRAIN, "--out", "run").code == 0
     first = weights("run")
-    Path("run/notes.txt").write_text("mine")
+    Path("run/notes.txt").write_text("notes")
     assert cnn(*TRAIN, "--out", "run", "--overwrite", "seed=1").code == 0
     assert weights("run") != first
     assert not Path("run-2").exists()
-    assert Path("run/notes.txt").read_text() == "mine"
+    assert Path("run/notes.txt").read_text() == "notes"
 
 
 def test_out_that_is_a_file_leaves_it_alone(workplace: Path) -> None:
@@ -71,8 +72,8 @@ def test_out_that_is_a_file_leaves_it_alone(workplace: Path) -> None:
 # ---- without validation
 
 
-def test_without_validation_everything_is_learnt_and_the_last_weights_are_kept(workplace: Path) -> None:
-    """The last epoch is the kept one, and none is called the best: that would be one epoch of chance."""
+def test_without_validation_all_images_are_used_and_the_last_weights_are_kept(workplace: Path) -> None:
+    """No epoch is called the best: without validation that would be chance."""
     outcome = cnn(
         *TRAIN, "data.validation=0", "train.epochs=3", "train.ema=0.9", "output.plot=true", "--json"
     )
@@ -110,12 +111,12 @@ def test_the_stored_config_repeats_the_run(workplace: Path) -> None:
     assert weights("first") == weights("again")
 
 
-# ---- stopping and going on
+# ---- stopping and continuing
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a slower run from its beginning to its end, and of its data."""
+    """Return the folder of a slower run that is not interrupted; its data is beside it."""
     folder = tmp_path_factory.mktemp("uninterrupted")
     (folder / "tiny.yaml").write_text(TINY)
     outcome = cnn(*_slower(folder), "--out", folder / "run")
@@ -128,7 +129,7 @@ def _slower(folder: Path) -> tuple[str, ...]:
 
 
 def _interrupted(uninterrupted: Path, number: signal.Signals) -> Outcome:
-    """Start the same run in a process and send the signal once an epoch is on the disk."""
+    """Start the same run in a new process and send the signal when an epoch is on the disk."""
     with spawn(*_slower(uninterrupted.parent), "--out", "run") as process:
         wait_for(lambda: lines_of(Path("run/history.jsonl")) or process.poll() is not None)
         process.send_signal(number)
@@ -138,7 +139,7 @@ def _interrupted(uninterrupted: Path, number: signal.Signals) -> Outcome:
     return Outcome(process.returncode, out, err)
 
 
-def _goes_on_to_the_same_bytes(uninterrupted: Path) -> None:
+def _assert_continues_to_the_same_bytes(uninterrupted: Path) -> None:
     resumed = cnn("train", "--resume", "run")
     assert resumed.code == 0, resumed.err
     assert weights("run") == weights(uninterrupted)
@@ -146,26 +147,26 @@ def _goes_on_to_the_same_bytes(uninterrupted: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_saves_says_how_to_go_on_and_loses_no_bit(
+def test_a_signal_saves_everything_and_shows_the_command_that_continues(
     workplace: Path, uninterrupted: Path, number: signal.Signals, code: int
 ) -> None:
     outcome = _interrupted(uninterrupted, number)
     assert outcome.code == code
     stopping, error, hint = outcome.err.splitlines()[-3:]
-    assert stopping == "stopping after this step; once more to leave at once"
+    assert stopping == "stopping after this step; press Ctrl-C again to exit at once"
     assert error.startswith("error: stopped after ")
     assert error.endswith("everything is saved in run")
-    assert hint == "hint: go on with: cnn train --resume run"
-    _goes_on_to_the_same_bytes(uninterrupted)
+    assert hint == "hint: to continue: cnn train --resume run"
+    _assert_continues_to_the_same_bytes(uninterrupted)
 
 
 def test_a_kill_loses_no_bit(workplace: Path, uninterrupted: Path) -> None:
     outcome = _interrupted(uninterrupted, signal.SIGKILL)
     assert outcome.code == -signal.SIGKILL
-    _goes_on_to_the_same_bytes(uninterrupted)
+    _assert_continues_to_the_same_bytes(uninterrupted)
 
 
-def test_the_second_signal_leaves_at_once() -> None:
+def test_the_second_signal_exits_at_once() -> None:
     script = """
 import os, signal, sys
 from cnn_cli.cli.signals import stop_requests
@@ -185,7 +186,7 @@ def test_ctrl_c_before_the_training(workplace: Path, monkeypatch: pytest.MonkeyP
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cnn_cli.training.build.source", interrupted)
+    monkeypatch.setattr("cnn_cli.data.sources.open_source", interrupted)
     outcome = cnn(*TRAIN)
     assert outcome.code == ExitCode.INTERRUPTED
     assert outcome.err.strip() == "interrupted"
@@ -196,14 +197,14 @@ def test_a_finished_run_is_not_run_again(workplace: Path, trained_run: Path) -> 
     before = {path: path.stat().st_mtime_ns for path in trained_run.iterdir()}
     outcome = cnn("train", "--resume", trained_run)
     assert (outcome.code, outcome.out) == (0, "")
-    assert outcome.err == f"{trained_run} is finished already: see {trained_run / 'metrics.json'}\n"
+    assert outcome.err == f"{trained_run} is already finished: see {trained_run / 'metrics.json'}\n"
     assert {path: path.stat().st_mtime_ns for path in trained_run.iterdir()} == before
 
 
 # ---- runs that fail
 
 
-def test_a_loss_that_is_no_number_stops_the_run(workplace: Path) -> None:
+def test_a_loss_that_is_not_finite_stops_the_run(workplace: Path) -> None:
     outcome = cnn(*TRAIN, "train.optimizer=sgd", "train.lr=1e38", "train.schedule=constant", "train.warmup=0")
     assert outcome.code == ExitCode.FAILURE
     assert "error: the loss is no longer a finite number at step " in outcome.err
@@ -221,46 +222,71 @@ def test_out_of_memory_names_the_setting_to_lower(workplace: Path, monkeypatch: 
     assert "train.batch_size" in outcome.err
 
 
-def test_a_fault_of_the_program_is_called_one(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_of_the_program_is_called_one(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise KeyError("oops")
 
-    monkeypatch.setattr("cnn_cli.training.build.compute", broken)
+    monkeypatch.setattr("cnn_cli.training.device.compute_for", broken)
     outcome = cnn(*TRAIN)
     assert outcome.code == ExitCode.FAILURE
     assert "error: KeyError: 'oops'" in outcome.err
-    assert outcome.err.endswith("the traceback is shown by: cnn --debug train --config tiny.yaml\n")
-    with pytest.raises(KeyError):
-        cnn("--debug", *TRAIN)
+    assert outcome.err.endswith("this command shows the traceback: cnn --debug train --config tiny.yaml\n")
+    for arguments in (("--debug", *TRAIN), (*TRAIN, "--debug")):
+        with pytest.raises(KeyError):
+            cnn(*arguments)
 
 
-# ---- bars
+def test_a_plot_that_fails_does_not_hide_the_result(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("no font")
+
+    monkeypatch.setattr("cnn_cli.report.plots.learning_curve", broken)
+    outcome = cnn(*TRAIN, "output.plot=true", "--out", "run")
+    assert outcome.code == 0
+    assert "warning: the learning curve cannot be drawn: no font\n" in outcome.err
+    assert "test accuracy" in outcome.out
+    assert Path("run/metrics.json").is_file()
 
 
-def test_a_bar_decides_the_exit_code(trained_run: Path) -> None:
+def test_suggested_commands_quote_their_paths(workplace: Path) -> None:
+    outcome = cnn(*TRAIN, "--out", "my runs/a")
+    lines = outcome.err.partition("next: ")[2].splitlines()
+    assert [shlex.split(line) for line in lines] == [
+        ["cnn", "eval", "my runs/a"],
+        ["cnn", "predict", "image.png", "--checkpoint", "my runs/a"],
+    ]
+    hint = cnn("bench", "--config", "tiny.yaml", "--out", "my results.txt").err.splitlines()[-1]
+    assert shlex.split(hint) == ["hint:", "--out", "my results.json"]
+
+
+# ---- --min-accuracy
+
+
+def test_the_required_accuracy_decides_the_exit_code(trained_run: Path) -> None:
     accuracy = json.loads((trained_run / "metrics.json").read_text())["test"]["accuracy"]
     assert cnn("eval", trained_run, "--min-accuracy", accuracy).code == 0
     below = cnn("eval", trained_run, "--json", "--min-accuracy", accuracy + 0.005)
     assert below.code == ExitCode.BELOW_BAR
     assert json.loads(below.out)["accuracy"] == accuracy
-    assert f"error: accuracy {accuracy:.2%} is below the bar of {accuracy + 0.005:.2%}\n" in below.err
+    assert f"error: accuracy {accuracy:.2%} is below --min-accuracy {accuracy + 0.005}\n" in below.err
 
 
-def test_no_bar_is_met_by_data_that_stands_in(workplace: Path) -> None:
-    fallback = ("data.name=mnist", "data.mirrors=[]", "data.fallback=synthetic")
+def test_fallback_data_meets_no_required_accuracy(workplace: Path) -> None:
+    fallback = ("data.name=mnist", "data.download=false", "data.fallback=synthetic")
     trained = cnn(*TRAIN, *fallback, "--json", "--out", "run")
     assert trained.code == 0
-    assert "warning: mnist cannot be had: its fallback, synthetic digits, is used instead" in trained.err
+    assert "warning: mnist is not available; using built-in synthetic digits instead" in trained.err
     result = json.loads(trained.out.splitlines()[-1])
     assert (result["data"], result["fallback"]) == ("synthetic", True)
     evaluated = cnn("eval", "run", "--json", "--min-accuracy", "0.01")
     assert evaluated.code == ExitCode.DATA
     assert json.loads(evaluated.out)["fallback"] is True
-    assert "the bar of 1.00% is for real data, but synthetic digits stand in for it" in evaluated.err
+    message = "--min-accuracy 0.01 applies to the requested data, but synthetic digits were used"
+    assert message in evaluated.err
     assert cnn("eval", "run", "data.name=synthetic", "--min-accuracy", "0.01").code == 0
 
 
-def test_a_plot_is_drawn_where_it_is_wanted(workplace: Path, trained_run: Path) -> None:
+def test_a_plot_is_written_to_the_named_file(workplace: Path, trained_run: Path) -> None:
     outcome = cnn("eval", trained_run, "--plot", "new/plot.png")
     assert outcome.code == 0
     assert "plot: new/plot.png\n" in outcome.err
@@ -290,6 +316,17 @@ def test_the_checkpoint_is_the_named_the_environments_or_the_newest(
     assert used("-k", "checkpoints/unfinished") == "checkpoints/unfinished/model.safetensors"
 
 
+def test_eval_takes_checkpoints_as_arguments_and_as_options(workplace: Path, trained_run: Path) -> None:
+    shutil.copytree(trained_run, "other")
+    one = cnn("eval", trained_run, "--json").out
+    assert cnn("eval", "-k", trained_run, "--json").out == one
+    assert cnn("eval", "--checkpoint", trained_run, "--json").out == one
+    both = json.loads(cnn("eval", "-k", trained_run, "other", "--json").out)
+    names = [f"{folder}/model.safetensors" for folder in (trained_run, "other")]
+    assert both["checkpoint"] == " + ".join(names)
+    assert both["accuracy"] == json.loads(one)["accuracy"]  # of two equal networks
+
+
 def test_evaluation_needs_no_run_folder(workplace: Path, trained_run: Path) -> None:
     shutil.copy(trained_run / "model.safetensors", "moved.safetensors")
     outcome = cnn("eval", "moved.safetensors", "--json")
@@ -298,19 +335,19 @@ def test_evaluation_needs_no_run_folder(workplace: Path, trained_run: Path) -> N
     assert json.loads(outcome.out)["confusion_matrix"] == test["confusion_matrix"]
 
 
-# ---- how sure it is
+# ---- confidence
 
 
-def test_an_answer_below_the_wanted_confidence_is_unsure(workplace: Path, trained_run: Path) -> None:
+def test_an_answer_below_the_required_confidence_is_unsure(workplace: Path, trained_run: Path) -> None:
     plain = ("predict", "one.png", "--checkpoint", trained_run)
-    sure = cnn(*plain, "--min-confidence", "0")
-    assert re.fullmatch(r"one\.png: \d \(\d+\.\d%\)\n", sure.out)
+    confident = cnn(*plain, "--min-confidence", "0")
+    assert re.fullmatch(r"one\.png: \d \(\d+\.\d%\)\n", confident.out)
     unsure = cnn(*plain, "--min-confidence", "1")
-    assert (sure.code, unsure.code) == (0, 0)
-    label, share = re.findall(r"(\d) \((.*)\)", sure.out)[0]
+    assert (confident.code, unsure.code) == (0, 0)
+    label, share = re.findall(r"(\d) \((.*)\)", confident.out)[0]
     assert unsure.out == f"one.png: unsure ({label} at {share})\n"
     answers = [json.loads(cnn(*plain, "--json", "--min-confidence", bar).out) for bar in ("0", "1")]
-    assert [answer.pop("sure") for answer in answers] == [True, False]
+    assert [answer.pop("confident") for answer in answers] == [True, False]
     assert answers[0] == answers[1]
 
 
@@ -319,7 +356,7 @@ def test_strict_exits_with_5_when_an_answer_is_unsure(workplace: Path, trained_r
     assert cnn(*plain, "--min-confidence", "0").code == ExitCode.OK
     assert cnn(*plain, "--min-confidence", "1").code == ExitCode.UNSURE == 5
     both = cnn(*plain, "absent.png", "--min-confidence", "1")
-    assert (both.code, both.out.count("unsure")) == (ExitCode.DATA, 1)  # what cannot be read weighs more
+    assert (both.code, both.out.count("unsure")) == (ExitCode.DATA, 1)  # an unreadable image has priority
 
 
 def test_eval_says_what_calibration_changed(workplace: Path, trained_run: Path) -> None:
@@ -329,9 +366,7 @@ def test_eval_says_what_calibration_changed(workplace: Path, trained_run: Path) 
     assert f"temperature {figures['temperature']:.2f})" in shown
 
 
-def test_a_run_learns_from_outliers_and_repeats_itself(
-    workplace: Path,
-) -> None:
+def test_training_with_outliers_is_repeatable(workplace: Path) -> None:
     assert cnn(*TRAIN, "--out", "plain").code == 0
     for folder in ("one", "two"):
         assert cnn(*TRAIN, "data.outliers=0.5", "--out", folder).code == 0
@@ -340,10 +375,10 @@ def test_a_run_learns_from_outliers_and_repeats_itself(
         json.loads(Path(run, "history.jsonl").read_text().splitlines()[0])["train_loss"]
         for run in ("plain", "one")
     ]
-    assert losses[0] < losses[1]  # being sure of outliers costs
+    assert losses[0] < losses[1]  # the loss includes the outliers
 
 
-def test_a_run_learns_from_digits_cut_out_of_rows_and_repeats_itself(workplace: Path) -> None:
+def test_training_with_digits_cut_out_of_rows_is_repeatable(workplace: Path) -> None:
     plain = cnn(*TRAIN, "--out", "plain")
     runs = [cnn(*TRAIN, "data.touching=0.1", "--out", folder) for folder in ("one", "two")]
     assert [run.code for run in runs] == [0, 0]

@@ -1,4 +1,4 @@
-"""What goes where: stdout is data alone, stderr is for people, and a pipe sees no trace of a terminal."""
+"""Streams: stdout holds only data, stderr is for people, and a pipe gets nothing that is for terminals."""
 
 import json
 import os
@@ -23,7 +23,7 @@ EPOCH_LINE = re.compile(
 
 
 def objects(text: str) -> list[dict]:
-    """Every line as the JSON object that it must be."""
+    """Return every line as a JSON object."""
     values = [json.loads(line) for line in text.splitlines()]
     assert all(isinstance(value, dict) for value in values)
     return values
@@ -91,12 +91,12 @@ def test_summary_writes_the_network(workplace: Path) -> None:
 
 def test_config_list_writes_an_object_for_each_config(workplace: Path) -> None:
     (workplace / "configs").mkdir()
-    (workplace / "configs" / "mine.yaml").write_text("# Über mine\nbase: lenet\n")
+    (workplace / "configs" / "own.yaml").write_text("# Über own\nbase: lenet\n")
     entries = {entry["name"]: entry for entry in objects(cnn("config", "list", "--json").out)}
-    assert {"lenet", "lenet-1998", "mine"} <= set(entries)
-    assert entries["mine"] | {"path": ""} == {
-        "name": "mine",
-        "title": "Über mine",
+    assert {"lenet", "lenet-1998", "own"} <= set(entries)
+    assert entries["own"] | {"path": ""} == {
+        "name": "own",
+        "title": "Über own",
         "origin": "./configs",
         "path": "",
     }
@@ -128,10 +128,12 @@ def test_the_schema_is_json() -> None:
         "train --config tiny.yaml",
         "eval RUN",
         "predict one.png nowhere.png -k RUN",
+        "read one.png nowhere.png -k RUN",
+        "version",
         "data check",
     ],
 )
-def test_a_pipe_sees_no_escape_code(workplace: Path, trained_run: Path, command: str) -> None:
+def test_a_pipe_gets_no_escape_code(workplace: Path, trained_run: Path, command: str) -> None:
     outcome = cnn(*(str(trained_run) if word == "RUN" else word for word in command.split()))
     assert outcome.out
     assert "\x1b" not in outcome.out + outcome.err
@@ -150,8 +152,8 @@ def test_training_in_a_pipe_writes_one_line_an_epoch(workplace: Path) -> None:
     assert next_steps[0] == "next: cnn eval checkpoints/tiny"
 
 
-def test_the_reader_may_leave(workplace: Path) -> None:
-    """As in `cnn config show lenet | head -1`, but with a reader that is gone for certain."""
+def test_a_closed_stdout_is_no_error(workplace: Path) -> None:
+    """As in `cnn config show lenet | head -1`, but stdout is closed for certain."""
     reader, writer = os.pipe()
     os.close(reader)
     with spawn("config", "show", "lenet", stdout=writer) as process:
@@ -160,7 +162,7 @@ def test_the_reader_may_leave(workplace: Path) -> None:
     assert (process.returncode, err) == (0, "")
 
 
-def test_training_stops_and_says_so_when_the_reader_leaves(
+def test_training_stops_and_says_so_when_stdout_is_closed(
     workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     reader, writer = os.pipe()
@@ -171,7 +173,7 @@ def test_training_stops_and_says_so_when_the_reader_leaves(
     assert Path("run/state.safetensors").is_file()
 
 
-def test_a_bar_is_checked_although_the_reader_leaves(workplace: Path, trained_run: Path) -> None:
+def test_the_accuracy_is_checked_although_stdout_is_closed(workplace: Path, trained_run: Path) -> None:
     """As in `cnn eval run --min-accuracy 1 | head -1` under `set -o pipefail`."""
     reader, writer = os.pipe()
     os.close(reader)
@@ -180,7 +182,7 @@ def test_a_bar_is_checked_although_the_reader_leaves(workplace: Path, trained_ru
         assert run(arguments) == ExitCode.BELOW_BAR
 
 
-def test_names_that_no_encoding_has_are_escaped(workplace: Path) -> None:
+def test_undecodable_names_are_escaped(workplace: Path) -> None:
     """Linux allows any bytes in a name. In JSON the escape is JSON's own."""
     (workplace / "configs").mkdir()
     name = os.fsencode(workplace / "configs") + b"/\xff.yaml"
@@ -199,7 +201,7 @@ def test_names_that_no_encoding_has_are_escaped(workplace: Path) -> None:
 
 
 def on_a_terminal(*arguments: str, **variables: str) -> str:
-    """What a terminal of 100 columns receives from a command, stdout and stderr together."""
+    """Return what a terminal of 100 columns receives from a command, stdout and stderr together."""
     ours, theirs = pty.openpty()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in ({"TERM": "xterm", "COLUMNS": "100", "LINES": "40"} | variables).items():
@@ -234,7 +236,7 @@ def test_training_on_a_terminal_has_a_bar_and_whole_lines(workplace: Path) -> No
     assert not [line for line in shown if "━" in line or "/63" in line]  # the bar has gone
 
 
-def test_an_error_is_red_on_a_terminal_unless_color_is_unwanted(workplace: Path) -> None:
+def test_an_error_is_red_on_a_terminal_unless_no_color_is_set(workplace: Path) -> None:
     red = re.compile(r"\x1b\[[\d;]*31m")
     colored, plain = (on_a_terminal("config", "show", "x", **env) for env in ({}, {"NO_COLOR": "1"}))
     assert red.search(colored)
@@ -243,10 +245,56 @@ def test_an_error_is_red_on_a_terminal_unless_color_is_unwanted(workplace: Path)
     assert screen(plain)[0] == "error: there is no config 'x'"
 
 
+# ---- quiet and verbose
+
+
+@pytest.mark.parametrize("option", ["-q", "--quiet"])
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_quiet_leaves_only_errors_and_warnings(workplace: Path, option: str, place: str) -> None:
+    arguments = (option, *TRAIN) if place == "before" else (*TRAIN, option)
+    quiet, plain = cnn(*arguments, "--out", "a"), cnn(*TRAIN, "--out", "b")
+    assert (quiet.code, quiet.err) == (0, "")
+    assert len(quiet.out.splitlines()) == len(plain.out.splitlines())
+    assert plain.err
+    failed = cnn("train", option, "--config", "nowhere")
+    assert failed.err.startswith("error: there is no config 'nowhere'")
+
+
+def test_quiet_draws_no_bar(workplace: Path) -> None:
+    text = on_a_terminal("-q", *TRAIN, "train.epochs=1", *SLOWER[1:])
+    assert "━" not in text
+    assert EPOCH_LINE.match(text)
+
+
+@pytest.mark.parametrize("option", ["-v", "--verbose"])
+def test_verbose_writes_the_log(workplace: Path, option: str) -> None:
+    for number in range(4):
+        digit(_made(workplace / "images" / str(number % 2)) / f"{number}.png")
+    settings = ("data", "get", "folder", "data.root=images")
+    plain, verbose = cnn(*settings), cnn(*settings, option)
+    assert verbose.out == plain.out
+    added = set(verbose.err.splitlines()) - set(plain.err.splitlines())
+    assert added
+    assert not [line for line in added if line.startswith(("warning: ", "error: "))]
+
+
+def test_after_two_dashes_words_are_images(workplace: Path, trained_run: Path) -> None:
+    digit(workplace / "a.png").rename(workplace / "-q")
+    outcome = cnn("predict", "-k", trained_run, "--", "-q")
+    assert outcome.code == 0
+    assert outcome.out.startswith("-q: ")
+    assert "using " in outcome.err
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 # ---- stdin
 
 
-def test_a_image_comes_through_stdin(workplace: Path, trained_run: Path) -> None:
+def test_an_image_comes_through_stdin(workplace: Path, trained_run: Path) -> None:
     with (workplace / "one.png").open("rb") as image:
         outcome = cnn_process("predict", "--json", "-", "one.png", "-k", trained_run, stdin=image)
     assert outcome.code == 0, outcome.err
@@ -296,7 +344,7 @@ def test_more_images_than_fit_into_a_batch_keep_their_order(workplace: Path, tra
 
 
 def test_a_wide_table_loses_nothing_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
-    """The confusion matrix of 26 letters is wider than the usual line."""
+    """A table of 26 letters is wider than the default line."""
     letters = [f"{letter}/{letter.lower()}" for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"]
     console.table("letters", ["", *letters], [[name, *(26 * ["1,000"])] for name in letters])
     lines = capsys.readouterr().out.splitlines()

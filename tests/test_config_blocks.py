@@ -1,4 +1,4 @@
-"""Named blocks are written out; networks that cannot be are refused, with the place and the shapes."""
+"""Blocks are replaced by their layers; networks that do not fit are refused, with place and shapes."""
 
 # ruff: noqa: E501 - a message is one line
 
@@ -6,12 +6,13 @@ import time
 from pathlib import Path
 
 import pytest
+from helpers.networks import network_of
 
 from cnn_cli.cli.options import placed
 from cnn_cli.config.dump import dump
 from cnn_cli.config.load import load_config, load_text
-from cnn_cli.training import build
 from cnn_cli.errors import ConfigError
+from cnn_cli.model.network import network_for
 
 UNIT = "    unit: {parameters: [out], layers: [conv: {out: $out, kernel: 3}, relu]}\n"
 END = "    - flatten\n    - linear: classes\n"
@@ -30,12 +31,12 @@ def write(blocks: str, layers: str, name: str = "my") -> Path:
 
 
 def failure(blocks: str, layers: str) -> str:
-    """The message of a network that cannot be built, without the file's name."""
+    """Return the message of a network that cannot be built, without the name of the file."""
     write(blocks, layers)
     with pytest.raises(ConfigError) as caught:  # noqa: PT012 - two steps may refuse it
         loaded = load_config("my")
         with placed(loaded):
-            build.network(loaded.config, build.classes(loaded.config))
+            network_of(loaded.config)
     return caught.value.message.replace("my.yaml:", "")
 
 
@@ -84,7 +85,7 @@ WRONG = [
     (
         "",
         "    - residual: [conv: {out: 4, kernel: 3}]\n",
-        "3:7 model.layers[0].residual: no shortcut is_main from 1x28x28 to the 4x26x26 of the layers",
+        "3:7 model.layers[0].residual: no shortcut leads from 1x28x28 to the 4x26x26 of the layers",
     ),
     (
         "",
@@ -94,7 +95,7 @@ WRONG = [
     (
         "",
         "    - residual: [flatten]\n",
-        "3:7 model.layers[0].residual: no shortcut is_main from 1x28x28 to the 784 of the layers",
+        "3:7 model.layers[0].residual: no shortcut leads from 1x28x28 to the 784 of the layers",
     ),
     (
         "",
@@ -161,12 +162,12 @@ WRONG = [
     (
         "",
         "    - residual: [covn: {out: 3}]\n",
-        "3:18 model.layers[0].residual[0].covn: unknown key (did you mean 'conv'?)",
+        "3:18 model.layers[0].residual[0]: unknown key 'covn' (did you mean 'conv'?)",
     ),
     (
         "",
         "    - residual: [relu, conv: {out: 3, kernle: 3}]\n",
-        "3:24 model.layers[0].residual[1].conv.kernel: is missing, and it has no default\n3:39 model.layers[0].residual[1].conv.kernle: unknown key (did you mean 'kernel'?)",
+        "3:24 model.layers[0].residual[1].conv.kernel: is missing, and it has no default\n3:39 model.layers[0].residual[1].conv: unknown key 'kernle' (did you mean 'kernel'?)",
     ),
     (
         "    a: [relu, b]\n    b: [residual: [a]]\n",
@@ -185,17 +186,17 @@ WRONG = [
     (
         "    unit: {parameters: [out], layers: [conv: {out: $width, kernel: 3}]}\n",
         "    - unit: 3\n",
-        "3:52: block 'unit' has no parameter 'width'; it has out",
+        "3:52: block 'unit' has no parameter 'width'; known parameters: out",
     ),
     (
         "    relu: [tanh]\n",
         "    - relu\n",
-        "3:5 model.blocks.relu: there is a layer of this name already: choose another",
+        "3:5 model.blocks.relu: a layer has this name already; choose another",
     ),
     (
         "    3x3: [tanh]\n",
         "    - relu\n",
-        "3:5 model.blocks.3x3: the name of a block is letters, digits and _, a letter first",
+        "3:5 model.blocks.3x3: a block's name has letters, digits and _, and begins with a letter",
     ),
     ("    a: []\n", "    - relu\n", "3:5 model.blocks.a: must be a list of at least 1 layer"),
     (
@@ -206,7 +207,12 @@ WRONG = [
     (
         "    a: {layer: [relu]}\n",
         "    - relu\n",
-        "3:9 model.blocks.a.layer: unknown key; known are parameters, layers",
+        "3:9 model.blocks.a: unknown key 'layer' (did you mean 'layers'?)",
+    ),
+    (
+        "    a: {steps: 3, layers: [relu]}\n",
+        "    - relu\n",
+        "3:9 model.blocks.a: unknown key 'steps'; known keys: parameters, layers",
     ),
     (
         "    inception: [relu]\n",
@@ -218,7 +224,7 @@ WRONG = [
     (
         "    a: {parameters: [x, x], layers: [relu]}\n",
         "    - a\n",
-        "3:25 model.blocks.a.parameters: 'x' is named twice",
+        "3:25 model.blocks.a.parameters: there are two parameters 'x'",
     ),
     ("", "    - linear: $x\n", "3:15 model.layers[0].linear.out: must be a whole number, not '$x'"),
 ]
@@ -244,7 +250,7 @@ def test_wrong_networks(blocks: str, layers: str, message: str) -> None:
         ),
     ],
 )
-def test_a_network_ends_with_one_logit_a_class(layers: str, message: str) -> None:
+def test_a_network_ends_with_one_logit_per_class(layers: str, message: str) -> None:
     assert failure("", layers) == message
 
 
@@ -253,7 +259,7 @@ def test_a_network_for_other_classes_than_the_datas_is_not_trained() -> None:
     path.write_text(path.read_text().replace("model:\n", "model:\n  classes: 1000\n"))
     loaded = load_config("my")
     with pytest.raises(ConfigError) as caught, placed(loaded):
-        build.network(loaded.config, 10)
+        network_for(loaded.config, 10)
     assert caught.value.message == (
         "my.yaml:2:12 model.classes: is 1000, but the data has 10 classes: set model.classes=10"
     )
@@ -271,12 +277,12 @@ def test_blocks_of_blocks_stop_before_they_fill_the_memory() -> None:
     assert time.process_time() - start < 5
 
 
-def test_a_mistake_in_a_block_is_said_once() -> None:
+def test_a_mistake_in_a_block_is_reported_once() -> None:
     uses = "    - unit: 4\n" * 5
     assert failure(UNIT.replace("kernel", "kernle"), uses + END).count("\n") == 1  # one missing, one unknown
 
 
-# --- what blocks stand for ----------------------------------------------------------------------------------
+# --- what blocks become -------------------------------------------------------------------------------------
 
 
 def test_a_block_is_its_layers_with_the_values_of_its_parameters() -> None:
@@ -286,7 +292,7 @@ def test_a_block_is_its_layers_with_the_values_of_its_parameters() -> None:
     )
     write(UNIT + blocks, "    - pair: 4\n    - pair: {b: 6, a: 5}\n    - end\n")
     loaded = load_config("my")
-    network = build.network(loaded.config, 10)
+    network = network_of(loaded.config)
     assert [name for name, _ in network.named_children()] == ["pair1", "pair2", "end1"]
     outs = [tuple(w.shape[:2]) for name, w in network.named_parameters() if name.endswith("conv1.weight")]
     assert outs == [(4, 1), (8, 4), (5, 8), (6, 5)]
@@ -308,5 +314,5 @@ def test_blocks_merge_with_those_of_a_base_and_take_overrides() -> None:
 def test_a_parameter_may_stand_for_layers() -> None:
     blocks = "    twice: {parameters: [layers], layers: [repeat: {times: 2, layers: $layers}]}\n"
     write(UNIT + blocks, "    - twice: [unit: 3, relu]\n" + END)
-    network = build.network(load_config("my").config, 10)
+    network = network_of(load_config("my").config)
     assert [name for name, _ in network[0].named_children()] == ["unit1", "relu1", "unit2", "relu2"]

@@ -1,4 +1,4 @@
-"""Names of configs -> files: where they are looked for, how they are listed and copied."""
+"""Names of configs -> files: where they are searched, how they are listed and copied."""
 
 import subprocess
 import sys
@@ -36,7 +36,7 @@ def test_the_nearest_file_of_a_name_wins(shipped: Path, name: str) -> None:
     assert find(name) == shipped / "lenet.yaml"
     Path("configs/lenet.yaml").write_text(NETWORK)
     assert find(name) == Path("configs/lenet.yaml")
-    Path("lenet").mkdir()  # a folder is passed over
+    Path("lenet").mkdir()  # a folder is skipped
     assert find(name) == Path("configs/lenet.yaml")
     Path("lenet.yaml").write_text(NETWORK)
     assert find(name) == Path("lenet.yaml")
@@ -75,7 +75,7 @@ def test_a_config_in_a_folder_is_named_with_it(shipped: Path) -> None:
         ("zzz", "there is no config 'zzz'"),
         ("", "there is no config ''"),
         ("a\0b", "there is no config 'a\\x00b'"),
-        ("n" * 5000, f"there is no config '{'n' * 100}…'"),
+        ("n" * 5000, f"there is no config '{'n' * 99}…'"),
         ("configs", "'configs' is a folder, not a config"),
     ],
 )
@@ -86,7 +86,7 @@ def test_a_name_without_a_file_is_one_message(name: str, message: str) -> None:
     assert caught.value.hint
 
 
-def test_the_list_says_where_each_config_comes_from(shipped: Path) -> None:
+def test_the_list_has_the_origin_of_each_config(shipped: Path) -> None:
     Path("configs/mine.yaml").write_text("# yaml-language-server: x.json\n#\n# My net\n# more\na: 1\n")
     Path("configs/tiny.yaml").write_text("a: 1\n# late\n")
     Path("configs/notes.txt").write_text("no config")
@@ -127,7 +127,7 @@ def test_a_copy_where_nothing_can_be_written_is_one_message() -> None:
         copy("lenet", Path("file/mine.yaml"))
 
 
-def test_a_copy_keeps_a_base_that_is_found_from_there() -> None:
+def test_a_copy_keeps_a_base_that_has_the_same_meaning_there() -> None:
     copy("tiny", Path("mine.yaml"))
     assert Path("mine.yaml").read_text() == "base: lenet\n# no title\n"
     assert len(load_config("mine").config.model.layers) == 2
@@ -154,7 +154,7 @@ def test_a_copy_with_the_name_of_its_base_is_not_its_own_base(shipped: Path) -> 
 
 
 @pytest.mark.parametrize(("kind", "top"), [("configs", "configs"), ("pretrained", "checkpoints/pretrained")])
-def test_shipped_files_lie_in_the_package_or_at_the_top_of_the_checkout(
+def test_shipped_files_are_in_the_package_or_at_the_top_of_the_checkout(
     tmp_path: Path, kind, top: str
 ) -> None:
     package = tmp_path / "cnn_cli"
@@ -164,7 +164,7 @@ def test_shipped_files_lie_in_the_package_or_at_the_top_of_the_checkout(
     assert resources.packaged(kind, package) == package / kind
 
 
-def test_the_wheel_puts_shipped_files_where_they_are_looked_for() -> None:
+def test_the_wheel_puts_shipped_files_where_they_are_searched() -> None:
     build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     for source, target in build["force-include"].items():
         kind = Path(target).name

@@ -1,4 +1,4 @@
-"""YAML text -> values with places: the core schema, syntax errors, and texts that were made to do harm."""
+"""YAML text -> values with positions: the core schema, syntax errors, and malicious texts."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cnn_cli.config import document
 from cnn_cli.config.document import MAX_BYTES, parse, parse_value, read
-from cnn_cli.config.tree import SourcePosition, Node
+from cnn_cli.config.tree import Node, SourcePosition
 from cnn_cli.errors import ConfigError
 
 ORDINARY = """\
@@ -89,16 +89,16 @@ def test_whatever_yaml_writes_means_what_safe_load_says(value: object) -> None:
     ],
 )
 def test_a_scalar_means_what_the_core_schema_says(text: str, value: object) -> None:
-    found = parse(f"key: {text}\n", "a.yaml").plain()["key"]
-    assert found == value
-    assert type(found) is type(value)
+    parsed = parse(f"key: {text}\n", "a.yaml").plain()["key"]
+    assert parsed == value
+    assert type(parsed) is type(value)
 
 
 def test_keys_are_their_text() -> None:
     assert parse("1: a\non: b\nnull: c\n", "a.yaml").plain() == {"1": "a", "on": "b", "null": "c"}
 
 
-def test_places_are_those_that_an_editor_shows() -> None:
+def test_positions_are_those_that_an_editor_displays() -> None:
     tree = parse("# top\nmodel:\n  layers:\n    - conv: {out: 6}\n    - relu\n", "a.yaml")
     assert str(tree.nearest(("model",))[0].position) == "a.yaml:2:1"
     assert str(tree.nearest(("model", "layers", 0, "conv"))[0].position) == "a.yaml:4:7"
@@ -109,34 +109,37 @@ def test_places_are_those_that_an_editor_shows() -> None:
 
 
 BAD = [
-    ("a: 1\n b: 2\n", "2:3: a ': ' cannot stand here: check the indentation and the quotes"),
-    ("a: b: c\n", "1:5: a ': ' cannot stand here: check the indentation and the quotes"),
+    ("a: 1\n b: 2\n", "2:3: a ': ' is not allowed here: check the indentation and the quotes"),
+    ("a: b: c\n", "1:5: a ': ' is not allowed here: check the indentation and the quotes"),
     ("a: [1, 2\nb: 3\n", "1:4: the list that opens here lacks a ',' or its ']'"),
     ("a: {x: 1\n", "1:4: the map that opens here lacks a ',' or its '}'"),
     ("a: 1\nb: 'x\n", "2:4: the quote that opens here is never closed"),
     ("a: *x\n", "1:4: this alias has no anchor before it"),
-    ("a: &x 1\nb: &x 2\n", "2:4: an anchor of this name stands above already"),
-    ("a: 1\n---\nb: 2\n", "2:1: a second document begins here; a config is one document"),
+    ("a: &x 1\nb: &x 2\n", "2:4: there is an anchor of this name above already"),
+    ("a: 1\n---\nb: 2\n", "2:1: a second document begins here, but a config is one document"),
     ("a:\n\tb: 1\n", "2:1: YAML indents with spaces, not tabs"),
     ("a: @x\n", "1:4: text that begins with @ needs quotes"),
     ("a: 1\n- b\n", "2:1: this fits nothing before it: check the indentation and the quotes"),
     ("a: 'x' y\n", "1:8: this fits nothing before it: check the indentation and the quotes"),
     ("a: ]\n", "1:4: a value is missing"),
     ("a: 1\n\nb c\nd: 2\n", "3:1: the ':' after this key is missing"),
-    ("a: 1\nb: 2\na: 3\n", "3:1: the key 'a' stands here already, at a.yaml:1:1"),
-    ("a: {b: 1, b: 2}\n", "1:11: the key 'b' stands here already, at a.yaml:1:5"),
+    ("a: 1\nb: 2\na: 3\n", "3:1: there is a key 'a' already, at a.yaml:1:1"),
+    ("a: {b: 1, b: 2}\n", "1:11: there is a key 'b' already, at a.yaml:1:5"),
     ("", "1:1: there is nothing in this config"),
     ("# only a comment\n", "1:1: there is nothing in this config"),
     ("- relu\n", "1:1: a config is a map of `key: value` lines, not a list"),
     ("relu\n", "1:1: a config is a map of `key: value` lines, not text"),
-    ("a: x\0\n", "1:5: the character U+0000 cannot stand in a config"),
-    ("a: 1\r\nb: \x1b[31m\n", "2:4: the character U+001B cannot stand in a config"),
-    ('a: "\\0"\n', "1:4: the character U+0000 cannot stand in a config"),
-    ("b: 1\n<<: {a: 1}\n", "2:1: merge keys (<<) are not read: use `base: other`, or write the keys again"),
+    ("a: x\0\n", "1:5: the character U+0000 is not allowed in a config"),
+    ("a: 1\r\nb: \x1b[31m\n", "2:4: the character U+001B is not allowed in a config"),
+    ('a: "\\0"\n', "1:4: the character U+0000 is not allowed in a config"),
+    (
+        "b: 1\n<<: {a: 1}\n",
+        "2:1: merge keys (<<) are not supported: use `base: other`, or write the keys again",
+    ),
     ("? [a]\n: 1\n", "1:3: a key must be text, not a list or a map"),
     ("a: !!int x\n", "1:4: the text 'x' does not fit its tag '!!int'"),
-    ("a: !x 1\n", "1:4: the tag '!x' is not used here: write the value without it"),
-    ("a: !x [1]\n", "1:4: the tag '!x' is not used here: write the value without it"),
+    ("a: !x 1\n", "1:4: the tag '!x' is not supported: write the value without it"),
+    ("a: !x [1]\n", "1:4: the tag '!x' is not supported: write the value without it"),
     ("a: .nan\n", "1:4: a number must be finite, not .nan"),
     ("a: -.inf\n", "1:4: a number must be finite, not -.inf"),
     ("a: 1e999\n", "1:4: a number must be finite, not 1e999"),
@@ -154,7 +157,7 @@ def test_bad_text_is_one_message_with_its_place(text: str, message: str) -> None
 
 def test_python_objects_are_not_made() -> None:
     with pytest.raises(
-        ConfigError, match=r"a\.yaml:1:4: the tag .*python/object/apply:os\.system' is not used here"
+        ConfigError, match=r"a\.yaml:1:4: the tag .*python/object/apply:os\.system' is not supported"
     ):
         parse("a: !!python/object/apply:os.system [echo]\n", "a.yaml")
 
@@ -181,7 +184,7 @@ def _alias_ladder(levels: int) -> str:
         ("a: " + "9" * 250_000, "64 bits"),
         ("a: 1" + "0" * 250_000 + "e5", "must be finite"),
         ("a: '" + "x" * 250_000, "never closed"),
-        ("a: 1\n" * 9_000, "the key 'a' stands here already"),
+        ("a: 1\n" * 9_000, "there is a key 'a' already"),
         ("x" * (MAX_BYTES + 1), "longer than 256 KiB"),
     ],
     ids=str.split,
@@ -252,7 +255,7 @@ def test_the_parser_without_libyaml_gives_the_same(monkeypatch: pytest.MonkeyPat
         assert caught.value.message.split(": ", 1)[1] == message.split(": ", 1)[1]
 
 
-def test_bytes_that_are_no_text_are_refused_with_their_place(tmp_path) -> None:
+def test_bytes_that_are_not_text_are_refused_with_their_place(tmp_path) -> None:
     path = tmp_path / "latin.yaml"
     path.write_bytes("a: 1\nb: é\n".encode("latin-1"))
     with pytest.raises(ConfigError) as caught:
@@ -260,7 +263,7 @@ def test_bytes_that_are_no_text_are_refused_with_their_place(tmp_path) -> None:
     assert caught.value.message == f"{path}:2:4: this is not UTF-8 text"
 
 
-def test_a_byte_order_mark_and_windows_line_ends_are_fine(tmp_path) -> None:
+def test_a_bom_and_windows_line_ends_are_accepted(tmp_path) -> None:
     path = tmp_path / "windows.yaml"
     path.write_bytes(b"\xef\xbb\xbfa: 1\r\nb: 2\r\n")
     tree = read(path)
@@ -275,7 +278,7 @@ def test_a_huge_file_is_not_even_read(tmp_path) -> None:
     start = time.process_time()
     with pytest.raises(ConfigError) as caught:
         read(path)
-    assert caught.value.message == f"{path}: longer than 256 KiB, so hardly a config"
+    assert caught.value.message == f"{path}: longer than 256 KiB, which no config needs"
     assert time.process_time() - start < 0.5
 
 

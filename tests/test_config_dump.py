@@ -1,6 +1,8 @@
 """The record of a run: the resolved config as YAML, which reads back as the same config."""
 
 import json
+import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,14 @@ from cnn_cli.config.document import parse
 from cnn_cli.config.dump import _Dumper, _layout, dump, schema_json
 from cnn_cli.config.load import load_config, load_text
 from cnn_cli.config.scalars import FORBIDDEN
+from cnn_cli.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = sorted((ROOT / "configs").glob("**/*.yaml"))
 
 NETWORK = """\
 name: 1e3
-data: {root: 'yes', mirrors: [], mean: 0.13}
+data: {root: 'yes', mirrors: [a], mean: 0.13}
 model:
   layers:
     - conv: {out: 6, kernel: [5, 3], padding: same}
@@ -63,12 +66,12 @@ def test_a_dump_is_for_people() -> None:
     )
     assert "  - relu" in lines
     assert "  root: 'yes'" in lines
-    assert "  mirrors: []" in lines
+    assert "  mirrors: [a]" in lines
     assert "  betas: [0.9, 0.999]" in lines
     assert "base" not in yaml.safe_load(text)
 
 
-def test_a_dump_says_the_same_to_readers_of_yaml_1_1() -> None:
+def test_a_dump_means_the_same_in_yaml_1_1() -> None:
     text = dump(load_text(NETWORK.replace("1e3", "'1e3'"), "a.yaml").config)
     assert yaml.safe_load(text) == parse(text, "a.yaml").plain()
 
@@ -119,6 +122,10 @@ def _fits(value: Any, schema: dict[str, Any], top: dict[str, Any]) -> bool:
     choices = schema.get("enum", [schema.get("const", value)])
     if value not in choices or not isinstance(value, KINDS.get(schema.get("type"), object)):
         return False
+    if isinstance(value, str) and not re.search(schema.get("pattern", ""), value):
+        return False
+    if type(value) is int and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
+        return False
     if isinstance(value, dict):
         return _map_fits(value, schema, top)
     return not isinstance(value, list) or all(_fits(item, schema.get("items", {}), top) for item in value)
@@ -127,7 +134,7 @@ def _fits(value: Any, schema: dict[str, Any], top: dict[str, Any]) -> bool:
 def _map_fits(value: dict[str, Any], schema: dict[str, Any], top: dict[str, Any]) -> bool:
     if "propertyNames" in schema:
         return len(value) == 1 and all(_fits(key, schema["propertyNames"], top) for key in value)
-    if "properties" not in schema:  # of a map with names of one's own
+    if "properties" not in schema:  # of a map whose keys are names that users choose
         return all(_fits(item, schema.get("additionalProperties", {}), top) for item in value.values())
     known, needed = schema["properties"], schema.get("required", [])
     few = len(value) <= schema.get("maxProperties", len(value))
@@ -169,13 +176,38 @@ def test_editors_accept_what_ships(path: Path) -> None:
         ({"relu": None, "tanh": None}, False),
     ],
 )
-def test_editors_know_the_short_forms_of_layers(item: object, fits: bool) -> None:
+def test_editors_accept_the_short_forms_of_layers(item: object, fits: bool) -> None:
     schema = json.loads(schema_json())
     assert _fits(item, schema["$defs"]["Item"], schema) is fits
 
 
-def test_the_schema_for_editors_knows_every_key() -> None:
+def test_the_schema_for_editors_has_every_key() -> None:
     schema = json.loads(schema_json())
     assert set(schema["properties"]) == {"base", "name", "seed", "data", "model", "train", "output"}
     assert schema["additionalProperties"] is False
-    assert schema["$defs"]["Train"]["properties"]["epochs"]["description"].startswith("Passes over")
+    assert schema["$defs"]["Train"]["properties"]["epochs"]["description"].startswith("Number of passes over")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "fits"),
+    [
+        ("device", "gpu", True),
+        ("device", 0, True),
+        ("device", "cuda:1", True),
+        ("device", "tpu", False),
+        ("device", -1, False),
+        ("precision", "bf16", True),
+        ("precision", "fp32", True),
+        ("precision", "float", True),
+        ("precision", "fp16", False),
+    ],
+)
+def test_editors_accept_devices_and_precisions_as_people_type_them(
+    setting: str, value: object, fits: bool
+) -> None:
+    """The program accepts the same values."""
+    schema = json.loads(schema_json())
+    assert _fits(value, schema["$defs"]["Train"]["properties"][setting], schema) is fits
+    text = f"train: {{{setting}: {value}}}\nmodel: {{layers: [flatten, linear: 10]}}\n"
+    with nullcontext() if fits else pytest.raises(ConfigError):
+        load_text(text, "a.yaml")

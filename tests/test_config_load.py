@@ -1,17 +1,21 @@
-"""Files and arguments -> a checked Config: messages with their exact place, `base:`, overrides."""
+"""Files and arguments -> a checked Config: errors with their exact place, `base:`, overrides."""
 
+import re
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from cnn_cli.config import load
+from cnn_cli.config.dump import dump
+from cnn_cli.config.foreign_names import FOREIGN_NAMES, NO_SUCH_SETTING
 from cnn_cli.config.load import load_config, load_text, read, validate
 from cnn_cli.config.overrides import apply
 from cnn_cli.config.problems import MAX_PROBLEMS
-from cnn_cli.config.tree import SourcePosition, Node
+from cnn_cli.config.schema import Config, settings_named
+from cnn_cli.config.tree import Node, SourcePosition
 from cnn_cli.errors import ConfigError, ExitCode
 
 SMALL = """\
@@ -47,7 +51,7 @@ def write(name: str, text: str) -> Path:
 
 
 def failure(name: str = "my", *arguments: str) -> str:
-    """The message of a config that cannot be used, without the place's file name."""
+    """Return the message of a config that cannot be used, without the name of the file."""
     with pytest.raises(ConfigError) as caught:
         load_config(name, arguments)
     assert caught.value.code is ExitCode.USAGE
@@ -63,7 +67,7 @@ def test_a_good_config_is_read() -> None:
     assert [item.name for item in loaded.config.model.layers] == ["conv", "relu", "pool", "flatten", "linear"]
 
 
-def test_a_problem_found_later_still_has_its_place() -> None:
+def test_a_problem_that_is_detected_later_still_has_its_place() -> None:
     loaded = load_config("my", ["train.epochs=3"])
     path = ("model", "layers", 2, "pool")
     assert loaded.locate(path) == "configs/my.yaml:6:7"
@@ -76,26 +80,30 @@ def test_a_problem_found_later_still_has_its_place() -> None:
     assert loaded.locate(("output", "folder")) == "configs/my.yaml:1:1"
 
 
-# One change of the small config, and the whole message that it must give.
+# A change of the small config, and the complete message that it must give.
 WRONG = [
     ("seed: 7", "seed: ten", "1:7 seed: must be a whole number, not 'ten'"),
     ("seed: 7", "seed: '7'", "1:7 seed: must be a whole number, not '7'"),
     ("seed: 7", "seed: 1.5", "1:7 seed: must be a whole number, not 1.5"),
     ("seed: 7", "seed: -1", "1:7 seed: must be at least 0, not -1"),
     ("seed: 7", "seed:", "1:6 seed: must be a whole number, not null"),
-    ("seed: 7", "sead: 7", "1:1 sead: unknown key (did you mean 'seed'?)"),
-    (
-        "seed: 7",
-        "zzz: 7",
-        "1:1 zzz: unknown key; known are name, seed, data, model, train, output",
-    ),
-    ("train:", "trian:", "11:1 trian: unknown key (did you mean 'train'?)"),
+    ("seed: 7", "sead: 7", "1:1: unknown key 'sead' (did you mean 'seed'?)"),
+    ("seed: 7", "zzz: 7", "1:1: unknown key 'zzz'; known keys: name, seed, data, model, train, output"),
+    ("train:", "trian:", "11:1: unknown key 'trian' (did you mean 'train'?)"),
     (
         "model:",
         "mode:",
-        "1:1 model: is missing, and it has no default\n2:1 mode: unknown key (did you mean 'model'?)",
+        "1:1 model: is missing, and it has no default\n2:1: unknown key 'mode' (did you mean 'model'?)",
     ),
-    ("epochs: 2", "epoch: 2", "12:3 train.epoch: unknown key (did you mean 'epochs'?)"),
+    ("epochs: 2", "epoch: 2", "12:3 train: unknown key 'epoch' (did you mean 'epochs'?)"),
+    ("epochs: 2", "seed: 2", "12:3 train: unknown key 'seed': it belongs at the top level of the config"),
+    ("epochs: 2", "plot: true", "12:3 train: unknown key 'plot' (did you mean 'output.plot'?)"),
+    ("seed: 7", "epoch: 7", "1:1: unknown key 'epoch' (did you mean 'train.epochs'?)"),
+    (
+        "seed: 7",
+        "folder: x",
+        "1:1: unknown key 'folder' (did you mean 'data.folder' or 'output.folder'?)",
+    ),
     ("epochs: 2", "epochs: true", "12:11 train.epochs: must be a whole number, not true"),
     ("epochs: 2", "epochs: [2]", "12:3 train.epochs: must be a whole number, not [2]"),
     (
@@ -109,12 +117,27 @@ WRONG = [
         "12:13 train.schedule: must be one of constant, step, cosine, one_cycle, not 3",
     ),
     ("epochs: 2", "warmup: 1", "12:11 train.warmup: must be less than 1, not 1"),
-    ("epochs: 2", "plot: true", "12:3 train.plot: unknown key; known are epochs, batch_size, accumulate,"),
+    ("epochs: 2", "zzz: true", "12:3 train: unknown key 'zzz'; known keys: epochs, batch_size, accumulate,"),
     ("epochs: 2", "deterministic: yes", "12:18 train.deterministic: must be true or false, not 'yes'"),
     (
         "epochs: 2",
-        "device: gpu",
-        "12:11 train.device: must be auto, cpu, mps, cuda or cuda:NUMBER, not 'gpu'",
+        "device: tpu",
+        "12:11 train.device: must be auto, cpu, mps, cuda or cuda:NUMBER, not 'tpu'",
+    ),
+    (
+        "epochs: 2",
+        "device: -1",
+        "12:11 train.device: must be auto, cpu, mps, cuda or cuda:NUMBER, not -1",
+    ),
+    (
+        "epochs: 2",
+        "device: true",
+        "12:11 train.device: must be auto, cpu, mps, cuda or cuda:NUMBER, not true",
+    ),
+    (
+        "epochs: 2",
+        "precision: fp16",
+        "12:14 train.precision: must be one of auto, float32, bfloat16, not 'fp16'",
     ),
     ("epochs: 2", "momentum: 0.5", "11:1 train: momentum is a setting of sgd, but optimizer is adamw"),
     (
@@ -129,7 +152,7 @@ WRONG = [
     ("out: 6", "out: 0", "4:19 model.layers[0].conv.out: must be at least 1, not 0"),
     ("out: 6, ", "", "4:7 model.layers[0].conv.out: is missing, and it has no default"),
     ("kernel: 5", "kernle: 5", None),
-    ("- relu", "- rleu", "5:7 model.layers[1].rleu: unknown key (did you mean 'relu'?)"),
+    ("- relu", "- rleu", "5:7 model.layers[1]: unknown key 'rleu' (did you mean 'relu'?)"),
     ("- relu", "- conv", None),
     ("window: 2", "windw: 2", None),
     (
@@ -143,21 +166,23 @@ WRONG = [
 ]
 SEVERAL = {
     "kernel: 5": "4:7 model.layers[0].conv.kernel: is missing, and it has no default\n"
-    "4:22 model.layers[0].conv.kernle: unknown key (did you mean 'kernel'?)",
+    "4:22 model.layers[0].conv: unknown key 'kernle' (did you mean 'kernel'?)",
     "- relu": "5:7 model.layers[1].conv.out: is missing, and it has no default\n"
     "5:7 model.layers[1].conv.kernel: is missing, and it has no default",
     "window: 2": "6:7 model.layers[2].pool.window: is missing, and it has no default\n"
-    "7:9 model.layers[2].pool.windw: unknown key (did you mean 'window'?)",
+    "7:9 model.layers[2].pool: unknown key 'windw' (did you mean 'window'?)",
 }
 
 
 @pytest.mark.parametrize(("good", "bad", "message"), WRONG)
-def test_what_the_schema_refuses_is_said_in_plain_english(good: str, bad: str, message: str | None) -> None:
+def test_what_the_schema_refuses_is_an_error_in_plain_english(
+    good: str, bad: str, message: str | None
+) -> None:
     write("my", SMALL.replace(good, bad))
     found = failure()
     if message is None:
         assert found == SEVERAL[good]
-    elif message.endswith((",", "…")):  # the rest is the whole list of keys, or is cut
+    elif message.endswith((",", "…")):  # the rest is the whole list of keys, or was cut
         assert message in found
         assert found.count("\n") == 0
         assert len(found) < 400
@@ -165,7 +190,116 @@ def test_what_the_schema_refuses_is_said_in_plain_english(good: str, bad: str, m
         assert found == message
 
 
-def test_all_problems_come_at_once_in_the_order_of_the_file_then_of_the_arguments() -> None:
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("train.device=0", "cuda:0"),
+        ("train.device=3", "cuda:3"),
+        ("train.device=gpu", "cuda"),
+        ("train.device=cuda:1", "cuda:1"),
+        ("train.device=cpu", "cpu"),
+        ("train.precision=bf16", "bfloat16"),
+        ("train.precision=fp32", "float32"),
+        ("train.precision=float", "float32"),
+        ("train.precision=bfloat16", "bfloat16"),
+    ],
+)
+def test_devices_and_precisions_are_understood_as_people_type_them(argument: str, value: str) -> None:
+    """On the command line and in a file; the checked config and its dump have one word for each."""
+    section, setting, text = re.split("[.=]", argument)
+    write("typed", f"{SMALL}  {setting}: {text}\n")
+    for config in (load_config("my", [argument]).config, load_config("typed").config):
+        assert getattr(config.train, setting) == value
+        assert f"  {setting}: {value}\n" in dump(config)
+    assert section == "train"
+
+
+# What people who know another trainer write: the name, and the setting that the message must name.
+FROM_ELSEWHERE = {
+    "gradient_clip_val": "train.clip_norm",
+    "clip_grad_norm": "train.clip_norm",
+    "max_grad_norm": "train.clip_norm",
+    "gradient_accumulation_steps": "train.accumulate",
+    "accumulate_grad_batches": "train.accumulate",
+    "img_size": "data.size",
+    "imgsz": "data.size",
+    "image_size": "data.size",
+    "learning_rate": "train.lr",
+    "lr0": "train.lr",
+    "max_epochs": "train.epochs",
+    "num_epochs": "train.epochs",
+    "n_epochs": "train.epochs",
+    "batch": "train.batch_size",
+    "per_device_train_batch_size": "train.batch_size",
+    "optim": "train.optimizer",
+}
+
+
+def test_names_of_other_trainers_are_known() -> None:
+    assert FROM_ELSEWHERE.items() <= FOREIGN_NAMES.items()
+
+
+@pytest.mark.parametrize(("name", "setting"), sorted(FOREIGN_NAMES.items()))
+def test_a_name_of_another_trainer_is_answered_with_the_right_key(name: str, setting: str) -> None:
+    """At the top level, in a section where it is wrong, and on the command line in both places."""
+    answer = f"unknown key '{name}' (did you mean '{setting}'?)"
+    write("top", f"{SMALL}{name}: 1\n")
+    assert failure("top") == f"configs/top.yaml:14:1: {answer}"
+    write("below", f"{SMALL}  {name}: 1\n")
+    assert failure("below") == f"configs/below.yaml:14:3 train: {answer}"
+    for key, place in ((name, ""), (f"train.{name}", " train"), (f"data.augment.{name}", " data.augment")):
+        with pytest.raises(ConfigError) as caught:
+            load_config("my", [f"{key}=1"])
+        assert caught.value.message == f"argument '{key}=1'{place}: {answer}"
+        assert caught.value.hint == f"settings are written key=value: {setting}=..."
+
+
+@pytest.mark.parametrize("setting", sorted({*FOREIGN_NAMES.values()}))
+def test_the_named_settings_exist(setting: str) -> None:
+    section: Any = Config
+    for key in setting.split("."):
+        section = section.model_fields[key].annotation
+
+
+@pytest.mark.parametrize("name", sorted(NO_SUCH_SETTING))
+def test_a_setting_that_other_trainers_have_and_this_one_lacks_is_explained(name: str) -> None:
+    answer = f"unknown key '{name}': {NO_SUCH_SETTING[name]}"
+    write("below", f"{SMALL}data: {{{name}: 1}}\n")
+    assert failure("below") == f"configs/below.yaml:14:8 data: {answer}"
+    assert failure("my", f"{name}=1") == f"argument '{name}=1': {answer}"
+    assert settings_named(name) == []
+
+
+def test_there_are_no_loader_workers_and_the_message_says_why() -> None:
+    for name in ("num_workers", "workers"):
+        assert "held in memory" in NO_SUCH_SETTING[name]
+
+
+@pytest.mark.parametrize(
+    ("argument", "setting"),
+    [
+        ("epochs=3", "train.epochs"),
+        ("lr=0.1", "train.lr"),
+        ("momentum=0.5", "train.momentum"),
+        ("rotate=5", "data.augment.rotate"),
+        ("train.size=32", "data.size"),
+        ("classes=10", "model.classes"),
+    ],
+)
+def test_a_setting_without_its_section_gets_the_right_form(argument: str, setting: str) -> None:
+    with pytest.raises(ConfigError, match=rf"unknown key '\w+' \(did you mean '{setting}'\?\)$") as caught:
+        load_config("my", [argument])
+    assert caught.value.hint == f"settings are written key=value: {setting}=..."
+
+
+@pytest.mark.parametrize("argument", ["test=3", "zzz=3", "train.epochs=x", "model.layers[0].conv.epochs=3"])
+def test_there_is_no_hint_where_no_single_setting_is_meant(argument: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config("my", [argument])
+    assert caught.value.hint is None
+
+
+def test_all_problems_are_reported_in_the_order_of_the_file_then_of_the_arguments() -> None:
     write(
         "my",
         SMALL.replace("seed: 7", "seed: ten").replace("out: 6", "out: 0").replace("lr: 1e-3", "lr: fast"),
@@ -212,7 +346,7 @@ class Unions(BaseModel):
         ),
         ({"inner": "x"}, "inner: must be a whole number or a map or a list, not 'x'"),
         ({"inner": {"width": 0}}, "inner.width: must be at least 1, not 0"),
-        ({"inner": [{"widht": 1, "width": 1}]}, "inner[0].widht: unknown key (did you mean 'width'?)"),
+        ({"inner": [{"widht": 1, "width": 1}]}, "inner[0]: unknown key 'widht' (did you mean 'width'?)"),
         ({"named": {"a": [{"width": "w"}]}}, "named.a[0].width: must be a whole number, not 'w'"),
         ({"few": []}, "few: must be a list of at least 1 item, not []"),
         ({"few": [1, 2, 3]}, "few: must be a list of at most 2 items, not [1, 2, 3]"),
@@ -285,7 +419,7 @@ def test_an_override_fills_an_empty_section() -> None:
         ("train.=3", ": a part of the key is missing before the '='"),
         ("seed.x=3", ": seed is a single value, so it has no key 'x'"),
         ("model.layers.1.relu=3", ": model.layers[1] is text, so it has no key 'relu'"),
-        ("model.layers.5=relu", ": model.layers has 5 items, 0 to 4, so none is 5"),
+        ("model.layers.5=relu", ": model.layers has 5 items, 0 to 4, but no item 5"),
         (f"model.layers.{'9' * 30}=relu", None),
         ("model.layers.-1=relu", ": model.layers is a list: name an item by its number, from 0"),
         ("model.layers.relu=relu", ": model.layers is a list: name an item by its number, from 0"),
@@ -293,12 +427,12 @@ def test_an_override_fills_an_empty_section() -> None:
         ("data.root=*x", ": this alias has no anchor before it"),
         (
             "data={root: a, root: b}",
-            ": the key 'root' stands here already, at argument 'data={root: a, root: b}'",
+            ": there is a key 'root' already, at argument 'data={root: a, root: b}'",
         ),
         ("train.lr=.inf", ": a number must be finite, not .inf"),
-        ("base=lenet", ": `base` is read from files alone; name the other config itself"),
-        ("train.epocs=3", " train.epocs: unknown key (did you mean 'epochs'?)"),
-        ("tain.epochs=3", " tain: unknown key (did you mean 'train'?)"),
+        ("base=lenet", ": `base` works in files only; name the other config itself"),
+        ("train.epocs=3", " train: unknown key 'epocs' (did you mean 'epochs'?)"),
+        ("tain.epochs=3", ": unknown key 'tain' (did you mean 'train'?)"),
         ("train.optimizer=", " train.optimizer: must be one of sgd, adam, adamw, not null"),
         ("model.layers=[]", " model.layers: must be a list of at least 1 item, not []"),
         (
@@ -311,7 +445,7 @@ def test_an_override_fills_an_empty_section() -> None:
 )
 def test_a_bad_override_points_at_the_argument(argument: str, message: str | None) -> None:
     found = failure("my", argument)
-    if message is None:  # shown shortened or escaped
+    if message is None:  # the argument is shortened or escaped
         assert found.startswith("argument '")
         assert "\x07" not in found
         assert len(found) < 200
@@ -319,11 +453,11 @@ def test_a_bad_override_points_at_the_argument(argument: str, message: str | Non
         assert found == f"argument {argument!r}{message}"
 
 
-def test_all_bad_overrides_come_at_once() -> None:
+def test_all_bad_overrides_are_reported_at_once() -> None:
     assert failure("my", "epochs", "seed=1", "=2").count("\n") == 1
 
 
-def test_a_base_lies_below_and_places_follow_the_winner() -> None:
+def test_a_base_is_overridden_and_places_are_those_of_the_values_in_effect() -> None:
     write("base", SMALL + "data: {root: here, augment: {rotate: 5, scale: 0.1}}\nname: other\n")
     write("my", "base: base\ndata:\n  augment: {scale: 0.2}\ntrain: {epochs: 9}\n")
     loaded = load_config("my")
@@ -341,7 +475,7 @@ def test_lists_of_a_base_are_replaced() -> None:
     assert len(load_config("my").config.model.layers) == 2
 
 
-def test_a_base_is_looked_for_beside_its_file_first() -> None:
+def test_a_base_is_searched_beside_its_file_first() -> None:
     write("base", SMALL)
     Path("elsewhere").mkdir()
     Path("elsewhere/base.yaml").write_text(SMALL.replace("seed: 7", "seed: 8"))
@@ -400,5 +534,5 @@ def test_a_run_is_named_after_its_file(file: str, name: str) -> None:
 
 def test_text_from_a_checkpoint_is_checked_too() -> None:
     assert load_text(SMALL, "inside").config.seed == 7
-    with pytest.raises(ConfigError, match=r"^inside:1:1 sede: unknown key"):
+    with pytest.raises(ConfigError, match=r"^inside:1:1: unknown key 'sede'"):
         load_text(SMALL.replace("seed", "sede"), "inside")

@@ -1,17 +1,17 @@
-"""The digit-sized architectures: each is what its header says, and reads MNIST as well as it must."""
+"""The architectures at digit size: each is what its header says, and is accurate on MNIST."""
 
 import re
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from helpers.networks import network_of
 from test_accuracy import trained
 from torch import nn
 
 from cnn_cli.config.dump import dump
 from cnn_cli.config.load import load_config
 from cnn_cli.config.schema import Config
-from cnn_cli.training import build
 from cnn_cli.model.modules import Auxiliary, LocalResponseNorm, Parallel, Residual
 from cnn_cli.model.summary import count_parameters
 from cnn_cli.resources import packaged
@@ -25,31 +25,31 @@ BARS = {
     "resnet": 0.993,
     "mlp": 0.98,
 }
-"""What each must read of MNIST's test set."""
+"""The accuracy on the test set of MNIST that each must reach."""
 
 
 def config(name: str) -> Config:
-    """A shipped config, such as `vgg` or `paper/vgg16`; by its path, so that none in ./configs hides it."""
+    """Load a shipped config, such as `vgg` or `paper/vgg16`, by its path: one in ./configs could hide it."""
     return load_config(str(CONFIGS / f"{name}.yaml")).config
 
 
 def network(name: str) -> nn.Sequential:
-    """A shipped network, without values in its weights."""
-    return build.network(config(name), build.classes(config(name)))
+    """Build a shipped network, without values in its weights."""
+    return network_of(config(name))
 
 
-def kinds(module: nn.Module, *wanted: type[nn.Module]) -> list[nn.Module]:
-    """The modules of these classes, in the order of the network."""
-    return [part for part in module.modules() if isinstance(part, wanted)]
+def kinds(module: nn.Module, *classes: type[nn.Module]) -> list[nn.Module]:
+    """Return the modules of these classes, in the order of the network."""
+    return [part for part in module.modules() if isinstance(part, classes)]
 
 
 def widths(module: nn.Module) -> list[int]:
-    """Output channels of every convolution."""
+    """Return the output channels of every convolution."""
     return [conv.out_channels for conv in kinds(module, nn.Conv2d)]
 
 
 def kernels(module: nn.Module) -> list[int]:
-    """Sides of every convolution's square kernel."""
+    """Return the side of the square kernel of every convolution."""
     return [conv.kernel_size[0] for conv in kinds(module, nn.Conv2d)]
 
 
@@ -65,17 +65,38 @@ def test_a_config_is_short(path: Path) -> None:
     assert max(map(len, lines)) <= 120
 
 
-@pytest.mark.parametrize("name", BARS)
-def test_the_header_gives_the_parameters_and_the_command(name: str) -> None:
-    header = re.match(r"(#.*\n)+", (CONFIGS / f"{name}.yaml").read_text())
-    assert header
-    assert header[0].splitlines()[0].endswith(f"{count_parameters(network(name)):,} parameters")
-    assert f"cnn train --config {name}.yaml" in header[0]
+def header(path: Path) -> str:
+    """Return the comment at the top of a config."""
+    comment = re.match(r"(#.*\n)+", path.read_text())
+    return comment[0] if comment else ""
 
 
 @pytest.mark.parametrize("name", BARS)
-def test_all_learn_alike_so_that_they_can_be_compared(name: str) -> None:
-    """Only how long and in which memory layout may differ; the data is lenet's too."""
+def test_the_header_gives_the_parameters(name: str) -> None:
+    title = header(CONFIGS / f"{name}.yaml").splitlines()[0]
+    assert title.endswith(f"{count_parameters(network(name)):,} parameters")
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_header_gives_the_command_the_accuracy_the_time_and_the_hardware(path: Path) -> None:
+    text = header(path)
+    command = re.search(r"^# Command:  cnn (train|bench) --config (\S+)\.yaml(.*)$", text, re.MULTILINE)
+    assert command
+    assert command[2] == path.stem
+    settings = [word for word in command[3].split() if "=" in word]
+    assert load_config(str(path), settings).config.data.name == "mnist"
+    assert re.search(r"^# Accuracy: \d\d\.\d\d % on the test set of MNIST", text, re.MULTILINE)
+    assert re.search(r"^# Time:     [\d.]+ (to \d+ )?(s|minutes)\b[^#]*\n?.*\bcores?\b", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("paper/*.yaml")), ids=lambda path: path.stem)
+def test_the_header_of_a_papers_network_gives_a_command(path: Path) -> None:
+    assert f"\n# Command:  cnn summary paper/{path.stem}\n" in header(path)
+
+
+@pytest.mark.parametrize("name", BARS)
+def test_all_are_trained_alike_so_that_they_can_be_compared(name: str) -> None:
+    """Only the number of epochs and the memory layout may differ; the data is that of lenet."""
     ours, vgg, lenet = map(config, (name, "vgg", "lenet"))
     assert ours.data == lenet.data
     free = {"epochs": 0, "channels_last": False}
@@ -85,11 +106,11 @@ def test_all_learn_alike_so_that_they_can_be_compared(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", BARS)
-def test_it_reads_mnist(name: str, tmp_path: Path, mnist_folder: Path) -> None:
+def test_its_accuracy_on_mnist(name: str, tmp_path: Path, mnist_folder: Path) -> None:
     assert trained(str(CONFIGS / f"{name}.yaml"), 1, tmp_path / name, mnist_folder) >= BARS[name]
 
 
-# --- one by one, against the papers' own --------------------------------------------------------------------
+# --- one by one, against the papers -------------------------------------------------------------------------
 
 
 def test_alexnet_is_the_papers_but_narrower() -> None:
@@ -153,7 +174,7 @@ def test_resnet_has_6n_plus_2_layers() -> None:
     assert round(count_parameters(ours) / 1e6, 2) == 0.27  # the paper's table 6
 
 
-def test_mlp_sees_no_neighbors() -> None:
+def test_mlp_has_no_convolution_and_no_pooling() -> None:
     ours = network("mlp")
     assert not kinds(ours, nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
     layers = kinds(ours, nn.Linear)
@@ -161,21 +182,21 @@ def test_mlp_sees_no_neighbors() -> None:
     assert all(a.out_features == b.in_features for a, b in pairwise(layers))
 
 
-def test_best_sees_a_digit_in_two_ways() -> None:
+def test_best_has_two_branches() -> None:
     ours = network("best")
-    (views,) = kinds(ours, Parallel)
-    small, large = views
+    (branches,) = kinds(ours, Parallel)
+    small, large = branches
     convolutions = [(conv.kernel_size[0], conv.stride[0]) for conv in kinds(small, nn.Conv2d)]
     assert convolutions == [(3, 1), (3, 1), (5, 2)] * 2
     assert kernels(large) == [5] * 5  # M5's, which has 32, 64, 96, 128 and 160 maps
     assert all(ours < 32 * place for place, ours in enumerate(widths(large), 1))
     assert not kinds(ours, nn.MaxPool2d, nn.AvgPool2d)
-    assert count_parameters(ours) * 4 < 5e6  # bytes: it ships
+    assert count_parameters(ours) * 4 < 5e6  # bytes: it ships with the program
 
 
-def test_reader_is_the_first_way_of_best() -> None:
-    (views,) = kinds(network("best"), Parallel)
-    small, ours = views[0], network("reader")
+def test_reader_is_the_first_branch_of_best() -> None:
+    (branches,) = kinds(network("best"), Parallel)
+    small, ours = branches[0], network("reader")
     assert widths(ours) == widths(small)
     assert kernels(ours) == kernels(small)
     assert kinds(ours, nn.Linear)[0].out_features == kinds(small, nn.Linear)[0].out_features

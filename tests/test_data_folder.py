@@ -1,4 +1,4 @@
-"""A folder as a data source: the files, labels and pixels of torchvision and Pillow, and clear errors."""
+"""A folder as a data source: files, labels and pixels as of torchvision and Pillow, and clear errors."""
 
 import logging
 import os
@@ -9,11 +9,11 @@ from unittest.mock import ANY
 import numpy as np
 import pytest
 import torch
-from helpers.albums import CLASSES, album, cached, opened, image, stored
+from helpers.albums import CLASSES, album, cached, image, opened, settings, stored
 from PIL import Image
 
-from cnn_cli.data.folder.layout import class_names, scan
-from cnn_cli.data.source import Options, LabeledImages
+from cnn_cli.data.folder.layout import class_names, natural_key, scan
+from cnn_cli.data.source import LabeledImages
 from cnn_cli.data.sources import classes_of, open_source
 from cnn_cli.errors import DataError
 from cnn_cli.image.preprocess import InputFormat, preprocess
@@ -31,7 +31,7 @@ def files_of(root: Path, split: str = "train") -> list[tuple[str, int]]:
 
 
 def middle(path: Path, size: int, mode: str) -> np.ndarray:
-    """Pillow's own middle square, [C, H, W]."""
+    """Return Pillow's middle square, [C, H, W]."""
     with Image.open(path) as image:
         width, height = image.size
         side = min(width, height)
@@ -41,13 +41,13 @@ def middle(path: Path, size: int, mode: str) -> np.ndarray:
     return pixels[None] if mode == "L" else pixels.transpose(2, 0, 1)
 
 
-# ---- what is found
+# ---- files and classes
 
 
 def test_classes_labels_and_files_are_those_of_torchvisions_image_folder(root):
     from torchvision.datasets import ImageFolder
 
-    album(root, 4, ("b", "a", "A", "Ω", "with space", "10", "9"))
+    album(root, 4, ("b", "a", "A", "Ω", "with space", "1", "9"))
     for name in ("a/notes.txt", "a/no_suffix", "b/list.csv"):
         (root / name).write_text("not an image")
     image(root / "a" / "UPPER.PNG", 7)
@@ -61,6 +61,28 @@ def test_classes_labels_and_files_are_those_of_torchvisions_image_folder(root):
         assert files_of(root.parent / "split", split) == ImageFolder(root.parent / "split" / split).samples
 
 
+def test_classes_are_in_natural_order(root):
+    """2 before 10, unlike in torchvision; each file keeps the class of its folder."""
+    from torchvision.datasets import ImageFolder
+
+    names = ("10", "2", "1", "01", "b2c10", "b2c9", "b10", "B2", "x", "")
+    album(root, 2, [f"class {name}".strip() for name in names])
+    expected = ["1", "01", "2", "10", "B2", "b2c9", "b2c10", "b10", "x"]
+    expected = ["class", "class 01", *(f"class {name}" for name in expected if name != "01")]
+    assert list(class_names(root)) == list(scan(root).classes) == expected
+    reference = ImageFolder(root)
+    classes = {path: reference.classes[label] for path, label in reference.samples}
+    assert {path: expected[label] for path, label in files_of(root)} == classes
+    assert [label for _, label in files_of(root)] == sorted(2 * list(range(10)))
+
+
+def test_the_natural_order_compares_any_names():
+    names = ["a", "1", "1a", "a1", "", "10", "9", "²", "٣", "a1b", "a01b", "1.5", "-3"]
+    backwards = names[::-1]
+    assert sorted(names, key=natural_key) == sorted(backwards, key=natural_key)
+    assert sorted(map(str, range(120)), key=natural_key) == list(map(str, range(120)))
+
+
 def test_nested_folders_belong_to_their_class(root):
     from torchvision.datasets import ImageFolder
 
@@ -71,7 +93,7 @@ def test_nested_folders_belong_to_their_class(root):
     assert files_of(root) == sorted(files_of(root))
 
 
-def test_hidden_files_are_not_seen(root):
+def test_hidden_files_are_ignored(root):
     album(root, 2)
     for path in (".git/a.png", "cat/.a.png", "dog/.thumbnails/a.png"):
         image(root / path, 1)
@@ -92,7 +114,7 @@ def test_symbolic_links_are_followed_but_not_in_circles(root, tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has neither such names nor pipes in folders")
-def test_odd_names_and_what_is_no_file(root):
+def test_odd_names_and_entries_that_are_no_files(root):
     album(root, 1)
     names = [
         "new\nline.png",
@@ -134,7 +156,7 @@ def test_a_class_may_be_called_train(root):
     assert scan(root).classes == ("bus", "plane", "train")
 
 
-# ---- what comes out
+# ---- images
 
 
 @pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB")])
@@ -144,7 +166,7 @@ def test_pixels_are_those_that_pillow_gives(root, channels, mode):
         image(root / split / "dog" / "wide.png", ord(split[1]), size=(41, 20))
     source = opened(root, 9, channels)
     assert (source.name, source.requested, source.is_fallback) == ("folder album", "folder album", False)
-    assert (source.classes, source.reading) == (CLASSES, "whole")
+    assert (source.classes, source.preprocessing) == (CLASSES, "photo")
     for split, images in (("train", source.train()), ("test", source.test()), ("val", source.validation())):
         paths = sorted((root / split).rglob("*.png"))
         expected = np.stack([middle(path, 9, mode) for path in paths])
@@ -157,31 +179,33 @@ def test_many_images_are_decoded_by_processes_to_the_same(root, monkeypatch):
     album(root / "train", 30)
     album(root / "test", 10, seed=1)
     plain = stored(opened(root))
-    monkeypatch.setattr("cnn_cli.data.folder.jobs._cores", lambda: 3)
+    monkeypatch.setattr("cnn_cli.workers._cores", lambda: 3)
     monkeypatch.setattr("cnn_cli.data.folder.store.JOB_IMAGES", 7)
     monkeypatch.setattr("cnn_cli.data.folder.digests.CHUNK", 11)
     shutil.rmtree(Path(os.environ["CNN_DATA"]))
-    seen = []
-    np.testing.assert_array_equal(stored(opened(root, progress=lambda *report: seen.append(report))), plain)
+    reports = []
+    np.testing.assert_array_equal(
+        stored(opened(root, progress=lambda *report: reports.append(report))), plain
+    )
     paths = sorted((root / "train").rglob("*.png"))
     np.testing.assert_array_equal(plain, np.stack([middle(path, 8, "RGB") for path in paths]))
     for doing in ("reading", "decoding"):
-        steps = [(done, total) for text, done, total in seen if text.startswith(doing)]
+        steps = [(done, total) for text, done, total in reports if text.startswith(doing)]
         assert steps[-1] == (120, 120)
         assert steps == sorted(steps)
         assert len(steps) > 10
 
 
-def test_ink_is_what_predict_sees(root, handdrawn_folder):
+def test_digits_are_those_that_predict_finds(root, handdrawn_folder):
     paths = sorted(handdrawn_folder.glob("*.png"))[:6]
     for number, path in enumerate(paths):
         (root / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
         shutil.copy(path, root / "ab"[number % 2])
-    source = opened(root, 64, 3, reading="ink", test=0.34)
-    assert source.reading == "ink"
+    source = opened(root, 64, 3, preprocessing="digit", test=0.34)
+    assert source.preprocessing == "digit"
     assert source.train().store.shape == (6, 1, 28, 28)
     ours = {pixels.tobytes() for split in ("train", "test") for pixels in stored(source, split)}
-    assert ours == {preprocess(path, InputFormat("ink"), name="").tobytes() for path in paths}
+    assert ours == {preprocess(path, InputFormat("digit"), name="").tobytes() for path in paths}
 
 
 def test_the_test_set_is_cut_in_proportion_and_by_its_seed(root):
@@ -205,20 +229,27 @@ def test_a_test_set_is_cut_where_only_validation_has_a_folder(root):
 
 def test_the_source_can_be_opened_by_name(root):
     album(root)
-    options = Options(root, size=8, channels=3)
-    assert isinstance(open_source("folder", options).train(), LabeledImages)
-    assert classes_of("folder", options) == CLASSES
+    assert isinstance(open_source(settings(root)).train(), LabeledImages)
+    assert classes_of(settings(root)) == CLASSES
 
 
-def test_nothing_stands_in_for_a_folder(root):
-    """Not even digits for a folder of digits: it is somebody's own."""
+@pytest.mark.parametrize(("kind", "expected"), [(None, "photo"), ("photo", "photo"), ("digit", "digit")])
+def test_the_config_chooses_the_preprocessing(root, kind, expected):
+    album(root, 2, size=(40, 40))
+    source = open_source(settings(root, preprocessing=kind))
+    assert source.preprocessing == expected
+    assert source.train().store.shape[1:] == ((1, 28, 28) if expected == "digit" else (3, 8, 8))
+
+
+def test_a_folder_has_no_fallback(root):
+    """Not even a folder of digits: its images are the user's own."""
     album(root, 2, "0123456789")
     (root / "3" / "001.png").write_text("broken")
     with pytest.raises(DataError, match=r"001\.png"):
-        open_source("folder", Options(root), fallback="synthetic")
+        open_source(settings(root).model_copy(update={"fallback": "synthetic"}))
 
 
-def test_equal_images_share_their_pixels_and_a_test_of_known_ones_is_warned_of(root, caplog):
+def test_equal_images_share_their_pixels_and_test_images_among_them_cause_a_warning(root, caplog):
     album(root / "train", 3)
     album(root / "test", 2, seed=1)
     shutil.copy(root / "train" / "cat" / "000.png", root / "test" / "cat" / "copy.png")
@@ -243,7 +274,7 @@ def broken(root) -> Path:
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["first start", "from the cache"])
-def test_stop_names_the_broken_image_and_how_to_go_on(broken, again, cache):
+def test_stop_names_the_broken_image_and_the_way_out(broken, again, cache):
     (broken / "train" / "eel" / "gone.png").unlink()
     if again:
         opened(broken, broken="skip")
@@ -262,9 +293,9 @@ def test_stop_at_a_file_that_cannot_be_opened(broken, cache):
     assert cached(cache) == []  # before any image was decoded
 
 
-def test_skip_leaves_them_out_and_says_so_at_every_start(broken, caplog, monkeypatch):
+def test_skip_leaves_them_out_and_warns_at_every_start(broken, caplog, monkeypatch):
     monkeypatch.setattr("cnn_cli.data.folder.store.JOB_IMAGES", 4)
-    monkeypatch.setattr("cnn_cli.data.folder.jobs._cores", lambda: 1)
+    monkeypatch.setattr("cnn_cli.workers._cores", lambda: 1)
     for _ in range(2):
         caplog.clear()
         source = opened(broken, broken="skip")
@@ -279,7 +310,7 @@ def test_skip_leaves_them_out_and_says_so_at_every_start(broken, caplog, monkeyp
     np.testing.assert_array_equal(stored(source), np.stack([middle(path, 8, "RGB") for path in good]))
 
 
-def test_of_many_broken_images_the_number_is_told(root, caplog):
+def test_of_many_broken_images_the_number_is_given(root, caplog):
     album(root, 12)
     for number in range(2, 12):
         (root / "dog" / f"{number:03}.png").write_text(str(number))
@@ -289,16 +320,16 @@ def test_of_many_broken_images_the_number_is_told(root, caplog):
     assert "10 images of 36 are skipped" in messages[-1]
 
 
-def test_no_ink_counts_as_broken(root):
+def test_an_image_without_ink_counts_as_broken(root):
     album(root, 2)
     Image.new("L", (30, 30), 255).save(root / "cat" / "blank.png")
     opened(root)
     with pytest.raises(DataError, match=r"blank\.png: no ink found"):
-        opened(root, reading="ink")
+        opened(root, preprocessing="digit")
 
 
 @pytest.mark.parametrize("content", [b"", b"x"])
-def test_a_class_of_which_nothing_is_left(root, content):
+def test_a_class_without_readable_images(root, content):
     album(root)
     for path in (root / "dog").iterdir():
         path.write_bytes(content)
@@ -307,7 +338,7 @@ def test_a_class_of_which_nothing_is_left(root, content):
 
 
 @pytest.mark.parametrize("name", ["train", "test"])
-def test_a_split_of_which_nothing_is_left(root, name):
+def test_a_split_without_readable_images(root, name):
     album(root / "train", 2)
     album(root / "test", 2)
     for path in (root / name).rglob("*.png"):
@@ -317,7 +348,7 @@ def test_a_split_of_which_nothing_is_left(root, name):
         opened(root, broken="skip")
 
 
-# ---- folders that are none
+# ---- unusable folders
 
 
 def test_folders_that_cannot_be_used(root, tmp_path):
@@ -333,9 +364,9 @@ def test_folders_that_cannot_be_used(root, tmp_path):
     assert problem() == f"{root}: is not a folder"
     root.unlink()
     root.mkdir()
-    assert problem() == f"{root}: has no sub-folders"
+    assert problem() == f"{root}: has no subfolders"
     image(root / "one.png", 1)
-    assert problem() == f"{root}: has no sub-folders"
+    assert problem() == f"{root}: has no subfolders"
     (root / "cat").mkdir()
     assert problem() == f"{root}: has only one class, cat"
     (root / "dog").mkdir()
@@ -347,7 +378,7 @@ def test_folders_that_cannot_be_used(root, tmp_path):
 def test_splits_that_cannot_be_used(root):
     album(root / "train", 2)
     album(root / "test", 2, [*CLASSES, "fox"])
-    with pytest.raises(DataError, match="test/fox: fox is no class of the training images"):
+    with pytest.raises(DataError, match="test/fox: fox is not a class of the training images"):
         scan(root)
     shutil.rmtree(root / "test")
     (root / "test" / "cat").mkdir(parents=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.albums import Work, album, cached, opened, image, stored
+from helpers.albums import Work, album, cached, image, opened, stored
 from helpers.cli import environment
 from PIL import Image
 
@@ -56,7 +56,7 @@ def flipped(path: Path, place: int) -> bytes:
     return bytes(content)
 
 
-# ---- what is done again
+# ---- repeated starts
 
 
 @pytest.mark.usefixtures("later")
@@ -64,13 +64,13 @@ def test_the_second_start_reads_no_image(root, work):
     first = stored(opened(root))
     assert work.done() == (ALL, ALL)
     for path in root.rglob("*.png"):
-        assert path.stat().st_size  # looked at, not read
+        assert path.stat().st_size  # its status is read, not its content
     np.testing.assert_array_equal(stored(opened(root)), first)
     assert work.done() == (0, 0)
 
 
 def test_images_that_have_just_changed_are_read_but_not_decoded(root, work):
-    """Within the resolution of a file's times a change does not show, so such times are not believed."""
+    """Within the resolution of a file's times a change may not show, so such times are not trusted."""
     opened(root)
     work.done()
     opened(root)
@@ -151,15 +151,15 @@ def test_other_settings_are_another_store(root, work, monkeypatch):
         assert work.done() == (0, ALL)
     opened(root, 8, 3)
     assert work.done() == (0, 0)
-    for again in (False, True):  # ink does not depend on the input's size
-        opened(root, 28 + 4 * again, broken="skip", reading="ink")
+    for again in (False, True):  # digits do not depend on the input's size
+        opened(root, 28 + 4 * again, broken="skip", preprocessing="digit")
         assert work.done() == (0, 0 if again else ALL)
     monkeypatch.setattr(store, "VERSION", store.VERSION + 1)
     opened(root, 8, 3)
     assert work.done() == (0, ALL)
 
 
-# ---- what does not count
+# ---- damage
 
 
 DAMAGES = {
@@ -193,7 +193,7 @@ def test_a_damaged_store_is_made_again(root, work, cache, damage, caplog):
 
 
 @pytest.mark.usefixtures("later")
-def test_a_copy_of_the_cache_is_proven_by_its_checksum(root, work, cache):
+def test_a_copy_of_the_cache_is_verified_by_its_checksum(root, work, cache):
     opened(root)
     work.done()
     shutil.copytree(cache, cache.parent / "copy")
@@ -204,7 +204,7 @@ def test_a_copy_of_the_cache_is_proven_by_its_checksum(root, work, cache):
 
 
 @pytest.mark.usefixtures("later")
-def test_pixels_that_nobody_touched_are_not_read_to_prove_them(root, monkeypatch):
+def test_untouched_pixels_are_not_read_to_verify_them(root, monkeypatch):
     first = stored(opened(root))
     monkeypatch.delattr(store, "_sha256")
     np.testing.assert_array_equal(stored(opened(root)), first)
@@ -212,7 +212,7 @@ def test_pixels_that_nobody_touched_are_not_read_to_prove_them(root, monkeypatch
 
 @pytest.mark.usefixtures("later")
 def test_a_store_of_another_shape_under_this_name(root, work, cache):
-    """Whole in itself, but not what its name stands for."""
+    """It is intact, but not the store that its name describes."""
     first = stored(opened(root, 8))
     small = cached(cache)
     opened(root, 9)
@@ -226,7 +226,7 @@ def test_a_store_of_another_shape_under_this_name(root, work, cache):
 
 @pytest.mark.usefixtures("later")
 @pytest.mark.parametrize("content", [b"", b"damaged", None])
-def test_damaged_memory_of_digests_is_written_anew(root, work, cache, content, caplog):
+def test_a_damaged_file_of_digests_is_written_again(root, work, cache, content, caplog):
     opened(root)
     (memory,) = (cache / "folders").glob("files-*")
     work.done()
@@ -238,7 +238,7 @@ def test_damaged_memory_of_digests_is_written_anew(root, work, cache, content, c
     assert work.done() == (0, 0)
 
 
-# ---- while it is made
+# ---- during the making
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, MemoryError])
@@ -270,9 +270,9 @@ def test_images_that_change_meanwhile_are_an_error(root, cache, monkeypatch):
 
 
 def test_two_processes_make_the_same_store(root, cache):
-    """They start together; both see the right pixels, and one whole store is left."""
+    """They start together; both have the right pixels, and one complete store is left."""
     code = (
-        "import sys; from pathlib import Path; from albums import opened, stored; sys.stdin.read(1);"
+        "import sys; from pathlib import Path; from helpers.albums import opened, stored; sys.stdin.read(1);"
         "print(stored(opened(Path(sys.argv[1]))).tobytes().hex())"
     )
     paths = os.pathsep.join([str(Path(__file__).parent), environment()["PYTHONPATH"]])
@@ -296,12 +296,12 @@ def test_two_processes_make_the_same_store(root, cache):
 
 def test_a_cache_that_cannot_be_written(root, cache):
     cache.write_text("a file is in the way")
-    with pytest.raises(DataError, match=f"decoded images cannot be kept in {cache / 'folders'}") as caught:
+    with pytest.raises(DataError, match=f"decoded images cannot be stored in {cache / 'folders'}") as caught:
         opened(root)
     assert "CNN_DATA" in str(caught.value.hint)
 
 
-def test_a_disk_without_room_is_found_out_before_any_image_is_decoded(root, work, monkeypatch):
+def test_a_disk_without_room_is_noticed_before_any_image_is_decoded(root, work, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 100))
     with pytest.raises(DataError, match=r"they need 0\.0 GB, and 0\.0 GB are free"):
@@ -309,10 +309,10 @@ def test_a_disk_without_room_is_found_out_before_any_image_is_decoded(root, work
     assert work.done() == (ALL, 0)
 
 
-# ---- what is removed
+# ---- removal
 
 
-def test_the_store_that_a_folder_had_before_goes(root, cache, tmp_path):
+def test_the_previous_store_of_a_folder_is_removed(root, cache, tmp_path):
     album(tmp_path / "another", seed=5)
     for folder, size in ((root, 8), (root, 9), (tmp_path / "another", 8)):
         opened(folder, size)
@@ -340,7 +340,7 @@ def test_a_moved_folder_takes_its_store_with_it(root, cache, tmp_path):
     assert not set(cached(cache)) & set(before)
 
 
-def test_what_a_killed_process_left_is_removed_after_a_day(root, cache):
+def test_files_of_a_killed_process_are_removed_after_a_day(root, cache):
     (cache / "folders").mkdir(parents=True)
     old, young = (cache / "folders" / f".{name}.npy.x.tmp" for name in ("old", "young"))
     for path, age in ((old, 2 * 86_400), (young, 60)):
@@ -365,7 +365,7 @@ def test_the_pixels_are_mapped_not_loaded(root, cache):
 
 
 def test_a_map_far_larger_than_memory_is_not_refused(tmp_path):
-    """Of a private map the system asks whether it could be written to as a whole."""
+    """The system refuses a private, writable map that is larger than memory."""
     from cnn_cli.data.folder.source import _tensor
 
     with (tmp_path / "sparse").open("wb") as file:
@@ -376,7 +376,7 @@ def test_a_map_far_larger_than_memory_is_not_refused(tmp_path):
     assert _tensor(np.memmap(tmp_path / "sparse", np.uint8, "r")).shape == (1 << 40,)
 
 
-def test_memory_that_cannot_be_kept_does_not_stop_anybody(root, monkeypatch, caplog):
+def test_digests_that_cannot_be_stored_are_no_error(root, monkeypatch, caplog):
     def refuse(path):
         raise PermissionError(13, "Permission denied", str(path))
 

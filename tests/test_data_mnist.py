@@ -1,4 +1,4 @@
-"""MNIST's files: every layout, damage of every kind, several processes, and torchvision's opinion."""
+"""MNIST's files: every layout, damage of every kind, several processes, and torchvision's use of them."""
 
 import gzip
 import logging
@@ -10,9 +10,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers import mirror
 import platformdirs
 import pytest
+from helpers import mirror
 
 from cnn_cli.config.schema import MNIST_MIRRORS
 from cnn_cli.data import mnist
@@ -35,7 +35,7 @@ os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
 
 
 def get(root: Path, mirrors: Sequence[str]) -> list[Path]:
-    """Where the files lie, once they are at hand."""
+    """Return the paths of the files once they are available."""
     return [file.path for file in mnist.obtain(root, mirrors).values()]
 
 
@@ -89,7 +89,7 @@ def test_layouts(layout, root, suffix, mnist_folder, extracted_folder, tmp_path)
     assert [check.state for check in mnist.check(tmp_path / root)] == ["ok"] * 2
 
 
-def test_mixture_of_layouts_and_forms(mnist_folder, extracted_folder, tmp_path):
+def test_mixed_layouts(mnist_folder, extracted_folder, tmp_path):
     (tmp_path / RAW).mkdir(parents=True)
     places = [tmp_path / NAMES[0], tmp_path / f"{NAMES[1]}.gz", tmp_path / RAW / NAMES[2]]
     places.append(tmp_path / RAW / f"{NAMES[3]}.gz")
@@ -109,23 +109,23 @@ def test_extracted_file_that_is_still_called_gz(mnist_folder, extracted_folder, 
 def test_downloads_land_where_torchvision_takes_them(mnist_folder, tmp_path, monkeypatch):
     from torchvision.datasets import MNIST
 
-    with mirror.serve(mnist_folder, mirror.good) as well:
-        paths = get(tmp_path, [well.url])
-        assert sorted(well.requests) == sorted(f"/{name}.gz" for name in NAMES)
-        assert get(tmp_path, [well.url]) == paths
-        assert len(well.requests) == 4  # nothing is fetched twice
+    with mirror.serve(mnist_folder, mirror.good) as good:
+        paths = get(tmp_path, [good.url])
+        assert sorted(good.requests) == sorted(f"/{name}.gz" for name in NAMES)
+        assert get(tmp_path, [good.url]) == paths
+        assert len(good.requests) == 4  # no file is fetched twice
     assert paths == [tmp_path / RAW / f"{name}.gz" for name in NAMES]
     assert [path.read_bytes() == (mnist_folder / path.name).read_bytes() for path in paths] == [True] * 4
     monkeypatch.setattr(MNIST, "mirrors", [mirror.refused()])
-    assert len(MNIST(tmp_path, download=True)) == 60_000  # it extracts our files; no mirror is there
-    assert [path.name for path in get(tmp_path, [])] == NAMES  # which are used from now on
+    assert len(MNIST(tmp_path, download=True)) == 60_000  # it extracts our files; there is no mirror
+    assert [path.name for path in get(tmp_path, [])] == NAMES  # these are used from now on
 
 
 @pytest.mark.usefixtures("labels_only")
 @pytest.mark.parametrize("root", ["MNIST", "MNIST/raw"])
 def test_downloads_do_not_nest(root, mnist_folder, tmp_path):
-    with mirror.serve(mnist_folder, mirror.good) as well:
-        paths = get(tmp_path / root, [well.url])
+    with mirror.serve(mnist_folder, mirror.good) as good:
+        paths = get(tmp_path / root, [good.url])
     assert [path.parent for path in paths] == [tmp_path / RAW] * 2
 
 
@@ -133,19 +133,19 @@ def test_downloads_do_not_nest(root, mnist_folder, tmp_path):
 def test_only_what_is_missing_is_downloaded(mnist_folder, tmp_path):
     link(mnist_folder, tmp_path)
     (tmp_path / f"{NAMES[1]}.gz").unlink()
-    with mirror.serve(mnist_folder, mirror.good) as well:
-        get(tmp_path, [well.url])
-        assert well.requests == [f"/{NAMES[1]}.gz"]
+    with mirror.serve(mnist_folder, mirror.good) as good:
+        get(tmp_path, [good.url])
+        assert good.requests == [f"/{NAMES[1]}.gz"]
 
 
 @pytest.mark.usefixtures("labels_only")
 def test_a_dead_mirror_is_waited_for_once(mnist_folder, tmp_path):
     with (
         mirror.serve(mnist_folder, mirror.status(403)) as bad,
-        mirror.serve(mnist_folder, mirror.good) as well,
+        mirror.serve(mnist_folder, mirror.good) as good,
     ):
-        get(tmp_path, (bad.url, well.url))
-        assert (len(bad.requests), len(well.requests)) == (1, 2)
+        get(tmp_path, (bad.url, good.url))
+        assert (len(bad.requests), len(good.requests)) == (1, 2)
 
 
 def test_without_any_mirror_the_first_file_ends_it(mnist_folder, tmp_path):
@@ -163,7 +163,7 @@ DAMAGES = {
     "a gzip file that is cut short": lambda content: gzip.compress(content)[:-9],
     "other content than published": lambda content: content[:-1] + b"\x0a",
     "longer than the published": lambda content: content + b"\0",
-    "not a sound gzip file": lambda content: gzip.compress(content)[:-8] + bytes(8),
+    "not a valid gzip file": lambda content: gzip.compress(content)[:-8] + bytes(8),
     "a web page instead of data": lambda _: b"<html>",
     "empty": lambda _: b"",
 }
@@ -177,17 +177,17 @@ def test_damaged_file_is_named_and_downloaded_again(
 ):
     link(mnist_folder, tmp_path / RAW)
     damaged = tmp_path / RAW / f"{NAMES[0]}{suffix}"
-    sound = tmp_path / RAW / f"{NAMES[0]}.gz"
-    sound.unlink()
+    intact = tmp_path / RAW / f"{NAMES[0]}.gz"
+    intact.unlink()
     damaged.write_bytes(DAMAGES[problem]((extracted_folder / NAMES[0]).read_bytes()))
     check = mnist.check(tmp_path)[0]
     assert (check.part, check.path, check.state) == (NAMES[0], damaged, "damaged")
     assert problem in check.detail
-    with mirror.serve(mnist_folder, mirror.good) as well:
-        assert get(tmp_path, [well.url])[0] == sound
-        assert len(well.requests) == 1
+    with mirror.serve(mnist_folder, mirror.good) as good:
+        assert get(tmp_path, [good.url])[0] == intact
+        assert len(good.requests) == 1
     assert f"{damaged} is damaged and not used: {problem}" in caplog.text
-    assert sound.read_bytes() == (mnist_folder / sound.name).read_bytes()
+    assert intact.read_bytes() == (mnist_folder / intact.name).read_bytes()
     assert [check.state for check in mnist.check(tmp_path)] == ["ok"] * 2
 
 
@@ -201,7 +201,7 @@ def test_damaged_file_and_no_mirror(mnist_folder, tmp_path):
 
 
 @pytest.mark.usefixtures("labels_only")
-def test_damaged_copy_beside_a_sound_one(mnist_folder, tmp_path, caplog):
+def test_damaged_copy_beside_a_intact_one(mnist_folder, tmp_path, caplog):
     link(mnist_folder, tmp_path)
     (tmp_path / NAMES[1]).write_bytes(b"half a file")
     assert get(tmp_path, [])[1] == tmp_path / f"{NAMES[1]}.gz"
@@ -213,12 +213,12 @@ def test_damaged_copy_beside_a_sound_one(mnist_folder, tmp_path, caplog):
 def test_unreadable_file_counts_as_damaged(mnist_folder, tmp_path, monkeypatch, caplog):
     link(mnist_folder, tmp_path)
     (tmp_path / NAMES[0]).write_bytes(b"")
-    usual = Path.open
+    open_path = Path.open
 
     def denied(path: Path, *args: object, **kwargs: object) -> object:
         if path.name == NAMES[0]:
             raise PermissionError(13, "Permission denied")
-        return usual(path, *args, **kwargs)
+        return open_path(path, *args, **kwargs)
 
     monkeypatch.setattr(Path, "open", denied)
     assert get(tmp_path, [])[0] == tmp_path / f"{NAMES[0]}.gz"
@@ -234,7 +234,7 @@ def test_check_of_an_empty_or_absent_folder(tmp_path):
 
 
 @pytest.mark.usefixtures("labels_only")
-def test_folder_named_like_a_file_is_no_file(mnist_folder, tmp_path, caplog):
+def test_folder_named_like_a_file(mnist_folder, tmp_path, caplog):
     link(mnist_folder, tmp_path)
     (tmp_path / NAMES[0]).mkdir()
     assert get(tmp_path, [])[0] == tmp_path / f"{NAMES[0]}.gz"
@@ -242,25 +242,25 @@ def test_folder_named_like_a_file_is_no_file(mnist_folder, tmp_path, caplog):
 
 
 def test_two_processes_at_once(mnist_folder, tmp_path):
-    with mirror.serve(mnist_folder, mirror.in_step(2)) as well:
-        command = [sys.executable, "-c", GET, str(tmp_path), well.url]
+    with mirror.serve(mnist_folder, mirror.in_step(2)) as good:
+        command = [sys.executable, "-c", GET, str(tmp_path), good.url]
         processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
         errors = [process.communicate(timeout=60)[1] for process in processes]
         assert errors == ["", ""]
-        assert len(well.requests) == 8
+        assert len(good.requests) == 8
     assert sorted(path.name for path in (tmp_path / RAW).iterdir()) == sorted(f"{name}.gz" for name in NAMES)
     assert [check.state for check in mnist.check(tmp_path)] == ["ok"] * 4
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
-def test_killed_while_writing_leaves_nothing_that_is_taken_for_data(mnist_folder, tmp_path, caplog):
-    with mirror.serve(mnist_folder, mirror.good) as well:
-        command = [sys.executable, "-c", GET_AND_DIE_WHILE_WRITING, str(tmp_path), well.url]
+def test_killed_while_writing_leaves_nothing_that_is_used(mnist_folder, tmp_path, caplog):
+    with mirror.serve(mnist_folder, mirror.good) as good:
+        command = [sys.executable, "-c", GET_AND_DIE_WHILE_WRITING, str(tmp_path), good.url]
         assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
         (stray,) = (tmp_path / RAW).iterdir()
         assert stray.suffix == ".tmp"
         assert {check.state for check in mnist.check(tmp_path)} == {"missing"}
-        get(tmp_path, [well.url])
+        get(tmp_path, [good.url])
     assert [check.state for check in mnist.check(tmp_path)] == ["ok"] * 4
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 

@@ -1,4 +1,4 @@
-"""Images that are no digits: the same for the same seed, in MNIST's format, and of every kind."""
+"""Drawn outliers: the same for the same seed, in MNIST's format, and of every kind."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,8 @@ from sklearn.neighbors import NearestNeighbors
 from torch.nn import functional as F
 
 from cnn_cli.data import synthetic
-from cnn_cli.data.outliers import digits, draw, drawing, scribbles, textures
+from cnn_cli.data.outliers import digits, drawing, scribbles, textures
+from cnn_cli.data.outliers.drawing import draw
 from cnn_cli.data.outliers.glyphs import GLYPHS
 from cnn_cli.data.synthetic import shape
 
@@ -48,8 +49,8 @@ def test_a_block_holds_every_kind() -> None:
     assert sum(count for _, count in drawing.KINDS) == drawing.BLOCK == len(drawing._block(0, 0))
 
 
-def test_they_lie_further_from_digits_than_digits_do(outliers) -> None:
-    """The nearest of 3,000 drawn digits: closer to another digit than to 86 % of the outliers."""
+def test_they_are_further_from_digits_than_digits_are(outliers) -> None:
+    """The nearest of 3,000 drawn digits is closer to another digit than to 86 % of the outliers."""
     images, _ = synthetic.draw(3500, 0)
     digits = images.reshape(3500, -1) / 255
     nearest = NearestNeighbors(n_neighbors=1).fit(digits[:3000])
@@ -62,7 +63,7 @@ def test_they_lie_further_from_digits_than_digits_do(outliers) -> None:
 # --- signs --------------------------------------------------------------------------------------------------
 
 
-def test_signs_have_unique_names_and_none_is_taken_for_a_digit() -> None:
+def test_signs_have_unique_names_and_none_looks_like_a_digit() -> None:
     names = [way.name for ways in GLYPHS for way in ways]
     assert len(names) == len(set(names))
     assert not {name.split()[0] for name in names} & set("OoDQIijlJ|/ZzBySsbGgq!")
@@ -81,15 +82,15 @@ def test_a_half_keeps_ink_on_one_side_only() -> None:
 
 
 def test_doubles_are_two_digits_beside_each_other(monkeypatch) -> None:
-    asked: list[np.ndarray] = []
+    written: list[np.ndarray] = []
 
     def write(alphabet, variants: np.ndarray, rng: np.random.Generator):
-        asked.append(alphabet.label[variants])
+        written.append(alphabet.label[variants])
         return np.zeros((len(variants), 3, 2), np.float32), np.ones((len(variants), 3), np.float32)
 
     monkeypatch.setattr(shape, "write", write)
     path, radius = digits.doubles(500, np.random.default_rng(0))
-    first, second = asked
+    first, second = written
     assert (first != second).all()
     assert set(first) == set(second) == set(range(10)) - {1}
     assert path.shape == (500, 6, 2)
@@ -102,7 +103,7 @@ def test_doubles_are_two_digits_beside_each_other(monkeypatch) -> None:
 # --- scribbles and textures ---------------------------------------------------------------------------------
 
 
-def test_pen_positions_lie_evenly() -> None:
+def test_pen_positions_are_evenly_spaced() -> None:
     places = scribbles._evenly(np.array([[0.0, 0], [3, 0], [3, 1]]))
     assert np.allclose(np.abs(np.diff(places, axis=0)).sum(axis=1), 4 / (scribbles.POINTS - 1))
     assert np.allclose(places[[0, -1]], [[0, 0], [3, 1]])
@@ -116,7 +117,7 @@ def test_spirals_turn_more_than_twice() -> None:
 
 
 def test_textures_are_clouds_or_haze() -> None:
-    """Neighboring pixels of a cloud are alike, as in photographs; some are faint, as on empty paper."""
+    """Adjacent pixels of a cloud are alike, as in photographs; some are faint, as on empty paper."""
     ink = textures._texture(np.random.default_rng(0))
     assert (ink.shape, ink.dtype) == ((textures.FIELD, textures.FIELD), np.float32)
     shares = [(textures._texture(np.random.default_rng(seed)) > 0).mean() for seed in range(50)]

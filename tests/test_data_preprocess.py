@@ -1,83 +1,89 @@
-"""Pixels to inputs, against numpy."""
+"""From pixels to the network's input, compared with NumPy and Pillow."""
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torchvision.transforms.functional import normalize
+from torchvision.transforms import functional
 
 import cnn_cli.data.preprocess
-from cnn_cli.data.preprocess import Preprocessing, mean_and_std, to_channels
-from cnn_cli.data.source import LabeledImages, Reading
+from cnn_cli.checkpoint.preprocessing import Preprocessing
+from cnn_cli.config.choices import PreprocessingKind
+from cnn_cli.config.schema import Data
+from cnn_cli.data.preprocess import mean_and_std, network_input, to_channels, to_unit_range
+from cnn_cli.data.source import LabeledImages
+from cnn_cli.data.sources import open_source
 
 
 def images(*shape: int) -> torch.Tensor:
     return torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
 
 
-def plain(size: int, channels: int = 1, reading: Reading = "ink") -> Preprocessing:
-    """One that leaves the pixels in 0..1."""
-    return Preprocessing(size, (0.0,) * channels, (1.0,) * channels, reading)
+def plain(size: int, channels: int = 1, kind: PreprocessingKind = "digit") -> Preprocessing:
+    """Return a preprocessing that leaves the pixels in 0..1."""
+    return Preprocessing(size, (0.0,) * channels, (1.0,) * channels, kind)
 
 
 @pytest.mark.parametrize(("stored", "size"), [(28, 28), (28, 32), (28, 33), (5, 8)])
-def test_ink_lies_in_the_middle_of_paper(stored, size):
+def test_a_digit_is_in_the_middle_of_background(stored, size):
     pixels = images(3, 1, stored, stored)
-    prepared = plain(size).inputs(pixels)
-    assert prepared.shape == (3, 1, size, size)
-    before = (size - stored) // 2  # the odd column of paper is at the right, the odd row at the bottom
+    inputs = network_input(pixels, plain(size))
+    assert inputs.shape == (3, 1, size, size)
+    before = (size - stored) // 2  # an odd column of background is at the right, an odd row at the bottom
     expected = np.zeros((3, 1, size, size))
     expected[:, :, before : before + stored, before : before + stored] = pixels.numpy() / 255
-    np.testing.assert_allclose(prepared.numpy(), expected, rtol=1e-6)
+    np.testing.assert_allclose(inputs.numpy(), expected, rtol=1e-6)
 
 
 def test_rectangles_are_padded_to_a_square():
-    prepared = plain(4).unit(torch.full((1, 1, 2, 4), 255, dtype=torch.uint8))
-    assert prepared[0, 0].tolist() == [[0] * 4, [1] * 4, [1] * 4, [0] * 4]
+    inputs = to_unit_range(torch.full((1, 1, 2, 4), 255, dtype=torch.uint8), plain(4))
+    assert inputs[0, 0].tolist() == [[0] * 4, [1] * 4, [1] * 4, [0] * 4]
 
 
 @pytest.mark.parametrize(
-    ("reading", "stored", "size"), [("ink", 28, 14), ("whole", 32, 28), ("whole", 16, 28)]
+    ("kind", "stored", "size"), [("digit", 28, 14), ("photo", 32, 28), ("photo", 16, 28)]
 )
-def test_what_does_not_fit_is_scaled_as_pillow_does(reading, stored, size):
+def test_images_of_another_size_are_scaled_as_by_pillow(kind, stored, size):
     pixels = images(3, 1, stored, stored)
-    for image, found in zip(pixels[:, 0].numpy(), plain(size, reading=reading).unit(pixels), strict=True):
-        wanted = Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR)
-        difference = np.abs(found[0].numpy() * 255 - np.asarray(wanted, np.float32))
+    for image, result in zip(
+        pixels[:, 0].numpy(), to_unit_range(pixels, plain(size, kind=kind)), strict=True
+    ):
+        expected = Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR)
+        difference = np.abs(result[0].numpy() * 255 - np.asarray(expected, np.float32))
         assert difference.max() < 1.1  # Pillow rounds to whole numbers, twice
 
 
-def test_color_becomes_gray_as_pillow_does():
+def test_color_becomes_gray_as_in_pillow():
     pixels = images(4, 3, 9, 9)
-    for image, found in zip(pixels, plain(9, reading="whole").unit(pixels), strict=True):
-        wanted = np.asarray(Image.fromarray(image.permute(1, 2, 0).numpy()).convert("L"), np.float32)
-        assert np.abs(found[0].numpy() * 255 - wanted).max() <= 1
+    for image, result in zip(pixels, to_unit_range(pixels, plain(9, kind="photo")), strict=True):
+        expected = np.asarray(Image.fromarray(image.permute(1, 2, 0).numpy()).convert("L"), np.float32)
+        assert np.abs(result[0].numpy() * 255 - expected).max() <= 1
 
 
-def test_gray_comes_three_times():
+def test_gray_is_repeated_three_times():
     pixels = images(2, 1, 6, 6)
     assert torch.equal(to_channels(pixels, 3), torch.cat([pixels] * 3, 1))
 
 
 def test_each_channel_has_its_mean_and_deviation():
     pixels = images(3, 3, 5, 5)
-    found = Preprocessing(5, (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), "whole").inputs(pixels)
-    expected = normalize(pixels / 255, [0.1, 0.2, 0.3], [0.4, 0.5, 0.6])
-    torch.testing.assert_close(found, expected)
+    inputs = network_input(pixels, Preprocessing(5, (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), "photo"))
+    expected = functional.normalize(pixels / 255, [0.1, 0.2, 0.3], [0.4, 0.5, 0.6])
+    torch.testing.assert_close(inputs, expected)
 
 
 def test_normalization():
     pixels = images(3, 1, 6, 6)
-    prepared = Preprocessing(8, mean=(0.25,), std=(0.5,)).inputs(pixels)
+    inputs = network_input(pixels, Preprocessing(8, mean=(0.25,), std=(0.5,)))
     padded = np.pad(pixels.numpy() / 255, ((0, 0), (0, 0), (1, 1), (1, 1)))
-    np.testing.assert_allclose(prepared.numpy(), (padded - 0.25) / 0.5, rtol=1e-5, atol=1e-6)
-    assert prepared.dtype == torch.float32
+    np.testing.assert_allclose(inputs.numpy(), (padded - 0.25) / 0.5, rtol=1e-5, atol=1e-6)
+    assert inputs.dtype == torch.float32
 
 
 def test_the_stored_images_stay_as_they_are():
     pixels = images(3, 1, 8, 8)
     before = pixels.clone()
-    Preprocessing(8, mean=(0.25,), std=(0.5,)).inputs(pixels)
+    network_input(pixels, Preprocessing(8, mean=(0.25,), std=(0.5,)))
     assert torch.equal(pixels, before)
 
 
@@ -105,14 +111,12 @@ def test_mean_and_std_of_some_images_and_of_other_channels():
 
 
 def test_mean_and_std_by_hand():
-    """Half 0 and half 1: the mean is a half, and so is every distance from it."""
+    """Half 0 and half 1: the mean is one half, and so is every distance from it."""
     pixels = torch.tensor([0, 255], dtype=torch.uint8).repeat(8).view(1, 1, 4, 4)
     assert mean_and_std(labeled(pixels), 1) == ((0.5,), (0.5,))
 
 
 def test_mean_and_std_of_mnist(mnist_folder):
-    """The two numbers that every MNIST script writes down."""
-    from cnn_cli.data.sources import Options, open_source
-
-    (mean,), (std,) = mean_and_std(open_source("mnist", Options(mnist_folder)).train(), 1)
+    """The two numbers that are in every MNIST script."""
+    (mean,), (std,) = mean_and_std(open_source(Data(root=str(mnist_folder))).train(), 1)
     assert (mean, std) == pytest.approx((0.1307, 0.3081), abs=5e-5)

@@ -1,4 +1,4 @@
-"""Published sets through torchvision: equal to what it gives itself, and never half of it."""
+"""Published data sets: equal to what torchvision reads itself, and never incomplete."""
 
 import bz2
 import gc
@@ -9,72 +9,89 @@ import subprocess
 import sys
 from pathlib import Path
 
-from helpers import mirror
 import numpy as np
 import pytest
-from helpers import sets
 import torch
+from helpers import mirror, sets
+from helpers.sets import COUNTS, GRAY, NAMES
 from PIL import Image
-from helpers.sets import COUNTS, NAMES
 
 from cnn_cli.config.schema import Data
 from cnn_cli.data import vision
-from cnn_cli.data.published import SETS
-from cnn_cli.data.source import Options, Source
-from cnn_cli.data.sources import SOURCES, check_source, open_source
+from cnn_cli.data.idx_sets import IDX_SETS
+from cnn_cli.data.source import Access, Source
+from cnn_cli.data.sources import SOURCES, check_source, classes_of, open_source
 from cnn_cli.data.transfer import Limits
+from cnn_cli.data.vision_sets import VISION_SETS
 from cnn_cli.errors import DataError
-from cnn_cli.image.fit import _place as place_by_mass
+from cnn_cli.image.normalize import position_by_mass
 
-ANY = ("http://mirrors.allow.it/",)
-"""Mirrors of MNIST, which nobody asks here: that there are some allows downloads."""
-
-
-def open_(name: str, root: Path, fallback: str | None = None, **options) -> Source:
-    return open_source(name, Options(root, **{"mirrors": ANY} | options), fallback)
+SETS = IDX_SETS | VISION_SETS
 
 
-def offline(name: str, root: Path, fallback: str | None = None) -> Source:
-    return open_(name, root, fallback, mirrors=())
+def settings(name: str, root: Path, **options) -> Data:
+    return Data(name=name, root=str(root), **options)
+
+
+def open_(name: str, root: Path, access: Access | None = None, **options) -> Source:
+    return open_source(settings(name, root, **options), access)
+
+
+def offline(name: str, root: Path, **options) -> Source:
+    return open_(name, root, download=False, **options)
 
 
 @pytest.fixture(params=NAMES)
 def name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Each set; torchvision knows the small one's sums, and its address is one where nobody listens."""
+    """Each set, with the sums of the small one and an address where no program listens."""
     sets.publish(monkeypatch, request.param, mirror.refused())
     return request.param
 
 
 @pytest.fixture
 def kmnist(monkeypatch: pytest.MonkeyPatch) -> str:
-    """One set, for what does not depend on which."""
+    """One set in MNIST's format, for tests that do not depend on the set."""
     sets.publish(monkeypatch, "kmnist", mirror.refused())
     return "kmnist"
 
 
-def everything(root: Path) -> dict[str, bytes]:
-    """All files below the root."""
+@pytest.fixture
+def cifar10(monkeypatch: pytest.MonkeyPatch) -> str:
+    """One set that torchvision reads, with an archive of several files."""
+    sets.publish(monkeypatch, "cifar10", mirror.refused())
+    return "cifar10"
+
+
+def files_below(root: Path) -> dict[str, bytes]:
+    """Return all files below the root."""
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def stored_files(name: str) -> dict[str, bytes]:
+    """Return the files that a download leaves, at least: extracted, or in MNIST's format the archives."""
+    if name in GRAY and not name.startswith("emnist"):
+        return sets.archives(name)
+    return sets.files(name)
 
 
 # ---- the images
 
 
 def test_every_name_of_the_config_is_a_source() -> None:
-    names = set(Data.model_fields["name"].annotation.__args__)
-    assert names - set(SOURCES) <= {"folder"}
+    assert set(Data.model_fields["name"].annotation.__args__) == set(SOURCES)
     assert set(SETS) == set(NAMES)
+    assert set(IDX_SETS) == set(GRAY)
 
 
 def test_images_and_labels_are_torchvisions(name: str, tmp_path: Path) -> None:
     sets.lay(sets.files(name), tmp_path)
     source = offline(name, tmp_path)
     assert (source.name, source.requested, source.is_fallback) == (name, name, False)
-    for split, make in source.splits.items():
-        images, theirs = make(), sets.torchvisions(name, tmp_path, split)
-        assert len(images) == len(theirs) == COUNTS[split]
-        images, numbers = zip(*(theirs[i] for i in range(len(theirs))), strict=True)
-        expected = np.stack([np.asarray(image) for image in images])
+    for split, load in source.splits.items():
+        images, reference = load(), sets.torchvisions(name, tmp_path, split)
+        assert len(images) == len(reference) == COUNTS[split]
+        pixels, numbers = zip(*(reference[i] for i in range(len(reference))), strict=True)
+        expected = np.stack([np.asarray(image) for image in pixels])
         if name in sets.COLOR:
             expected = expected.transpose(0, 3, 1, 2)
         elif name.startswith("emnist"):
@@ -87,14 +104,15 @@ def test_images_and_labels_are_torchvisions(name: str, tmp_path: Path) -> None:
         assert images.store.is_contiguous()
 
 
-def test_images_and_labels_are_the_original_ones(name: str, tmp_path: Path) -> None:
-    sets.lay(sets.files(name), tmp_path)
-    for split, make in offline(name, tmp_path).splits.items():
-        images = make()
+@pytest.mark.parametrize("form", ["extracted", "archives"])
+def test_images_and_labels_are_the_original_ones(name: str, form: str, tmp_path: Path) -> None:
+    sets.lay(sets.files(name) if form == "extracted" else sets.archives(name), tmp_path)
+    for split, load in offline(name, tmp_path).splits.items():
+        images = load()
         assert images.labels.tolist() == sets.labels(name, split).tolist()
         if name != "usps":
-            seen = images.store.permute(0, 2, 3, 1).squeeze(-1).numpy()
-            assert np.array_equal(seen, sets.pixels(name, split))
+            pixels = images.store.permute(0, 2, 3, 1).squeeze(-1).numpy()
+            assert np.array_equal(pixels, sets.pixels(name, split))
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("emnist-letters", "usps")])
@@ -104,37 +122,36 @@ def test_classes_are_torchvisions(name: str, tmp_path: Path, monkeypatch: pytest
         return
     sets.publish(monkeypatch, name, mirror.refused())
     sets.lay(sets.files(name), tmp_path)
-    theirs = [text.partition(" - ")[0] for text in sets.torchvisions(name, tmp_path, "test").classes]
-    assert list(offline(name, tmp_path).classes) == theirs
+    expected = [text.partition(" - ")[0] for text in sets.torchvisions(name, tmp_path, "test").classes]
+    assert list(offline(name, tmp_path).classes) == expected
+    assert list(classes_of(settings(name, tmp_path))) == expected
 
 
-def test_letters_are_named_as_emnists_own_mapping_has_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its lines are `label capital small`, in codes of characters: 1 65 97."""
+def test_letters_are_named_as_in_emnists_own_mapping(tmp_path: Path) -> None:
+    """Its lines are `label capital small`, in character codes: 1 65 97."""
     classes = SETS["emnist-letters"].classes
     assert [[ord(letter) for letter in name.split("/")] for name in classes] == [
         [64 + label, 96 + label] for label in range(1, 27)
     ]
     sets.lay(sets.files("emnist-letters"), tmp_path)
-    theirs = sets.torchvisions("emnist-letters", tmp_path, "test").classes[1:]
-    assert [name[-1] for name in classes] == theirs
+    expected = sets.torchvisions("emnist-letters", tmp_path, "test").classes[1:]
+    assert [name[-1] for name in classes] == expected
 
 
 def test_usps_looks_like_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sets.publish(monkeypatch, "usps", mirror.refused())
     sets.lay(sets.files("usps"), tmp_path)
     images = offline("usps", tmp_path).train()
-    theirs = sets.torchvisions("usps", tmp_path, "train")
-    for i in range(len(theirs)):
-        box = np.asarray(theirs[i][0].resize((20, 20), Image.Resampling.BILINEAR))
-        top, left = place_by_mass(box, 28)
+    reference = sets.torchvisions("usps", tmp_path, "train")
+    for i in range(len(reference)):
+        box = np.asarray(reference[i][0].resize((20, 20), Image.Resampling.BILINEAR))
+        top, left = position_by_mass(box, 28)
         expected = np.pad(box.astype(int), ((top, 8 - top), (left, 8 - left)))
         assert abs(images.store[i, 0].numpy() - expected).max() <= 1  # Pillow rounds between two passes
 
 
-def test_usps_lies_by_its_mass_whatever_its_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bar at the left edge, one at the top, and blank paper, which has no center."""
+def test_usps_is_centered_by_mass_whatever_its_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bar at the left edge, one at the top, and a blank image, which has no center."""
     digits = np.zeros((3, 16, 16), np.uint8)
     digits[0, :, :2] = digits[1, :2] = 255
     text = sets.libsvm(digits, np.array([1, 2, 3]))
@@ -142,12 +159,10 @@ def test_usps_lies_by_its_mass_whatever_its_shape(tmp_path: Path, monkeypatch: p
     sets.publish(monkeypatch, "usps", mirror.refused(), files)
     sets.lay(files, tmp_path)
     store = offline("usps", tmp_path).train().store[:, 0].double()
-    across, down = store[0].sum(0), store[1].sum(1)
-    for profile in (
-        across,
-        down,
-    ):  # 20 pixels fit at 8 at most: the bar is as near to the middle as it can be
-        assert profile.nonzero().min() == 8
+    for profile in (store[0].sum(0), store[1].sum(1)):
+        assert (
+            profile.nonzero().min() == 8
+        )  # the largest offset: the bar is as near to the middle as it can be
     assert store[0].sum(1).nonzero().flatten().tolist() == list(range(4, 24))
     assert not store[2].any()
 
@@ -165,9 +180,22 @@ def test_qmnists_training_set_is_mnists(mnist_folder: Path, tmp_path: Path) -> N
     assert torch.equal(images.labels, mnist.labels[:500])
 
 
-def test_what_counts_in_a_image() -> None:
-    whole = {name for name in NAMES if SETS[name].reading == "whole"}
-    assert whole == {"fashion-mnist", "svhn", "cifar10"}
+def test_sets_of_photos() -> None:
+    photos = {name for name in NAMES if SETS[name].preprocessing == "photo"}
+    assert photos == {"fashion-mnist", "svhn", "cifar10"}
+
+
+@pytest.mark.parametrize("kind", ["digit", "photo"])
+@pytest.mark.parametrize("name", ["kmnist", "fashion-mnist", "cifar10"])
+def test_the_config_may_choose_another_preprocessing(
+    name: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sets.publish(monkeypatch, name, mirror.refused())
+    sets.lay(sets.files(name), tmp_path)
+    source = offline(name, tmp_path, preprocessing=kind)
+    assert source.preprocessing == kind
+    assert torch.equal(source.train().store, offline(name, tmp_path).train().store)  # for the network only
+    assert offline(name, tmp_path).preprocessing == SETS[name].preprocessing
 
 
 # ---- downloads
@@ -176,118 +204,122 @@ def test_what_counts_in_a_image() -> None:
 def test_a_set_is_downloaded_once(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    web, root, told = tmp_path / "web", tmp_path / "data", []
+    web, root, reports = tmp_path / "web", tmp_path / "data", []
     sets.lay({Path(path).name: data for path, data in sets.archives(name).items()}, web)
     with mirror.serve(web, mirror.good) as site:
         sets.publish(monkeypatch, name, site.url)
-        source = open_(name, root, progress=lambda *report: told.append(report))
+        source = open_(name, root, Access(lambda *report: reports.append(report)))
         assert source.train().labels.tolist() == sets.labels(name, "train").tolist()
-        asked = {Path(path).name for path in site.requests}
-        assert asked == {Path(path).name for path in sets.archives(name)}
+        requested = {Path(path).name for path in site.requests}
+        assert requested == {Path(path).name for path in sets.archives(name)}
         requests = len(site.requests)
         assert len(open_(name, root).test()) == COUNTS["test"]
         assert len(site.requests) == requests
-    assert everything(root).items() >= sets.files(name).items()
-    assert not [path for path in root.iterdir() if path.name.startswith(".")]
-    assert [path.is_file() for path in source.paths] == [True] * len(sets.files(name))
-    assert {report[0] for report in told} == {name}
-    assert told[-1][1] == told[-1][2] > 0
+    assert files_below(root).items() >= stored_files(name).items()
+    assert list(root.rglob(".*")) == []
+    assert {str(path.relative_to(root)) for path in source.paths} == set(stored_files(name))
+    titles = {f"downloading {archive}" for archive in requested} if name in GRAY else {name}
+    assert {report[0] for report in reports} == titles
+    assert reports[-1][1] == reports[-1][2] > 0
     assert capfd.readouterr() == ("", "")
 
 
-def test_archives_that_lie_there_are_used_without_a_network(name: str, tmp_path: Path) -> None:
+def test_archives_that_are_there_are_used_without_a_network(name: str, tmp_path: Path) -> None:
     sets.lay(sets.archives(name), tmp_path)
     source = offline(name, tmp_path)
     assert source.test().labels.tolist() == sets.labels(name, "test").tolist()
-    assert everything(tmp_path).items() >= (sets.files(name) | sets.archives(name)).items()
+    assert files_below(tmp_path).items() >= (stored_files(name) | sets.archives(name)).items()
 
 
-def test_nothing_is_asked_where_downloads_are_not_wanted(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("setting", ["data.download=false", "CNN_OFFLINE=1"])
+def test_without_downloads_the_network_is_not_used(
+    name: str, setting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither with nothing at hand, nor where an archive at hand turns out to be damaged."""
+    """Neither with an empty root, nor if an archive in the root is damaged."""
     sets.lay({Path(path).name: data for path, data in sets.archives(name).items()}, tmp_path / "web")
+    monkeypatch.setenv("CNN_OFFLINE", "1" if setting == "CNN_OFFLINE=1" else "")
     with mirror.serve(tmp_path / "web", mirror.good) as site:
         sets.publish(monkeypatch, name, site.url)
         root = tmp_path / "data"
-        with pytest.raises(DataError, match=r"data.mirrors=\[\] downloads nothing"):
-            offline(name, root)
-        assert not root.exists()
-        damaged = {path: data[:-9] for path, data in sets.archives(name).items()}
-        sets.lay(damaged, root)
-        with pytest.raises(DataError, match=r"data.mirrors=\[\] downloads nothing"):
-            offline(name, root)
+        for damaged in ({}, {path: data[:-9] for path, data in sets.archives(name).items()}):
+            sets.lay(damaged, root)
+            with pytest.raises(DataError, match=r"downloads are off \(data.download=false or CNN_OFFLINE\)"):
+                open_(name, root, download=setting != "data.download=false")
+            assert files_below(root) == damaged
         assert site.requests == []
-    assert everything(root) == damaged
 
 
-MANNERS = {
-    "HTTP Error 403: Forbidden": mirror.status(403),
-    "corrupted": mirror.web_page,
-    "timed out": mirror.falls_silent,
+MANNERS = {  # what torchvision says of it, and what this program says
+    "forbidden": (mirror.status(403), "HTTP Error 403: Forbidden", "HTTP 403 Forbidden"),
+    "web page": (mirror.web_page, "corrupted", "a web page instead of data"),
+    "silence": (mirror.falls_silent, "timed out", r"silent for 0\.2 s"),
 }
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # torchvision does not close what it was refused
-@pytest.mark.parametrize("problem", MANNERS)
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # torchvision does not close refused requests
+@pytest.mark.parametrize("manner", MANNERS)
 def test_a_download_that_fails_leaves_nothing(
-    name: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, manner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     web, root = tmp_path / "web", tmp_path / "data"
     sets.lay({Path(path).name: data for path, data in sets.archives(name).items()}, web)
-    with mirror.serve(web, MANNERS[problem]) as site:
+    answer, *problems = MANNERS[manner]
+    with mirror.serve(web, answer) as site:
         sets.publish(monkeypatch, name, site.url)
-        with pytest.raises(DataError, match=problem) as caught:
-            open_(name, root, limits=Limits(silence=0.2))
+        with pytest.raises(DataError, match=problems[name in GRAY]) as caught:
+            open_(name, root, Access(limits=Limits(silence=0.2)))
     assert caught.value.message.startswith(f"{name} is not in {root}: ")
     assert "\n" not in caught.value.message
     assert f"cnn data get data.name={name}" in str(caught.value.hint)
     for archive in sets.archives(name):
         assert Path(archive).name in str(caught.value.hint)
         assert str((root / archive).parent) in str(caught.value.hint)
-    assert list(root.iterdir()) == []
+    assert files_below(root).items() <= sets.archives(name).items()  # a small one may have arrived complete
     del caught
     gc.collect()
 
 
 def test_no_network(name: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="Connection refused") as caught:
+    with pytest.raises(DataError, match=r"[Cc]onnection refused") as caught:
         open_(name, tmp_path)
     assert "<urlopen" not in caught.value.message
 
 
 KILLED = """
 import os, signal, sys
-from helpers import mirror, pytest, sets
+import pytest
+from helpers import mirror, sets
 from pathlib import Path
-from cnn_cli.data.source import Options
+from cnn_cli.config.schema import Data
 from cnn_cli.data.sources import open_source
-root, name, calls = Path(sys.argv[1]), sys.argv[2], iter(range(3))
-usual = Path.replace
+root, name, calls = sys.argv[1], sys.argv[2], iter(range(3))
+replace_file = Path.replace
 def replace(path, target):
     if next(calls, None) is None:
         os.kill(os.getpid(), signal.SIGKILL)
-    return usual(path, target)
+    return replace_file(path, target)
 Path.replace = replace
 sets.publish(pytest.MonkeyPatch(), name, mirror.refused())
-open_source(name, Options(root))
+open_source(Data(name=name, root=root))
 """
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
-def test_killed_while_moving_into_place(kmnist: str, tmp_path: Path) -> None:
-    sets.lay(sets.archives(kmnist), tmp_path)
-    command = [sys.executable, "-c", KILLED, str(tmp_path), kmnist]
+def test_killed_while_files_are_moved_into_place(cifar10: str, tmp_path: Path) -> None:
+    sets.lay(sets.archives(cifar10), tmp_path)
+    command = [sys.executable, "-c", KILLED, str(tmp_path), cifar10]
     paths = os.pathsep.join([str(Path(__file__).parent), str(Path(vision.__file__).parents[2])])
     killed = subprocess.run(command, env=os.environ | {"PYTHONPATH": paths}, check=False)
     assert killed.returncode == -signal.SIGKILL
-    states = {check.state for check in check_source(kmnist, Options(tmp_path))}
+    states = {check.state for check in check_source(settings(cifar10, tmp_path))}
     assert "missing" in states
     assert "damaged" not in states
-    assert len(offline(kmnist, tmp_path).train()) == COUNTS["train"]
+    assert len(offline(cifar10, tmp_path).train()) == COUNTS["train"]
 
 
-def test_interrupted_by_ctrl_c(kmnist: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_torchvision_is_interrupted_by_ctrl_c(
+    cifar10: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
@@ -297,7 +329,7 @@ def test_interrupted_by_ctrl_c(kmnist: str, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(utils, "_urlretrieve", interrupted)
     monkeypatch.setattr(utils, "_get_redirect_url", lambda url, **_: url)
     with pytest.raises(KeyboardInterrupt):
-        open_(kmnist, tmp_path)
+        open_(cifar10, tmp_path)
     assert list(tmp_path.iterdir()) == []
     assert utils.tqdm is before
 
@@ -315,45 +347,47 @@ DAMAGES = {
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("split", COUNTS)
 def test_a_damaged_file_is_an_error_of_one_line(name: str, split: str, damage: str, tmp_path: Path) -> None:
-    """Of either split: damage of the test set must not show after an hour of training."""
+    """In either split: damage of the test set must not show after an hour of training."""
     for path in sets.split_files(name, split):
-        whole = sets.files(name)
-        sets.lay(whole | {path: DAMAGES[damage](whole[path])}, tmp_path)
+        files = sets.files(name)
+        sets.lay(files | {path: DAMAGES[damage](files[path])}, tmp_path)
         with pytest.raises(DataError) as caught:
             offline(name, tmp_path)
         assert caught.value.message.startswith(f"{name} is not in {tmp_path}: {path} is damaged")
         assert "\n" not in caught.value.message
-        damaged = [check for check in check_source(name, Options(tmp_path)) if check.state != "ok"]
+        damaged = [check for check in check_source(settings(name, tmp_path)) if check.state != "ok"]
         assert [(check.part, check.path, check.state) for check in damaged] == [
             (path, tmp_path / path, "damaged")
         ]
 
 
-def test_a_damaged_file_is_named_and_made_anew(
+def test_a_damaged_file_is_named_and_made_again(
     name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     web, root = tmp_path / "web", tmp_path / "data"
     sets.lay({Path(path).name: data for path, data in sets.archives(name).items()}, web)
     damaged = next(iter(sets.split_files(name, "test")))
-    whole = sets.files(name)
-    sets.lay(whole | {damaged: whole[damaged][:-7]}, root)
+    files = sets.files(name)
+    sets.lay(files | {damaged: files[damaged][:-7]}, root)
     with mirror.serve(web, mirror.good) as site:
         sets.publish(monkeypatch, name, site.url)
         source = open_(name, root)
     assert source.test().labels.tolist() == sets.labels(name, "test").tolist()
-    assert (root / damaged).read_bytes() == whole[damaged]
+    assert (root / damaged).read_bytes() == files[damaged]
     assert f"{root / damaged} is damaged and not used" in caplog.text
-    assert {check.state for check in check_source(name, Options(root))} == {"ok"}
+    assert {check.state for check in check_source(settings(name, root))} == {"ok"}
 
 
-def test_an_extracted_file_that_was_cut_short_is_made_anew_from_its_archive(
-    kmnist: str, tmp_path: Path
+def test_an_extracted_file_that_was_cut_short_is_made_again_from_its_archive(
+    name: str, tmp_path: Path
 ) -> None:
-    """What a torchvision that was killed while extracting leaves: it would take this file for good."""
-    sets.lay(sets.archives(kmnist) | sets.files(kmnist), tmp_path)
-    cut = tmp_path / "KMNIST/raw/t10k-images-idx3-ubyte"
-    cut.write_bytes(cut.read_bytes()[:1000])
-    assert len(offline(kmnist, tmp_path).test()) == COUNTS["test"]
+    """A torchvision that was killed while extracting leaves such a file, and would use it."""
+    sets.lay(sets.archives(name) | sets.files(name), tmp_path)
+    archived = [path for path in sets.split_files(name, "test") if path not in sets.archives(name)]
+    for path in archived:
+        (tmp_path / path).write_bytes(sets.files(name)[path][:-3])
+    assert len(offline(name, tmp_path).test()) == COUNTS["test"]
+    assert files_below(tmp_path) == sets.archives(name) | sets.files(name)
 
 
 @pytest.mark.parametrize("missing", sorted(sets.files("kmnist")))
@@ -361,7 +395,7 @@ def test_a_missing_file_is_named(kmnist: str, missing: str, tmp_path: Path) -> N
     sets.lay({path: data for path, data in sets.files(kmnist).items() if path != missing}, tmp_path)
     with pytest.raises(DataError, match=f"{missing} is missing"):
         offline(kmnist, tmp_path)
-    states = {check.part: check.state for check in check_source(kmnist, Options(tmp_path))}
+    states = {check.part: check.state for check in check_source(settings(kmnist, tmp_path))}
     assert states == {path: "missing" if path == missing else "ok" for path in sets.files(kmnist)}
 
 
@@ -380,7 +414,7 @@ def test_more_images_than_labels(kmnist: str, tmp_path: Path) -> None:
         offline(kmnist, tmp_path)
 
 
-def test_files_that_hold_nothing(kmnist: str, tmp_path: Path) -> None:
+def test_files_without_images(kmnist: str, tmp_path: Path) -> None:
     images, labels = np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.uint8)
     base = "KMNIST/raw/train"
     empty = {f"{base}-images-idx3-ubyte": sets.idx(images), f"{base}-labels-idx1-ubyte": sets.idx(labels)}
@@ -389,33 +423,37 @@ def test_files_that_hold_nothing(kmnist: str, tmp_path: Path) -> None:
         offline(kmnist, tmp_path)
 
 
-def test_files_that_vanish_after_opening(kmnist: str, tmp_path: Path) -> None:
-    sets.lay(sets.files(kmnist), tmp_path)
-    source = offline(kmnist, tmp_path)
-    source.paths[-1].unlink()
-    with pytest.raises(DataError, match=r"kmnist in .* was changed after it was opened"):
+def test_files_that_vanish_after_opening(name: str, tmp_path: Path) -> None:
+    sets.lay(sets.files(name), tmp_path)
+    source = offline(name, tmp_path)
+    for path in source.paths:
+        path.unlink()
+    with pytest.raises(DataError, match=rf"{name} in .* was changed after it was opened"):
         source.test()
 
 
-def test_a_root_that_is_a_file(kmnist: str, tmp_path: Path) -> None:
+def test_a_root_that_is_a_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sets.lay({Path(path).name: data for path, data in sets.archives(name).items()}, tmp_path / "web")
     (tmp_path / "root").write_text("")
-    with pytest.raises(DataError, match="cannot be written") as caught:
-        open_(kmnist, tmp_path / "root")
+    with mirror.serve(tmp_path / "web", mirror.good) as site:
+        sets.publish(monkeypatch, name, site.url)
+        with pytest.raises(DataError, match="cannot be written") as caught:
+            open_(name, tmp_path / "root")
     assert "data.root or CNN_DATA" in str(caught.value.hint)
 
 
-def test_a_root_that_cannot_be_written(kmnist: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_root_that_cannot_be_written(cifar10: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def denied(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied", str(tmp_path))
 
     monkeypatch.setattr(vision, "TemporaryDirectory", denied)
     with pytest.raises(DataError, match=f"cannot be written to {tmp_path}: .*Permission denied"):
-        open_(kmnist, tmp_path)
-    sets.lay(sets.files(kmnist), tmp_path)
-    assert len(open_(kmnist, tmp_path).train()) == COUNTS["train"]  # reading needs no leave to write
+        open_(cifar10, tmp_path)
+    sets.lay(sets.files(cifar10), tmp_path)
+    assert len(open_(cifar10, tmp_path).train()) == COUNTS["train"]  # reading needs no permission to write
 
 
-# ---- what torchvision needs
+# ---- libraries
 
 
 def test_svhn_without_scipy_says_so_before_it_downloads(
@@ -431,22 +469,22 @@ def test_svhn_without_scipy_says_so_before_it_downloads(
         assert site.requests == []
     assert caught.value.hint == "pip install scipy"
     with pytest.raises(DataError, match="scipy"):
-        check_source("svhn", Options(tmp_path))
+        check_source(settings("svhn", tmp_path))
 
 
 def test_a_torchvision_for_another_torch(
-    kmnist: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cifar10: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual = importlib.import_module
+    import_module = importlib.import_module
 
     def fails(module: str) -> object:
         if module.startswith("torchvision"):
             raise RuntimeError("operator torchvision::nms does not exist")
-        return usual(module)
+        return import_module(module)
 
     monkeypatch.setattr(importlib, "import_module", fails)
     with pytest.raises(DataError, match=r"torchvision, which cannot be imported: operator .*nms") as caught:
-        open_(kmnist, tmp_path)
+        open_(cifar10, tmp_path)
     assert "torchvision" in str(caught.value.hint)
 
 
@@ -454,14 +492,14 @@ def test_a_torchvision_for_another_torch(
 
 
 @pytest.mark.parametrize("name", ["emnist-digits", "qmnist", "usps", "svhn"])
-def test_digits_may_stand_in_for_digits(name: str, tmp_path: Path) -> None:
+def test_digits_may_replace_digits(name: str, tmp_path: Path) -> None:
     source = offline(name, tmp_path, fallback="synthetic")
     assert (source.name, source.requested, source.is_fallback) == ("synthetic", name, True)
 
 
 @pytest.mark.parametrize("name", ["fashion-mnist", "kmnist", "emnist-letters", "cifar10"])
-def test_digits_never_stand_in_for_anything_else(name: str, tmp_path: Path) -> None:
-    problem = f"{name} is not in .*; synthetic digits cannot stand in for {name}, which has other classes"
+def test_digits_never_replace_other_classes(name: str, tmp_path: Path) -> None:
+    problem = f"{name} is not in .*; synthetic digits cannot replace {name}, which has other classes"
     with pytest.raises(DataError, match=problem) as caught:
         offline(name, tmp_path, fallback="synthetic")
     assert f"cnn data get data.name={name}" in str(caught.value.hint)

@@ -1,29 +1,29 @@
-"""Opening data sets by name: what comes out, and when the fallback stands in."""
+"""Opening data sets by name: their images, and the use of the fallback."""
 
 import logging
 from types import SimpleNamespace
 
-from helpers import mirror
 import numpy as np
 import pytest
 import torch
+from helpers import mirror
 
 import cnn_cli.data
+from cnn_cli.config.schema import Data, Synthetic
 from cnn_cli.data import mnist
-from cnn_cli.data.source import Drawing, Options
-from cnn_cli.data.sources import LabeledImages, Source, open_source
-from cnn_cli.errors import ConfigError, DataError
+from cnn_cli.data.source import LabeledImages, Source
+from cnn_cli.data.sources import open_source
+from cnn_cli.errors import DataError
 
 
-def open_(name, root, **changes) -> Source:
-    fallback, seed = changes.pop("fallback", None), changes.pop("seed", 3)
-    synthetic = Drawing(train=50, test=20, seed=seed)
-    return open_source(name, Options(root, synthetic=synthetic, **changes), fallback)
+def open_(name, root, seed=3, **options) -> Source:
+    synthetic = Synthetic(train=50, test=20, seed=seed)
+    return open_source(Data(name=name, root=str(root), synthetic=synthetic, **options))
 
 
 @pytest.fixture
 def drawn(monkeypatch) -> list[tuple]:
-    """Stand-in for the drawing of synthetic digits; lists the calls."""
+    """Replace the drawing of synthetic digits; return the list of its calls."""
     calls = []
 
     def load(root, count, seed):
@@ -60,7 +60,7 @@ def test_the_images_may_be_changed_without_changing_the_source(mnist_folder):
     assert source.test().store.any()
 
 
-def test_files_are_at_hand_once_opened(mnist_folder, tmp_path):
+def test_the_files_are_in_memory_once_opened(mnist_folder, tmp_path):
     for path in mnist_folder.glob("*.gz"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     source = open_("mnist", tmp_path)
@@ -71,7 +71,7 @@ def test_files_are_at_hand_once_opened(mnist_folder, tmp_path):
 
 def test_synthetic(drawn, tmp_path):
     source = open_("synthetic", tmp_path)
-    assert drawn == []  # nothing is drawn before it is asked for
+    assert drawn == []  # nothing is drawn before it is used
     images = source.train()
     assert images.store.shape == (50, 1, 28, 28)
     assert images.labels.tolist() == [i % 10 for i in range(50)]
@@ -81,7 +81,7 @@ def test_synthetic(drawn, tmp_path):
 
 
 def test_really_drawn_digits(tmp_path):
-    """Without the stand-in: train and test share no image, and asking again gives the same ones."""
+    """Train and test share no image, and loading again gives the same images."""
     source = open_("synthetic", tmp_path)
     train, test = source.train(), source.test()
     assert {image.numpy().tobytes() for image in train.store}.isdisjoint(
@@ -127,7 +127,7 @@ def test_without_fallback_it_is_an_error(drawn, tmp_path):
 
 
 def test_train_and_test_are_never_mixed(drawn, mnist_folder, tmp_path):
-    """Three good files and a damaged one: the choice falls when the source is opened, for both splits."""
+    """Three intact files and a damaged one: the choice is made for both splits, when the source is opened."""
     for path in mnist_folder.glob("*.gz"):
         (tmp_path / path.name).symlink_to(path)
     (tmp_path / "t10k-images-idx3-ubyte").write_bytes(b"damaged")
@@ -141,21 +141,35 @@ def test_train_and_test_are_never_mixed(drawn, mnist_folder, tmp_path):
 
 
 def test_what_a_root_lacks_is_downloaded_into_it(mnist_folder, tmp_path):
-    with mirror.serve(mnist_folder, mirror.good) as well:
-        source = open_("mnist", tmp_path / "new", mirrors=[well.url], fallback="synthetic")
+    with mirror.serve(mnist_folder, mirror.good) as good:
+        source = open_("mnist", tmp_path / "new", mirrors=[good.url], fallback="synthetic")
     assert not source.is_fallback
     assert [check.state for check in mnist.check(tmp_path / "new")] == ["ok"] * 4
 
 
 def test_root_that_is_a_file(tmp_path, mnist_folder):
     (tmp_path / "root").write_text("")
-    with mirror.serve(mnist_folder, mirror.good) as well, pytest.raises(DataError, match="cannot be written"):
-        open_("mnist", tmp_path / "root", mirrors=[well.url])
+    with mirror.serve(mnist_folder, mirror.good) as good, pytest.raises(DataError, match="cannot be written"):
+        open_("mnist", tmp_path / "root", mirrors=[good.url])
 
 
-def test_unknown_name(tmp_path):
-    with pytest.raises(ConfigError, match="no data source 'mnits'; there are mnist, "):
-        open_("mnits", tmp_path)
+@pytest.mark.parametrize("variable", ["data.download", "CNN_OFFLINE"])
+def test_without_downloads_no_mirror_is_asked(variable, drawn, mnist_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("CNN_OFFLINE", "1" if variable == "CNN_OFFLINE" else "0")
+    with mirror.serve(mnist_folder, mirror.good) as good:
+        with pytest.raises(DataError, match="MNIST is not in"):
+            open_("mnist", tmp_path, mirrors=[good.url], download=variable != "data.download")
+        assert good.requests == []
+    source = open_("mnist", tmp_path, download=variable != "data.download", fallback="synthetic")
+    assert source.is_fallback
+
+
+@pytest.mark.parametrize(("kind", "expected"), [(None, "digit"), ("digit", "digit"), ("photo", "photo")])
+def test_the_config_may_choose_another_preprocessing(kind, expected, drawn, mnist_folder, tmp_path):
+    assert open_("synthetic", tmp_path, preprocessing=kind).preprocessing == expected
+    assert open_("mnist", mnist_folder, preprocessing=kind).preprocessing == expected
+    fallback = open_("mnist", tmp_path, preprocessing=kind, download=False, fallback="synthetic")
+    assert fallback.preprocessing == expected
 
 
 @pytest.mark.parametrize(
@@ -174,7 +188,7 @@ def test_images_that_do_not_fit_together(images, labels, problem):
 
 
 def counted(count: int) -> LabeledImages:
-    """Images of one pixel that say which they are."""
+    """Return images of one pixel, whose value is their index."""
     return LabeledImages(torch.arange(count, dtype=torch.uint8).view(-1, 1, 1, 1), torch.arange(count))
 
 

@@ -1,20 +1,18 @@
-"""The documents say what the program does: the reference is generated, and the README's words are run."""
+"""The docs are true: generated parts are up to date, links work, and figures are those that were measured."""
 
 import importlib.util
-import json
 import re
-import shlex
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from helpers.cli import cnn
 
-from cnn_cli.cli.app import run
 from cnn_cli.errors import ExitCode
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 
 
 def _script(path: str) -> ModuleType:
@@ -27,19 +25,10 @@ def _script(path: str) -> ModuleType:
     return module
 
 
-def test_the_reference_is_up_to_date() -> None:
-    assert (ROOT / "docs" / "reference.md").read_text() == _script("docs/generate.py").reference()
-
-
-def test_the_first_answer_is_the_networks(workplace: Path) -> None:
-    outcome = cnn("predict", "--json", "--checkpoint", "reader", ROOT / "docs" / "seven.jpg")
-    answer = json.loads(outcome.out)
-    said = re.search(r"^    docs/seven.jpg: (\d) \(([\d.]+)%\)$", README, re.MULTILINE)
-    assert said is not None
-    assert answer["label"] == said[1]
-    assert 100 * answer["confidence"] == pytest.approx(
-        float(said[2]), abs=0.2
-    )  # processors round differently
+@pytest.fixture
+def generate(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    return _script("docs/generate.py")
 
 
 @pytest.fixture
@@ -48,8 +37,21 @@ def table(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return _script("benchmarks/table.py")
 
 
+# ---- what is generated
+
+
+def test_the_reference_is_up_to_date(generate: ModuleType) -> None:
+    assert (ROOT / "docs" / "reference.md").read_text() == generate.reference()
+
+
+def test_the_tree_is_up_to_date(generate: ModuleType) -> None:
+    assert generate.architecture(ARCHITECTURE) == ARCHITECTURE
+
+
 def test_the_tables_are_what_was_measured(table: ModuleType) -> None:
-    assert table.filled(README) == README
+    results = (ROOT / "docs" / "results.md").read_text()
+    assert table.readme(README) == README
+    assert table.page(results) == results
 
 
 def test_the_report_is_what_was_measured_and_shows_every_results_file(table: ModuleType) -> None:
@@ -65,39 +67,91 @@ def test_every_setting_layer_and_option_is_explained() -> None:
             assert line.split("|")[-2].strip(), f"no explanation: {line}"
 
 
-def test_the_readme_names_every_exit_code() -> None:
-    table = README.split("## Exit codes")[1].split("\n## ")[0]
+# ---- the architecture page
+
+
+def listed() -> dict[str, str]:
+    """What the tree lists: path to purpose, from lines `path  # purpose`, indented by folder."""
+    paths, folders = {}, [""]
+    section = ARCHITECTURE.partition("\n## The tree\n")[2]
+    for indent, name, purpose in re.findall(r"^( *)(\S+) +# (\S.*)$", section, re.MULTILINE):
+        depth = len(indent) // 2
+        folders[depth + 1 :] = [folders[depth] + name]
+        paths[folders[depth] + name] = purpose
+    return paths
+
+
+def on_disk() -> set[str]:
+    """The files that the tree must account for."""
+    patterns = (
+        "cnn_cli/**/*.py",
+        "configs/**/*.yaml",
+        "docs/*.*",
+        "tests/*.py",
+        "benchmarks/**/*.*",
+        "checkpoints/pretrained/*",
+    )
+    files = [path for pattern in patterns for path in ROOT.glob(pattern) if path.is_file()]
+    return {path.relative_to(ROOT).as_posix() for path in files if path.suffix != ".pyc"}
+
+
+def test_every_file_is_in_the_tree_by_its_own_line_or_that_of_its_folder() -> None:
+    lines = set(listed())
+    closed = {path for path in lines if path.endswith("/")} - {
+        f"{Path(path).parent.as_posix()}/" for path in lines
+    }
+    for path in on_disk():
+        folder = f"{Path(path).parent.as_posix()}/"
+        own = folder if Path(path).name == "__init__.py" else path
+        assert own in lines or folder in closed, f"{path} is missing in docs/architecture.md"
+
+
+def test_everything_in_the_tree_exists_and_has_a_purpose_of_one_line() -> None:
+    assert len(listed()) > 100
+    for path, purpose in listed().items():
+        assert (ROOT / path).exists(), path
+        assert 4 <= len(purpose) <= 120, f"{path}: {purpose}"
+
+
+# ---- the README
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.split()) <= 900
+
+
+@pytest.mark.parametrize(
+    "command", ["pip install . && cnn train --config lenet.yaml", 'pip install ".[test]" && pytest']
+)
+def test_the_readme_has_its_two_commands_and_the_gate_runs_them(command: str) -> None:
+    gate = (ROOT / ".ci" / "run").read_text().replace("pip install --quiet", "pip install")
+    assert f"\n{command} " in README
+    assert all(part in gate for part in command.split(" && "))
+
+
+def links(path: Path) -> list[str]:
+    """Relative links and images of a page, without their anchors."""
+    found = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text())
+    return [link for link in found if "://" not in link]
+
+
+@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda page: page.name)
+def test_every_link_names_a_file(page: Path) -> None:
+    assert not [link for link in links(page) if not (page.parent / link).exists()]
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    site = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]["nav"]
+    assert set(re.findall(r"\w+\.md", str(site))) == {path.name for path in ROOT.glob("docs/*.md")}
+
+
+def test_images_are_small_and_used() -> None:
+    text = "".join(path.read_text() for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")])
+    for path in (ROOT / "docs" / "images").iterdir():
+        assert path.stat().st_size <= 150_000, path
+        assert f"images/{path.name}" in text, f"{path.name} is on no page"
+
+
+def test_the_exit_codes_are_documented() -> None:
+    table = (ROOT / "docs" / "errors.md").read_text().partition("## Exit codes")[2]
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)} == set(ExitCode)
-
-
-def _readme_commands() -> list[str]:
-    """Every `cnn ...` line of the README's shell blocks, without its comment."""
-    blocks = re.findall(r"^(?: {4}.*\n)+", README, re.MULTILINE)
-    lines = [line.strip().removeprefix("$ ") for block in blocks for line in block.splitlines()]
-    return [line.split("  #")[0].strip() for line in lines if line.startswith("cnn ")]
-
-
-@pytest.mark.parametrize("command", _readme_commands())
-def test_every_command_of_the_readme_is_one(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its subcommand and options exist; what it does has tests of its own."""
-    words = shlex.split(command.split(" | ")[0].split(" < ")[0].split(" > ")[0])[1:]
-    name = words[: 2 if words[0] in ("config", "data") else 1]
-    assert run([*name, "--help"]) == 0
-    known = capsys.readouterr().out
-    for word in words:
-        if word.startswith("-") and word != "-":
-            assert word.split("=")[0] in known, f"{command}: there is no {word}"
-
-
-@pytest.mark.parametrize("yaml", re.findall(r"```yaml\n(.*?)```", README, re.DOTALL))
-def test_every_config_of_the_readme_trains(
-    yaml: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """As a reader would try it, on few images."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CNN_DATA", str(tmp_path / "data"))
-    (tmp_path / "my.yaml").write_text(yaml)
-    few = ("data.name=synthetic", "data.synthetic={train: 200, test: 50}", "train.epochs=1")
-    assert run(["config", "check", "my.yaml"]) == 0
-    assert run(["train", "--config", "my.yaml", *few, "output.plot=false"]) == 0, capsys.readouterr().err
-    assert len(yaml.splitlines()) <= 17

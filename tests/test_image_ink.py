@@ -1,4 +1,4 @@
-"""The ink is found whatever lies around it: shadows, edges, frames, neighbors, specks, rules, noise."""
+"""The ink of a digit is found despite shadows, edges, frames, other digits, specks, ruled lines and noise."""
 
 import numpy as np
 import pytest
@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from cnn_cli.image.ink import find_ink
-from cnn_cli.image.components import digit_mask, label
-from cnn_cli.image.background import _closing, _light, contrast, without_margin
+from cnn_cli.image.background import _closing, _fit_illumination, measure_contrast, without_margin
+from cnn_cli.image.components import find_digit_components, label
+from cnn_cli.image.ink import find_digit
 
 FIVE = [(0.60, 0.42), (0.38, 0.42), (0.36, 0.55), (0.55, 0.56), (0.60, 0.68), (0.52, 0.80), (0.36, 0.79)]
-BAR = [(0.42, 0.34), (0.66, 0.32)]  # the top of the 5, which its writer set apart
+BAR = [(0.42, 0.34), (0.66, 0.32)]  # the top of the 5, not connected with the rest
 
 
 def five(height: int = 240, width: int = 240, stroke: float = 0.03) -> np.ndarray:
@@ -36,8 +36,8 @@ def ramp(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def assert_finds(gray: np.ndarray, ink: np.ndarray) -> None:
-    """The ink found is the ink drawn, the bar too, and nothing else."""
-    found = find_ink(gray)
+    """Assert that the ink found is the ink drawn, with the bar, and nothing else."""
+    found = find_digit(gray).ink
     assert found.shape == gray.shape
     assert found.dtype == np.float32
     assert found.min() >= 0
@@ -70,7 +70,7 @@ def test_pencil_in_a_photo() -> None:
 
 
 @pytest.mark.parametrize("invert", [False, True])
-def test_a_lamp_at_one_side_and_dark_corners(invert: bool) -> None:
+def test_a_lamp_on_one_side_and_dark_corners(invert: bool) -> None:
     y, x = ramp((240, 240))
     gray = photo(five()) * (0.8 + 0.2 * x - 0.15 * (x * x + y * y))
     assert_finds(255 - gray if invert else gray, five())
@@ -108,7 +108,7 @@ def test_a_page_on_a_dark_desk() -> None:
 
 
 @pytest.mark.parametrize("tone", [255, 0])
-def test_a_page_pasted_on_a_square(tone: float) -> None:
+def test_a_page_on_a_square_of_another_tone(tone: float) -> None:
     gray = np.full((360, 360), tone, np.float32)
     gray[60:300, 60:300] = photo(five(), background=170)
     assert_finds(gray, np.pad(five(), 60))
@@ -122,10 +122,10 @@ def test_a_frame(inset: int) -> None:
     assert_finds(np.asarray(framed, np.float32), five(480, 480))
 
 
-def test_a_neighbor_that_the_border_cuts() -> None:
+def test_another_digit_that_the_border_cuts() -> None:
     ink = five()
-    ImageDraw.Draw(neighbor := Image.new("L", (240, 240))).ellipse((-25, 80, 15, 170), outline=255, width=7)
-    assert_finds(photo(np.maximum(ink, np.asarray(neighbor, np.float32) / 255)), ink)
+    ImageDraw.Draw(other := Image.new("L", (240, 240))).ellipse((-25, 80, 15, 170), outline=255, width=7)
+    assert_finds(photo(np.maximum(ink, np.asarray(other, np.float32) / 255)), ink)
 
 
 def test_specks() -> None:
@@ -153,13 +153,13 @@ def test_a_stroke_with_gaps() -> None:
 
 @pytest.mark.parametrize("tone", [0, 128, 255])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 50), (28, 28), (200, 100)])
-def test_paper_alone_has_no_ink(shape: tuple[int, int], tone: float) -> None:
-    assert not find_ink(np.full(shape, tone, np.float32)).any()
+def test_a_blank_image_has_no_ink(shape: tuple[int, int], tone: float) -> None:
+    assert not find_digit(np.full(shape, tone, np.float32)).ink.any()
 
 
-def test_a_shaded_page_alone_has_no_ink() -> None:
+def test_a_blank_page_in_uneven_light_has_no_ink() -> None:
     y, x = ramp((200, 300))
-    assert not find_ink(180 + 40 * x - 30 * y * y).any()
+    assert not find_digit(180 + 40 * x - 30 * y * y).ink.any()
 
 
 @settings(max_examples=50, deadline=None)
@@ -167,7 +167,7 @@ def test_a_shaded_page_alone_has_no_ink() -> None:
 def test_any_image_gives_ink_in_range(height: int, width: int, seed: int, share: float) -> None:
     random = np.random.default_rng(seed)
     gray = np.where(random.random((height, width)) < share, random.uniform(0, 255, (height, width)), 250)
-    ink = find_ink(gray.astype(np.float32))
+    ink = find_digit(gray.astype(np.float32)).ink
     assert ink.shape == gray.shape
     assert np.isfinite(ink).all()
     assert ink.min() >= 0
@@ -176,7 +176,7 @@ def test_any_image_gives_ink_in_range(height: int, width: int, seed: int, share:
 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(1, 30), st.integers(1, 30), st.integers(0, 2**32 - 1), st.floats(0, 1))
-def test_labels_are_scipys(height: int, width: int, seed: int, share: float) -> None:
+def test_labels_equal_scipys(height: int, width: int, seed: int, share: float) -> None:
     mask = np.random.default_rng(seed).random((height, width)) < share
     theirs, count = ndimage.label(mask, np.ones((3, 3)))
     ours = label(mask)
@@ -184,12 +184,12 @@ def test_labels_are_scipys(height: int, width: int, seed: int, share: float) -> 
     pairs = {(int(a), int(b)) for a, b in zip(ours.ravel(), theirs.ravel(), strict=True)}
     assert (
         len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
-    )  # the same parts, renumbered
+    )  # the same components, numbered differently
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 25), st.integers(0, 2**32 - 1))
-def test_closing_is_scipys(height: int, width: int, window: int, seed: int) -> None:
+def test_closing_equals_scipys(height: int, width: int, window: int, seed: int) -> None:
     values = np.random.default_rng(seed).random((height, width)).astype(np.float32)
     size = window | 1
     largest = ndimage.maximum_filter(values, size, mode="constant", cval=-np.inf)
@@ -197,33 +197,33 @@ def test_closing_is_scipys(height: int, width: int, window: int, seed: int) -> N
     np.testing.assert_array_equal(_closing(values, window), expected)
 
 
-def test_the_light_is_found_under_the_ink() -> None:
+def test_the_illumination_is_fitted_despite_the_ink() -> None:
     y, x = ramp((200, 260))
     light = 180 + 20 * x - 30 * y + 10 * x * y - 15 * y * y
     gray = light - 90 * five(200, 260, 0.05)
-    assert np.abs(_light(gray, float(np.median(gray))) - light).max() < 4
-    assert np.abs(_light(gray, float(np.median(gray))) - light).mean() < 1
+    assert np.abs(_fit_illumination(gray, float(np.median(gray))) - light).max() < 4
+    assert np.abs(_fit_illumination(gray, float(np.median(gray))) - light).mean() < 1
 
 
-def test_depth_is_measured_from_the_paper() -> None:
-    found = contrast(photo(five(), contrast=90, noise=4))
-    assert found.levels[five() == 1].mean() == pytest.approx(90, abs=4)
-    assert found.noise == pytest.approx(4, rel=0.4)
+def test_contrast_is_measured_from_the_background() -> None:
+    measured = measure_contrast(photo(five(), contrast=90, noise=4))
+    assert measured.contrast[five() == 1].mean() == pytest.approx(90, abs=4)
+    assert measured.noise == pytest.approx(4, rel=0.4)
 
 
-def test_the_margin_is_only_what_was_pasted_around() -> None:
+def test_only_an_added_margin_is_removed() -> None:
     page = photo(five())
-    pasted = np.pad(page, ((30, 30), (0, 0)), constant_values=255)
-    assert without_margin(pasted) == (slice(30, 270), slice(None))
+    with_margin = np.pad(page, ((30, 30), (0, 0)), constant_values=255)
+    assert without_margin(with_margin) == (slice(30, 270), slice(None))
     assert without_margin(page) == (slice(None), slice(None))
     assert without_margin(255 - 255 * five()) == (slice(None), slice(None))
     bar = np.full((40, 40), 255, np.float32)
-    bar[:5] = 0  # the top of a 7, cropped tightly: nothing lies opposite
+    bar[:5] = 0  # the top of a 7, cropped tightly: there is no margin on the opposite side
     assert without_margin(bar) == (slice(None), slice(None))
 
 
-def test_the_only_mark_is_the_digit_wherever_it_lies() -> None:
+def test_a_single_component_is_the_digit_wherever_it_is() -> None:
     for place in (slice(0, 4), slice(20, 24), slice(36, 40)):
         ink = np.zeros((40, 40), np.float32)
         ink[place] = 1
-        np.testing.assert_array_equal(digit_mask(ink), ink > 0)
+        np.testing.assert_array_equal(find_digit_components(ink).mask, ink > 0)

@@ -1,4 +1,4 @@
-"""Whole images: what torchvision's transforms make of a clean one, and what a person sees in an odd one."""
+"""Photos: compared with torchvision's transforms, and with known colors for unusual file formats."""
 
 import io
 from pathlib import Path
@@ -8,8 +8,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from cnn_cli.errors import DataError
+from cnn_cli.image.photo import read_photo
 from cnn_cli.image.preprocess import InputFormat, preprocess
-from cnn_cli.image.photo import read_whole
 
 RED, GREEN, BLUE, WHITE, BLACK = (200, 30, 20), (10, 150, 40), (20, 40, 210), (255, 255, 255), (0, 0, 0)
 
@@ -20,7 +20,7 @@ def noise(width: int, height: int, mode: str = "RGB") -> Image.Image:
 
 
 def scene(width: int = 90, height: int = 60) -> Image.Image:
-    """A smooth scene in colors, unlike all its mirror images."""
+    """A smooth colored scene; every rotation and mirror image of it differs."""
     image = Image.new("RGB", (width, height), (90, 140, 220))
     draw = ImageDraw.Draw(image)
     draw.rectangle((0, 0.7 * height, width, height), fill=GREEN)
@@ -34,13 +34,13 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     return file.getvalue()
 
 
-def whole(image: Image.Image | bytes, size: int = 8, channels: int = 3) -> np.ndarray:
+def photo(image: Image.Image | bytes, size: int = 8, channels: int = 3) -> np.ndarray:
     data = image if isinstance(image, bytes) else encoded(image)
-    return read_whole(data, name="x", size=size, channels=channels)
+    return read_photo(data, name="x", size=size, channels=channels)
 
 
 def tones(pixels: np.ndarray) -> list[tuple[int, ...]]:
-    """The different colors in [C, H, W]."""
+    """Return the distinct colors in [C, H, W]."""
     return [tuple(color) for color in np.unique(pixels.reshape(len(pixels), -1), axis=1).T.tolist()]
 
 
@@ -48,7 +48,7 @@ def tones(pixels: np.ndarray) -> list[tuple[int, ...]]:
 @pytest.mark.parametrize("mode", ["RGB", "L", "P", "1"])
 @pytest.mark.parametrize("shape", [(97, 61), (40, 90), (28, 28), (13, 12), (1, 5)])
 @pytest.mark.parametrize("size", [8, 28, 64])
-def test_it_is_what_torchvisions_transforms_give(channels, mode, shape, size):
+def test_photos_equal_torchvisions_transforms(channels, mode, shape, size):
     from torchvision.transforms import v2
 
     image = noise(*shape, mode)
@@ -56,7 +56,7 @@ def test_it_is_what_torchvisions_transforms_give(channels, mode, shape, size):
         [v2.CenterCrop(min(shape)), v2.Resize((size, size), v2.InterpolationMode.BILINEAR), v2.PILToTensor()]
     )
     expected = reference(image.convert("L" if channels == 1 else "RGB")).numpy()
-    ours = whole(image, size, channels)
+    ours = photo(image, size, channels)
     assert ours.shape == (channels, size, size)
     assert ours.dtype == np.uint8
     assert ours.flags.c_contiguous
@@ -65,16 +65,16 @@ def test_it_is_what_torchvisions_transforms_give(channels, mode, shape, size):
 
 def test_a_square_of_the_right_size_keeps_its_pixels():
     image = noise(32, 32)
-    np.testing.assert_array_equal(whole(image, 32), np.asarray(image).transpose(2, 0, 1))
+    np.testing.assert_array_equal(photo(image, 32), np.asarray(image).transpose(2, 0, 1))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("side", [230, 460, 900, 2400])
-def test_a_large_jpeg_is_decoded_small_and_looks_the_same(channels, side):
+def test_a_large_jpeg_that_is_decoded_at_reduced_size_looks_the_same(channels, side):
     data = encoded(scene(side, side), "JPEG", quality=95)
     with Image.open(io.BytesIO(data)) as image:
         decoded = image.convert("RGB")  # in full
-    difference = np.abs(whole(data, 28, channels).astype(int) - whole(decoded, 28, channels))
+    difference = np.abs(photo(data, 28, channels).astype(int) - photo(decoded, 28, channels))
     assert difference.mean() < 0.5
 
 
@@ -90,13 +90,13 @@ def test_a_large_jpeg_is_decoded_small_and_looks_the_same(channels, side):
         (8, Image.Transpose.ROTATE_270),
     ],
 )
-def test_it_is_turned_the_right_way_up(orientation):
+def test_exif_orientation_is_undone(orientation):
     number, stored_as = orientation
     exif = Image.Exif()
     exif[0x0112] = number
     data = encoded(scene().transpose(stored_as), exif=exif)
-    np.testing.assert_array_equal(whole(data), whole(scene()))
-    assert not np.array_equal(whole(scene().transpose(stored_as)), whole(scene()))
+    np.testing.assert_array_equal(photo(data), photo(scene()))
+    assert not np.array_equal(photo(scene().transpose(stored_as)), photo(scene()))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
@@ -104,55 +104,55 @@ def test_16_bits_are_scaled_to_8(kind):
     ramp = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
     data = encoded(Image.fromarray(ramp), kind)
     for channels in (1, 3):
-        for plane in whole(data, 8, channels):
+        for plane in photo(data, 8, channels):
             np.testing.assert_allclose(plane, ramp / 257, atol=0.51)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "CMYK", "YCbCr", "P", "RGBA"])
 @pytest.mark.parametrize("color", [RED, GREEN, BLUE, WHITE, BLACK])
-def test_every_mode_shows_its_color(mode, color):
-    """In one plain color nothing is lost but the rounding of YCbCr."""
+def test_every_mode_keeps_its_color(mode, color):
+    """For a single color, only YCbCr is rounded."""
     image = Image.new("RGB", (20, 20), color)
     image = image.quantize(8) if mode == "P" else image.convert(mode)
     kind = "PNG" if mode in ("RGB", "P", "RGBA") else "TIFF"
-    (tone,) = tones(whole(encoded(image, kind)))
+    (tone,) = tones(photo(encoded(image, kind)))
     assert np.abs(np.subtract(tone, color)).max() <= 2
 
 
-def test_lab_has_its_colors():
+def test_lab_keeps_its_color():
     lab = Image.merge(
         "LAB", [Image.new("L", (20, 20), value) for value in (138, 209, 198)]
     )  # sRGB's red, D50
-    (tone,) = tones(whole(encoded(lab, "TIFF")))
+    (tone,) = tones(photo(encoded(lab, "TIFF")))
     assert np.abs(np.subtract(tone, (255, 0, 0))).max() <= 6
 
 
-@pytest.mark.parametrize(("ink", "ground"), [(RED, WHITE), (BLACK, WHITE), ((250, 252, 248), BLACK)])
+@pytest.mark.parametrize(("ink", "background"), [(RED, WHITE), (BLACK, WHITE), ((250, 252, 248), BLACK)])
 @pytest.mark.parametrize("hidden", [BLACK, WHITE, BLUE])
-def test_a_drawing_on_transparency_lies_on_a_ground_that_shows_it(ink, ground, hidden):
+def test_a_drawing_on_transparency_gets_a_background_that_shows_it(ink, background, hidden):
     image = Image.new("RGBA", (40, 40), (*hidden, 0))
     ImageDraw.Draw(image).rectangle((0, 0, 39, 19), fill=(*ink, 255))
-    pixels = whole(image)
+    pixels = photo(image)
     assert tuple(pixels[:, 0, 0]) == ink
-    assert tuple(pixels[:, 7, 7]) == ground
+    assert tuple(pixels[:, 7, 7]) == background
 
 
 def test_a_transparent_color_of_a_palette_is_white():
     image = Image.new("P", (20, 20), 1)
     image.putpalette([*RED, *BLUE])
-    assert tones(whole(encoded(image, transparency=1))) == [WHITE]
-    assert tones(whole(encoded(image, transparency=0))) == [BLUE]
+    assert tones(photo(encoded(image, transparency=1))) == [WHITE]
+    assert tones(photo(encoded(image, transparency=0))) == [BLUE]
 
 
-def test_half_transparent_is_mixed_with_its_ground():
-    (tone,) = tones(whole(Image.new("RGBA", (8, 8), (100, 0, 0, 128))))
+def test_half_transparent_pixels_are_mixed_with_white():
+    (tone,) = tones(photo(Image.new("RGBA", (8, 8), (100, 0, 0, 128))))
     assert np.abs(np.subtract(tone, (177, 127, 127))).max() <= 1
 
 
-def test_of_an_animation_the_first_frame():
+def test_the_first_frame_of_an_animation():
     frames = [Image.new("RGB", (10, 10), color) for color in (GREEN, RED)]
     data = encoded(frames[0], "PNG", save_all=True, append_images=frames[1:])
-    assert tones(whole(data)) == [GREEN]
+    assert tones(photo(data)) == [GREEN]
 
 
 @pytest.mark.parametrize(
@@ -164,20 +164,24 @@ def test_of_an_animation_the_first_frame():
         (encoded(noise(50, 50), "JPEG")[:900], r"a.png: is damaged or cut short"),
     ],
 )
-def test_what_is_no_image_is_an_error(data, problem):
+def test_a_file_that_is_no_image_is_an_error(data, problem):
     with pytest.raises(DataError, match=problem):
-        read_whole(data, name="a.png", size=8, channels=3)
+        read_photo(data, name="a.png", size=8, channels=3)
 
 
-def test_prepare_gives_what_the_form_says(tmp_path: Path):
+def test_preprocess_returns_the_input_format(tmp_path: Path):
     path = tmp_path / "scene.png"
     scene().save(path)
-    for form in (InputFormat("whole", 16, 3), InputFormat("whole", 20, 1)):
-        pixels = preprocess(path, form, name="x")
-        assert pixels.shape == form.shape == (form.channels, form.size, form.size)
-        np.testing.assert_array_equal(pixels, whole(scene(), form.size, form.channels))
+    for input_format in (InputFormat("photo", 16, 3), InputFormat("photo", 20, 1)):
+        pixels = preprocess(path, input_format, name="x")
+        assert (
+            pixels.shape
+            == input_format.shape
+            == (input_format.channels, input_format.size, input_format.size)
+        )
+        np.testing.assert_array_equal(pixels, photo(scene(), input_format.size, input_format.channels))
     drawing = Image.new("L", (60, 60), 255)
     ImageDraw.Draw(drawing).line((30, 10, 32, 50), fill=0, width=6)
     drawing.save(path)
-    for form in (InputFormat("ink", 28, 1), InputFormat("ink", 64, 3)):  # always as MNIST has it
-        assert preprocess(path, form, name="x").shape == form.shape == (1, 28, 28)
+    for input_format in (InputFormat("digit", 28, 1), InputFormat("digit", 64, 3)):  # always as in MNIST
+        assert preprocess(path, input_format, name="x").shape == input_format.shape == (1, 28, 28)

@@ -12,9 +12,9 @@ from PIL import Image
 from scipy import ndimage
 
 from cnn_cli.errors import DataError
-from cnn_cli.image import preprocess as whole_way
-from cnn_cli.image.fit import MIN_STROKE, fit, stroke_width
-from cnn_cli.image.ink import find_ink
+from cnn_cli.image.ink import find_digit
+from cnn_cli.image.normalize import MIN_STROKE, normalize_digit, stroke_width
+from cnn_cli.image.preprocess import InputFormat, preprocess
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +25,9 @@ def mnist_digits(mnist_folder: Path) -> np.ndarray:
         return np.frombuffer(file.read(200 * 28 * 28), np.uint8).reshape(200, 28, 28)
 
 
-def preprocess(source: Path | bytes, *, name: str) -> np.ndarray:
-    """The digit in an image, uint8 [28, 28]."""
-    (digit,) = whole_way.preprocess(source, whole_way.InputFormat("ink"), name=name)
+def preprocessed(source: Path | bytes, name: str = "x") -> np.ndarray:
+    """Return the digit in an image, uint8 [28, 28]."""
+    (digit,) = preprocess(source, InputFormat("digit"), name=name)
     return digit
 
 
@@ -38,12 +38,12 @@ def png(gray: np.ndarray, kind: str = "PNG", **options: object) -> bytes:
 
 
 def enlarged(digit: np.ndarray, side: int) -> np.ndarray:
-    """The digit as a smooth light drawing: float [side, side], 0..255."""
+    """Return the digit as a smooth light drawing: float [side, side], 0..255."""
     return np.asarray(Image.fromarray(digit).resize((side, side), Image.Resampling.BICUBIC), np.float32)
 
 
 def difference(one: np.ndarray, other: np.ndarray) -> float:
-    """Mean absolute difference as a share of the ink, after the best shift by at most a pixel.
+    """Return the mean absolute difference as a share of the ink, after the best shift by at most a pixel.
 
     A digit whose center of mass lies between two pixels may be placed on either.
     """
@@ -55,59 +55,59 @@ def difference(one: np.ndarray, other: np.ndarray) -> float:
 def test_the_ink_of_an_mnist_digit_is_the_digit(mnist_digits: np.ndarray) -> None:
     for digit in mnist_digits.astype(np.float32):
         for gray in (digit, 255 - digit):
-            assert np.abs(find_ink(gray) - digit / 255).mean() < 0.01
+            assert np.abs(find_digit(gray).ink - digit / 255).mean() < 0.01
 
 
-def test_fit_leaves_mnist_digits_unchanged(mnist_digits: np.ndarray) -> None:
-    fitted = np.stack([fit(digit / np.float32(255)) for digit in mnist_digits])
+def test_normalizing_leaves_mnist_digits_unchanged(mnist_digits: np.ndarray) -> None:
+    normalized = np.stack([normalize_digit(digit / np.float32(255)).pixels for digit in mnist_digits])
     thick = np.array([stroke_width(digit / 255) >= MIN_STROKE for digit in mnist_digits])
     assert thick.mean() > 0.9
-    np.testing.assert_array_equal(fitted[thick], mnist_digits[thick])
+    np.testing.assert_array_equal(normalized[thick], mnist_digits[thick])
 
 
-def test_mnist_digits_come_through_nearly_unchanged(mnist_digits: np.ndarray) -> None:
+def test_preprocessing_hardly_changes_mnist_digits(mnist_digits: np.ndarray) -> None:
     for invert in (False, True):
-        changes = []
+        differences = []
         for digit in mnist_digits:
-            image = preprocess(png(255 - digit if invert else digit), name="x")
-            changes.append(difference(image, digit))
-        assert np.mean(changes) < 0.05
-        assert np.percentile(changes, 90) < 0.1
+            image = preprocessed(png(255 - digit if invert else digit))
+            differences.append(difference(image, digit))
+        assert np.mean(differences) < 0.05
+        assert np.percentile(differences, 90) < 0.1
 
 
 @pytest.mark.parametrize("side", [120, 800, 3000])
 @pytest.mark.parametrize("invert", [False, True])
 def test_size_and_polarity_do_not_matter(mnist_digits: np.ndarray, side: int, invert: bool) -> None:
     for digit in mnist_digits[:3]:
-        plain = preprocess(png(enlarged(digit, 400)), name="x")
+        plain = preprocessed(png(enlarged(digit, 400)))
         gray = enlarged(digit, side)
-        assert difference(preprocess(png(255 - gray if invert else gray), name="x"), plain) < 0.2
+        assert difference(preprocessed(png(255 - gray if invert else gray)), plain) < 0.2
 
 
 @pytest.mark.parametrize("quality", [30, 60, 90])
 def test_jpeg_does_not_matter(mnist_digits: np.ndarray, quality: int) -> None:
     for digit in mnist_digits[:4]:
         data = png(255 - enlarged(digit, 300), "JPEG", quality=quality)
-        assert difference(preprocess(data, name="x"), digit) < 0.3
+        assert difference(preprocessed(data), digit) < 0.3
 
 
-def test_place_and_margin_do_not_matter(mnist_digits: np.ndarray) -> None:
+def test_position_and_margin_do_not_matter(mnist_digits: np.ndarray) -> None:
     for digit in mnist_digits[:6]:
         gray = enlarged(digit, 140)
         tight = gray[np.ix_(gray.max(1) > 40, gray.max(0) > 40)]
-        plain = preprocess(png(255 - np.pad(tight, 30)), name="x")
+        plain = preprocessed(png(255 - np.pad(tight, 30)))
         for margins in ((50, 5, 10, 300), (0, 80, 80, 0), (100, 100, 100, 100)):
             wide = np.pad(tight, (margins[:2], margins[2:]))
             assert (
-                difference(preprocess(png(255 - wide), name="x"), plain) < 0.25
-            )  # it is read at half the size
+                difference(preprocessed(png(255 - wide)), plain) < 0.25
+            )  # the image is reduced to half its size
 
 
 @pytest.mark.parametrize("tone", [0, 255])
 @pytest.mark.parametrize("shape", [(1, 1), (28, 28), (500, 300)])
-def test_a_image_without_ink_is_an_error(shape: tuple[int, int], tone: int) -> None:
+def test_an_image_without_ink_is_an_error(shape: tuple[int, int], tone: int) -> None:
     with pytest.raises(DataError, match=r"empty\.png: no ink found") as caught:
-        preprocess(png(np.full(shape, tone)), name="empty.png")
+        preprocessed(png(np.full(shape, tone)), "empty.png")
     assert "\n" not in caught.value.message
 
 
@@ -116,7 +116,7 @@ def test_every_hand_drawn_image_gives_a_digit(handdrawn_folder: Path) -> None:
         names = [row["file"] for row in csv.DictReader(file)]
     assert len(names) >= 100
     for name in names:
-        image = preprocess(handdrawn_folder / name, name=name)
+        image = preprocessed(handdrawn_folder / name, name)
         rows, columns = np.nonzero(image)
         assert image.max() > 150, name
         assert 18 <= max(np.ptp(rows), np.ptp(columns)) + 1 <= 20, name
@@ -128,7 +128,7 @@ def test_light_and_dark_hand_drawn_images_are_the_same(handdrawn_folder: Path) -
     for path in sorted(handdrawn_folder.glob("photo_?_0[13].*")):
         with Image.open(path) as image:
             gray = np.asarray(image.convert("L"))
-        light, dark = preprocess(png(255 - gray), name="x"), preprocess(png(gray), name="x")
+        light, dark = preprocessed(png(255 - gray)), preprocessed(png(gray))
         assert difference(light, dark) < 0.15, path.name
 
 
@@ -140,5 +140,5 @@ def test_a_photo_of_12_megapixels_takes_under_a_second() -> None:
     )
     data = png(190 - 20 * x - 100 * ring + noise, "JPEG", quality=85)
     start = time.process_time()
-    assert preprocess(data, name="x").any()
+    assert preprocessed(data).any()
     assert time.process_time() - start < 1

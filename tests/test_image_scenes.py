@@ -1,4 +1,4 @@
-"""MNIST's digits in images of every kind are read by the network that ships."""
+"""The network that ships classifies MNIST's digits in images of every kind."""
 
 import gzip
 from io import BytesIO
@@ -7,27 +7,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
+from helpers.scenes import AXES, Scene, grid, pairwise, render
 from PIL import Image
-from helpers.scenes import AXES, Scene, grid, pairwise, image
 
-from cnn_cli.checkpoint.file import read
-from cnn_cli.errors import DataError
-from cnn_cli.image.preprocess import InputFormat, preprocess
 from cnn_cli.checkpoint.choose import shipped
+from cnn_cli.errors import CnnError
+from cnn_cli.reading.predict import predict
+from cnn_cli.reading.reader import open_reader
+from cnn_cli.reading.sources import ImageSource
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-BAR = 0.98
-"""Share of the images that must be read. Of the plain digits it is 99.4 %."""
+MIN_ACCURACY = 0.98
+"""Share of the images that must be classified correctly. For the plain digits it is 99.4 %."""
 
 SAMPLE = 2000
-"""Scenes of the whole grid, which has 118,240, that the slow test draws."""
+"""Scenes that the slow test draws from the grid of all 118,240."""
 
 
 @pytest.fixture(scope="module")
 def digits(mnist_folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """MNIST's test digits, uint8 [10000, 28, 28], and their labels."""
+    """Return MNIST's test digits, uint8 [10000, 28, 28], and their labels."""
     contents = [
         gzip.decompress((mnist_folder / f"t10k-{name}-ubyte.gz").read_bytes())
         for name in ("images-idx3", "labels-idx1")
@@ -36,44 +34,40 @@ def digits(mnist_folder: Path) -> tuple[np.ndarray, np.ndarray]:
     return images, np.frombuffer(contents[1], np.uint8, offset=8)
 
 
-def read_scenes(scenes: list[Scene], digits: tuple[np.ndarray, np.ndarray]) -> list[tuple[Scene, int]]:
-    """The scenes that were misread, each with another digit, and its number."""
+def misclassified(scenes: list[Scene], digits: tuple[np.ndarray, np.ndarray]) -> list[tuple[Scene, int]]:
+    """Return the misclassified scenes, each of another digit, with the digit's number."""
     images, labels = digits
-    checkpoint = read(shipped())
-    network, wrong = checkpoint.network(), []
-    for number, scene in enumerate(scenes):
-        try:
-            pixels = preprocess(image(images[number], scene, number), InputFormat(), name=str(scene))
-        except DataError:
-            wrong.append((scene, number))
-            continue
-        with torch.inference_mode():
-            answer = network(checkpoint.preprocessing.inputs(torch.from_numpy(pixels[None]))).argmax()
-        if int(answer) != labels[number]:
-            wrong.append((scene, number))
-    return wrong
+    sources = (
+        ImageSource(str(scene), render(images[number], scene, number)) for number, scene in enumerate(scenes)
+    )
+    answers = predict(open_reader([shipped()]), sources)
+    return [
+        (scene, number)
+        for number, (scene, answer) in enumerate(zip(scenes, answers, strict=True))
+        if isinstance(answer, CnnError) or answer.label != str(labels[number])
+    ]
 
 
-def test_images_of_every_pair_of_kinds_are_read(digits) -> None:
+def test_every_pair_of_properties_is_classified(digits) -> None:
     scenes = pairwise()
-    wrong = read_scenes(scenes, digits)
-    assert len(wrong) <= (1 - BAR) * len(scenes), wrong
+    wrong = misclassified(scenes, digits)
+    assert len(wrong) <= (1 - MIN_ACCURACY) * len(scenes), wrong
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_images_of_every_kind_are_read(digits) -> None:
-    """A sample of all combinations, drawn by a fixed seed."""
+def test_a_sample_of_all_scenes_is_classified(digits) -> None:
+    """The sample has a fixed seed."""
     scenes = list(grid())
     chosen = np.random.default_rng(0).choice(len(scenes), SAMPLE, replace=False)
-    wrong = read_scenes([scenes[index] for index in chosen], digits)
-    assert len(wrong) <= (1 - BAR) * SAMPLE, wrong
+    wrong = misclassified([scenes[index] for index in chosen], digits)
+    assert len(wrong) <= (1 - MIN_ACCURACY) * SAMPLE, wrong
 
 
-def test_the_scenes_hold_every_pair_that_exists() -> None:
+def test_the_scenes_contain_every_pair_that_exists() -> None:
     scenes = pairwise()
     assert all(scene.exists for scene in scenes)
-    held = {
+    contained = {
         ((one, getattr(scene, one)), (two, getattr(scene, two)))
         for scene in scenes
         for one, two in combinations(AXES, 2)
@@ -84,13 +78,13 @@ def test_the_scenes_hold_every_pair_that_exists() -> None:
         for one, two in combinations(AXES, 2)
     }
     assert len(exist) > 500
-    assert exist <= held
+    assert exist <= contained
 
 
-def test_a_scene_is_what_it_says(digits) -> None:
+def test_a_rendered_scene_has_its_properties(digits) -> None:
     for scene in pairwise():
         if scene.side <= 480:
-            with Image.open(BytesIO(image(digits[0][0], scene, 0))) as file:
+            with Image.open(BytesIO(render(digits[0][0], scene, 0))) as file:
                 assert file.size == (scene.side, scene.side)
                 assert file.getexif().get(0x0112, 1) == scene.orientation
                 assert ("A" in file.mode) == (scene.alpha != "none")

@@ -1,4 +1,4 @@
-"""The networks of the papers, against torchvision's, their papers' tables, and themselves."""
+"""The networks of the papers, against those of torchvision and the tables of the papers."""
 
 import re
 from collections.abc import Iterator
@@ -6,20 +6,21 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.networks import class_count, network_of
 from torch import Tensor, nn
 
 from cnn_cli.config.dump import dump
 from cnn_cli.config.load import load_config, load_text
-from cnn_cli.training import build
 from cnn_cli.model.build import initialize
 from cnn_cli.model.modules import Auxiliary, take_auxiliary_logits
+from cnn_cli.model.network import input_shape
 from cnn_cli.model.summary import NetworkSummary, count_parameters, summarize
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = sorted((ROOT / "configs").glob("**/*.yaml"))
 PAPERS = sorted((ROOT / "configs" / "paper").glob("*.yaml"))
 LARGE = 5_000_000
-"""Parameters of a network whose backward pass at full size takes seconds."""
+"""Number of parameters above which a backward pass at full size takes seconds."""
 
 TORCHVISION = ["alexnet", "googlenet", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152"] + [
     f"vgg{depth}{norm}" for depth in (11, 13, 16, 19) for norm in ("", "_bn")
@@ -35,17 +36,16 @@ def one_thread() -> Iterator[None]:
 
 
 def paper(name: str, *arguments: str) -> nn.Sequential:
-    config = load_config(f"paper/{name}", arguments).config
-    return build.network(config, build.classes(config))
+    return network_of(load_config(f"paper/{name}", arguments).config)
 
 
 def summary(name: str) -> NetworkSummary:
     config = load_config(f"paper/{name}").config
-    return summarize(build.network(config, build.classes(config)), build.input_shape(config))
+    return summarize(network_of(config), input_shape(config))
 
 
 def reference(name: str, device: str = "cpu") -> nn.Module:
-    """torchvision's network of that name, with random weights; nothing is downloaded."""
+    """Return the network of torchvision, with random weights; nothing is downloaded."""
     models = pytest.importorskip("torchvision.models")
     options = {"init_weights": False} if name.startswith(("vgg", "googlenet")) else {}
     torch.manual_seed(0)
@@ -57,7 +57,7 @@ def reference(name: str, device: str = "cpu") -> nn.Module:
 
 
 def _draw_statistics(network: nn.Module) -> None:
-    """Statistics and scales that a missing or misplaced normalization would show in."""
+    """Draw statistics and scales, so that a missing or misplaced normalization changes the logits."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.running_mean, std=0.1)
@@ -67,7 +67,7 @@ def _draw_statistics(network: nn.Module) -> None:
 
 
 def _in_order(network: nn.Module) -> list[str]:
-    """Names of the values; torchvision has its auxiliary classifiers just before the last layer."""
+    """Return the names of the values; torchvision has its auxiliary classifiers before the last layer."""
     names = list(network.state_dict())
     beside = {
         f"{path}.{name}"
@@ -80,7 +80,7 @@ def _in_order(network: nn.Module) -> list[str]:
 
 
 def copy(source: nn.Module, target: nn.Module) -> None:
-    """Copy all weights in the order in which both networks have them; shapes must agree."""
+    """Copy all weights, which both networks have in the same order; their shapes must agree."""
     values, names = list(source.state_dict().values()), _in_order(target)
     assert len(values) == len(names)
     target.load_state_dict(dict(zip(names, values, strict=True)), assign=True)
@@ -106,7 +106,7 @@ def test_logits_equal_those_of_torchvision(name: str, size: int) -> None:
     theirs, ours = reference(name).eval(), paper(name)
     copy(theirs, ours)
     expected = theirs(images(size))
-    assert expected.std() > 1e-3  # so that equality says something
+    assert expected.std() > 1e-3  # so that equality means something
     scale = expected.abs().max()
     torch.testing.assert_close(ours.eval()(images(size)) / scale, expected / scale, atol=1e-4, rtol=0)
 
@@ -119,21 +119,21 @@ def test_auxiliary_logits_equal_those_of_torchvision() -> None:
         if isinstance(module, nn.Dropout):
             module.p = 0.0
         if isinstance(module, nn.BatchNorm2d):
-            module.eval()  # of a batch of two the statistics are shared by both networks and would move
+            module.eval()  # the statistics of both networks would change
     expected = theirs(images(96))
     logits = ours(images(96))
     first, second = take_auxiliary_logits(ours)
     torch.testing.assert_close(logits, expected.logits, atol=1e-4, rtol=1e-4)
-    for (weight, found), wanted in zip(
+    for (weight, found), expected_logits in zip(
         (first, second), (expected.aux_logits1, expected.aux_logits2), strict=True
     ):
         assert weight == 0.3
-        torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(found, expected_logits, atol=1e-4, rtol=1e-4)
     assert not list(take_auxiliary_logits(ours))
 
 
 @pytest.mark.parametrize("name", TORCHVISION)
-def test_as_many_parameters_as_torchvision(name: str) -> None:
+def test_parameter_counts_are_those_of_torchvision(name: str) -> None:
     theirs = reference(name, "meta")
     assert count_parameters(paper(name)) == count_parameters(theirs)
 
@@ -165,7 +165,7 @@ def test_published_parameter_counts(name: str, parameters: int, auxiliary: int) 
 
 
 def table(name: str) -> list[tuple[str, int]]:
-    """Output and parameters of every layer of a chain that has weights."""
+    """Return the output and the parameters of every layer that has weights."""
     return [
         ("x".join(map(str, row.output_shape)), row.parameters)
         for row in summary(name).layers
@@ -274,7 +274,7 @@ def test_multiply_adds_are_those_of_torchvisions_documentation(name: str, billio
         ("alexnet", 195),
         ("vgg16", 212),
         ("resnet50-2015", 483),
-        # v1.5 sees less: in three stages one 3x3 comes before the stride, which leaves out 2 * (4 + 8 + 16).
+        # v1.5 has less: in three stages one 3x3 comes before the stride, which takes away 2 * (4 + 8 + 16).
         ("resnet50", 483 - 56),
         ("resnet101", 1027 - 56),
         ("resnet152", 1507 - 56),
@@ -297,20 +297,20 @@ def _before_average(network: nn.Sequential) -> Iterator[nn.Module]:
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_every_config_is_short_and_reads_back(path: Path) -> None:
+def test_every_config_is_short_and_its_dump_loads_back(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 80
     config = load_config(str(path)).config
     assert load_text(dump(config), "dumped").config == config
 
 
 def step(path: Path) -> None:
-    """One forward and backward pass on the config's own input size; every weight gets a gradient."""
+    """Run one forward and backward pass at the size of the config; every weight gets a gradient."""
     config = load_config(str(path)).config
-    network = build.network(config, build.classes(config)).train()
+    network = network_of(config).train()
     initialize(network, 0)
-    inputs = torch.randn(2, *build.input_shape(config), generator=torch.Generator().manual_seed(0))
+    inputs = torch.randn(2, *input_shape(config), generator=torch.Generator().manual_seed(0))
     logits = network(inputs)
-    assert logits.shape == (2, build.classes(config))
+    assert logits.shape == (2, class_count(config))
     (
         logits.square().mean() + sum(beside.square().mean() for _, beside in take_auxiliary_logits(network))
     ).backward()
@@ -318,19 +318,18 @@ def step(path: Path) -> None:
 
 
 def is_large(path: Path) -> bool:
-    config = load_config(str(path)).config
-    return count_parameters(build.network(config, build.classes(config))) > LARGE
+    return count_parameters(network_of(load_config(str(path)).config)) > LARGE
 
 
-SMALL_ONES = [path for path in SHIPPED if not is_large(path)]
+SMALL = [path for path in SHIPPED if not is_large(path)]
 
 
-@pytest.mark.parametrize("path", SMALL_ONES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SMALL, ids=lambda path: path.stem)
 def test_forward_and_backward(path: Path) -> None:
     step(path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", sorted(set(SHIPPED) - set(SMALL_ONES)), ids=lambda path: path.stem)
-def test_forward_and_backward_of_the_large_ones(path: Path) -> None:
+@pytest.mark.parametrize("path", sorted(set(SHIPPED) - set(SMALL)), ids=lambda path: path.stem)
+def test_forward_and_backward_of_large_networks(path: Path) -> None:
     step(path)

@@ -1,4 +1,4 @@
-"""Images are prepared in order, wherever that is done, and no more of them are taken than are worked on."""
+"""Images are preprocessed in order, in this process or in others, and taken only when needed."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +10,9 @@ from helpers.cli import digit
 from cnn_cli import workers
 from cnn_cli.errors import DataError
 from cnn_cli.image.preprocess import InputFormat, NetworkInput, preprocess
-from cnn_cli.reading import batches as preparing
+from cnn_cli.reading import batches as module
+from cnn_cli.reading.batches import preprocess_batches
 from cnn_cli.reading.sources import ImageSource
-from cnn_cli.reading.batches import prepared
 
 
 @pytest.fixture
@@ -22,18 +22,18 @@ def images(tmp_path: Path) -> list[ImageSource | DataError]:
     cycle = [
         ImageSource("good", good),
         ImageSource("bad", bad),
-        DataError("was none"),
+        DataError("no such image"),
         ImageSource("bytes", good.read_bytes()),
     ]
     return cycle * 6
 
 
-@pytest.mark.parametrize("here", [True, False])
+@pytest.mark.parametrize("in_this_process", [True, False])
 @pytest.mark.parametrize("size", [1, 5, 100])
-def test_each_image_is_in_its_place(images, monkeypatch, here, size):
-    monkeypatch.setattr(preparing, "PATIENCE", 1e9 if here else 0)
+def test_results_are_in_the_order_of_the_images(images, monkeypatch, in_this_process, size):
+    monkeypatch.setattr(module, "START_WORKERS_AFTER", 1e9 if in_this_process else 0)
     monkeypatch.setattr(workers, "_cores", lambda: 2)
-    batches = list(preprocessed(images, InputFormat(), size))
+    batches = list(preprocess_batches(images, InputFormat(), size))
     assert all(len(batch) <= size for batch in batches)
     outcomes = [outcome for batch in batches for outcome in batch]
     assert [image for image, _ in outcomes] == images
@@ -49,18 +49,20 @@ def test_each_image_is_in_its_place(images, monkeypatch, here, size):
             np.testing.assert_array_equal(outcome.pixels, expected)
 
 
-def test_findings_come_from_other_processes_too(images, monkeypatch):
-    monkeypatch.setattr(preparing, "PATIENCE", 0)
+def test_worker_processes_return_explanations_too(images, monkeypatch):
+    monkeypatch.setattr(module, "START_WORKERS_AFTER", 0)
     monkeypatch.setattr(workers, "_cores", lambda: 2)
-    seen = [seen for batch in preprocessed(images, InputFormat(), 4, explain=True) for _, seen in batch]
+    results = [
+        result for batch in preprocess_batches(images, InputFormat(), 4, explain=True) for _, result in batch
+    ]
     assert all(
-        outcome.explanation.size == (100, 100) for outcome in seen if isinstance(outcome, NetworkInput)
+        result.explanation.size == (100, 100) for result in results if isinstance(result, NetworkInput)
     )
 
 
-def test_images_are_taken_when_they_are_needed(images, monkeypatch):
-    """However many there are: memory is bounded."""
-    monkeypatch.setattr(preparing, "PATIENCE", 0)
+def test_images_are_taken_only_when_they_are_needed(images, monkeypatch):
+    """Memory is limited however many images there are."""
+    monkeypatch.setattr(module, "START_WORKERS_AFTER", 0)
     monkeypatch.setattr(workers, "_cores", lambda: 2)
     taken = 0
 
@@ -70,8 +72,8 @@ def test_images_are_taken_when_they_are_needed(images, monkeypatch):
             taken += 1
             yield images[0]
 
-    batches = preprocessed(endless(), InputFormat(), 3)
+    batches = preprocess_batches(endless(), InputFormat(), 3)
     for _ in range(5):
         next(batches)
     batches.close()
-    assert taken <= 3 * (5 + 2 * workers.AHEAD)
+    assert taken <= 3 * (5 + 2 * workers.JOBS_AHEAD)

@@ -1,4 +1,4 @@
-"""Images to predictions: one result for each, in its place, whatever happens to its neighbors."""
+"""Images become predictions: one result for each image, in its place, even if other images fail."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -6,33 +6,34 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import tiny
 import torch
+from helpers.networks import CLASSES, checkpoint_of
 from PIL import Image
 
-from cnn_cli.data.preprocess import Preprocessing
-from cnn_cli.training import build
 from cnn_cli.checkpoint.file import Checkpoint
 from cnn_cli.errors import CnnError, DataError
 from cnn_cli.image.preprocess import InputFormat, preprocess
-from cnn_cli.model.build import initialize
-from cnn_cli.reading import predict as tool
-from cnn_cli.reading.sources import ImageSource, find_images
+from cnn_cli.model.network import load_network
+from cnn_cli.reading import predict as module
 from cnn_cli.reading.predict import Prediction, predict
+from cnn_cli.reading.reader import Reader
+from cnn_cli.reading.sources import ImageSource, find_images
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
 def checkpoint() -> Checkpoint:
-    config = tiny.config()
-    network = build.network(config, 3)
-    initialize(network, 3)
-    return Checkpoint(network.state_dict(), config, tiny.CLASSES, "tiny", Preprocessing(28, (0.1,), (0.3,)))
+    return checkpoint_of(3, mean=(0.1,), std=(0.3,))
+
+
+@pytest.fixture
+def reader(checkpoint: Checkpoint) -> Reader:
+    return Reader([checkpoint])
 
 
 def draw(path: Path, number: int) -> Path:
-    """An image with ink: the numbers give different strokes."""
+    """Draw an image with ink; each number gives other strokes."""
     pixels = np.full((60, 60), 255, np.uint8)
     pixels[10 : 20 + number, 20:26] = 0
     pixels[15:20, 20 : 24 + 2 * number] = 0
@@ -50,44 +51,44 @@ def as_images(paths: list[Path]) -> list[ImageSource]:
 
 
 def expected(checkpoint: Checkpoint, path: Path) -> list[float]:
-    """The probabilities of one image on its own."""
+    """Return the probabilities of a single image, computed by torch."""
     inputs = torch.from_numpy(preprocess(path, InputFormat(), name="")).double()[None] / 255
     with torch.no_grad():
-        logits = checkpoint.network().double()((inputs - 0.1) / 0.3)
+        logits = load_network(checkpoint).double()((inputs - 0.1) / 0.3)
     return torch.softmax(logits, 1)[0].tolist()
 
 
 @pytest.mark.parametrize("batch", [1, 3, 10, 64])
-def test_each_image_gets_its_own_prediction(checkpoint, files, monkeypatch, batch):
-    monkeypatch.setattr(tool, "BATCH", batch)
-    results = list(predict(checkpoint, as_images(files)))
+def test_each_image_gets_its_own_prediction(checkpoint, reader, files, monkeypatch, batch):
+    monkeypatch.setattr(module, "BATCH", batch)
+    results = list(predict(reader, as_images(files)))
     assert [result.path for result in results] == list(map(str, files))
     for path, result in zip(files, results, strict=True):
         probabilities = expected(checkpoint, path)
-        assert list(result.probabilities) == list(tiny.CLASSES)
+        assert list(result.probabilities) == list(CLASSES)
         assert list(result.probabilities.values()) == pytest.approx(probabilities, abs=1e-5)
         assert sum(result.probabilities.values()) == pytest.approx(1)
-        assert result.label == tiny.CLASSES[int(np.argmax(probabilities))]
+        assert result.label == CLASSES[int(np.argmax(probabilities))]
         assert result.confidence == result.probabilities[result.label] == max(result.probabilities.values())
-    assert len({round(result.confidence, 6) for result in results}) > 5  # the images do differ
+    assert len({round(result.confidence, 6) for result in results}) > 5  # the images differ
 
 
-def test_the_content_of_a_file_is_read_like_the_file(checkpoint, files):
+def test_the_content_of_a_file_gives_the_same_prediction(reader, files):
     by_path, by_content = predict(
-        checkpoint, [ImageSource("path", files[4]), ImageSource("-", files[4].read_bytes())]
+        reader, [ImageSource("path", files[4]), ImageSource("-", files[4].read_bytes())]
     )
     assert by_content == dataclasses.replace(by_path, path="-")
 
 
 @pytest.mark.parametrize("batch", [1, 2, 64])
-def test_errors_come_in_the_place_of_their_images(checkpoint, files, tmp_path, monkeypatch, batch):
-    monkeypatch.setattr(tool, "BATCH", batch)
+def test_errors_keep_the_place_of_their_images(reader, files, tmp_path, monkeypatch, batch):
+    monkeypatch.setattr(module, "BATCH", batch)
     (tmp_path / "text.png").write_text("no image")
     (tmp_path / "empty.png").touch()
     Image.new("L", (40, 40), 255).save(tmp_path / "blank.png")
     names = ["text.png", "0.png", "absent.png", "1.png", "2.png", "empty.png", "blank.png"]
     images = [*as_images([tmp_path / name for name in names]), DataError("a folder without images")]
-    results = list(predict(checkpoint, images))
+    results = list(predict(reader, images))
     assert [isinstance(result, CnnError) for result in results] == [
         True,
         False,
@@ -101,18 +102,18 @@ def test_errors_come_in_the_place_of_their_images(checkpoint, files, tmp_path, m
     assert results[-1] is images[-1]
 
 
-def test_only_errors(checkpoint, tmp_path):
-    results = list(predict(checkpoint, as_images([tmp_path / "a.png", tmp_path / "b.png"])))
+def test_only_errors(reader, tmp_path):
+    results = list(predict(reader, as_images([tmp_path / "a.png", tmp_path / "b.png"])))
     assert [type(result) for result in results] == [DataError, DataError]
 
 
-def test_nothing_to_read(checkpoint):
-    assert list(predict(checkpoint, [])) == []
+def test_no_images(reader):
+    assert list(predict(reader, [])) == []
 
 
-def test_answers_come_before_all_images_are_looked_for(checkpoint, files, monkeypatch):
-    """Images can be a pipe without an end."""
-    monkeypatch.setattr(tool, "BATCH", 2)
+def test_answers_come_before_all_images_are_known(reader, files, monkeypatch):
+    """Images can come from an endless pipe."""
+    monkeypatch.setattr(module, "BATCH", 2)
     taken = []
 
     def endless() -> Iterator[ImageSource]:
@@ -120,46 +121,40 @@ def test_answers_come_before_all_images_are_looked_for(checkpoint, files, monkey
             taken.append(1)
             yield ImageSource("again", files[0])
 
-    results = predict(checkpoint, endless())
+    results = predict(reader, endless())
     for _ in range(5):
         assert next(results).path == "again"
     assert len(taken) == 6
 
 
-def test_weights_that_do_not_fit_are_refused(checkpoint, files):
-    broken = dataclasses.replace(checkpoint, weights={})
-    with pytest.raises(DataError, match="weights do not fit"):
-        list(predict(broken, as_images(files)))
-
-
 # --- finding images ---------------------------------------------------------------------------------------
 
 
-def found(*paths: Path) -> list[str]:
+def names(*paths: Path) -> list[str]:
     return [image.name if isinstance(image, ImageSource) else str(image) for image in find_images(paths)]
 
 
-def test_images_are_found_in_the_order_of_the_arguments_and_then_of_their_names(tmp_path):
-    names = ["b.png", "a.JPG", "notes.txt", "deep/er/c.tiff", ".hidden.png", "fake.png/inside.webp"]
-    for name in names:
+def test_images_come_in_the_order_of_the_arguments_and_then_of_their_names(tmp_path):
+    files = ["b.png", "a.JPG", "notes.txt", "deep/er/c.tiff", ".hidden.png", "fake.png/inside.webp"]
+    for name in files:
         (tmp_path / "folder" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "folder" / name).touch()
     first, folder = tmp_path / "z.unknown", tmp_path / "folder"
     inside = ["a.JPG", "b.png", "deep/er/c.tiff", "fake.png/inside.webp", ".hidden.png"]
-    listed = found(first, folder)
-    assert listed[0] == str(first)  # what is named itself is tried, whatever it is called
-    assert sorted(listed[1:]) == sorted(str(folder / name) for name in inside)
-    assert listed[1:] == sorted(listed[1:])
-    assert listed == found(first, folder)
+    result = names(first, folder)
+    assert result[0] == str(first)  # a file that is named itself is tried whatever its suffix
+    assert sorted(result[1:]) == sorted(str(folder / name) for name in inside)
+    assert result[1:] == sorted(result[1:])
+    assert result == names(first, folder)
 
 
-def test_a_image_that_is_named_twice_is_read_twice(files):
-    assert found(files[0], files[0]) == [str(files[0])] * 2
+def test_an_image_that_is_named_twice_comes_twice(files):
+    assert names(files[0], files[0]) == [str(files[0])] * 2
 
 
 def test_a_folder_without_images_is_an_error_in_its_place(tmp_path, files):
     (tmp_path / "none").mkdir()
-    assert found(files[1], tmp_path / "none", files[0]) == [
+    assert names(files[1], tmp_path / "none", files[0]) == [
         str(files[1]),
         f"{tmp_path / 'none'}: a folder without images",
         str(files[0]),

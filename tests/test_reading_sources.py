@@ -1,4 +1,4 @@
-"""Names to images: patterns and lists; files and folders are tested with `predict`."""
+"""Patterns and lists of names become images; files and folders are tested with `predict`."""
 
 import io
 import os
@@ -30,9 +30,9 @@ def names(images) -> list[str]:
         ("a/**/*.png", ["a/1.png", "a/2.png", "a/deep/3.png"]),
         ("a/**", ["a/1.png", "a/2.png", "a/deep/3.png", "a/deep/notes.txt"]),  # no file twice
         ("?.jpg", ["b.jpg"]),
-        ("a/d*", ["a/deep/3.png"]),  # a folder that fits is read as a folder
+        ("a/d*", ["a/deep/3.png"]),  # a folder that matches is read as a folder
         ("a[1].png", ["a[1].png"]),  # there is a file of that name
-        ("*.gif", ["*.gif: fits no file"]),
+        ("*.gif", ["*.gif: matches no file"]),
     ],
 )
 def test_a_pattern_that_no_shell_expanded(place, pattern, expected):
@@ -55,11 +55,11 @@ def test_a_list_of_names(place, text):
     assert names(listed(io.BytesIO(text), "list")) == ["b.jpg", "a/1.png"]
 
 
-def test_a_name_may_hold_a_line_break_where_nul_separates(place):
+def test_a_name_in_a_nul_separated_list_may_contain_a_line_break(place):
     assert names(listed(io.BytesIO(b"one\ntwo.png\0b.jpg\0"), "list")) == ["one\ntwo.png", "b.jpg"]
 
 
-def test_a_list_may_name_folders_and_what_is_absent(place):
+def test_a_list_may_name_folders_and_missing_files(place):
     assert names(listed(io.BytesIO(b"a/deep\nnowhere.png\n"), "list")) == ["a/deep/3.png", "nowhere.png"]
 
 
@@ -70,8 +70,8 @@ def test_an_empty_list_is_an_error(place, text):
     assert error.message == "my list: names no image"
 
 
-def test_names_are_taken_as_they_come(place):
-    """A pipe that stays open: the first name is read before the second is written."""
+def test_names_are_used_as_soon_as_they_arrive(place):
+    """From a pipe that stays open, the first image comes before the second name is written."""
     reader, writer = os.pipe()
     with os.fdopen(reader, "rb") as stream, os.fdopen(writer, "wb", buffering=0) as pipe:
         images = listed(stream, "stdin")
@@ -81,6 +81,6 @@ def test_names_are_taken_as_they_come(place):
         assert next(images).name == "a/1.png"
 
 
-def test_a_long_list_is_cut_at_no_name(place):
+def test_a_list_longer_than_a_chunk_keeps_its_names(place):
     many = [f"{number:05}.png" for number in range(20_000)]  # more than one chunk
     assert names(listed(io.BytesIO("\n".join(many).encode()), "list")) == many

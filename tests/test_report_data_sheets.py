@@ -1,20 +1,22 @@
-"""The preview of augmentation: each image, and beside it what training might see of it."""
+"""The preview of augmentation: each image, and beside it augmented copies."""
 
 import numpy as np
 import pytest
-from helpers import tiny
 import torch
+from helpers import tiny
 from helpers.cli import cnn
 from PIL import Image
 
-from cnn_cli.data.augment.batch import Augmentation, augment
-from cnn_cli.data.preprocess import Preprocessing
-from cnn_cli.training.seeds import generator
+from cnn_cli.checkpoint.preprocessing import Preprocessing
+from cnn_cli.config.schema import Augmentation
+from cnn_cli.data.augment.batch import augment
 from cnn_cli.errors import DataError, ExitCode
-from cnn_cli.report import data_sheets as sheet
-from cnn_cli.report.data_sheets import ROW, write_augmented
+from cnn_cli.report import data_sheets
+from cnn_cli.report.contact_sheet import COLUMNS
+from cnn_cli.report.data_sheets import write_augmented
+from cnn_cli.training.seeds import generator
 
-SEEN = Preprocessing(28, (0.0,), (1.0,))
+PREPROCESSING = Preprocessing(28, (0.0,), (1.0,))
 SHOW = (
     "data",
     "show",
@@ -27,55 +29,54 @@ SHOW = (
 
 @pytest.fixture
 def drawn(monkeypatch) -> list:
-    """What is drawn: images, captions, emphasis."""
-    calls, draw = [], sheet.contact_sheet
+    """Return what is drawn: images, captions, emphasis."""
+    calls, draw = [], data_sheets.contact_sheet
 
-    def note(images, captions, columns, emphasis):
+    def record(images, captions, columns, emphasis):
         calls.append((images, captions, emphasis))
         return draw(images, captions, columns, emphasis)
 
-    monkeypatch.setattr(sheet, "contact_sheet", note)
+    monkeypatch.setattr(data_sheets, "contact_sheet", record)
     return calls
 
 
-def test_a_row_is_a_image_and_its_changes(tmp_path, drawn):
-    images, changes = tiny.images(5, size=20), Augmentation(rotate=20, elastic=10)
-    write_augmented(images, tiny.CLASSES, 34, tmp_path / "a.png", SEEN, changes)
-    ((images, captions, emphasis),) = drawn
-    rows = images.unflatten(0, (3, ROW))
+def test_a_row_is_an_image_and_its_augmented_copies(tmp_path, drawn):
+    images, settings = tiny.images(5, size=20), Augmentation(rotate=20, elastic=10)
+    write_augmented(images, tiny.CLASSES, 34, tmp_path / "a.png", PREPROCESSING, settings)
+    ((cells, captions, emphasis),) = drawn
+    rows = torch.from_numpy(cells).unflatten(0, (3, COLUMNS))
     plain = torch.nn.functional.pad(images.store[:3], (4, 4, 4, 4))
     assert torch.equal(rows[:, 0], plain)
-    for column in range(1, ROW):
-        changed, _ = augment(plain / 255, generator(0, "preview", column), changes)
-        torch.testing.assert_close(rows[:, column].float(), changed * 255, atol=0.51, rtol=0)
-    assert captions == ["bar"] * ROW + ["box"] * ROW + ["dot"] * ROW
-    assert [color is not None for color in emphasis] == [place % ROW == 0 for place in range(3 * ROW)]
+    for column in range(1, COLUMNS):
+        augmented, _ = augment(plain / 255, generator(0, "preview", column), settings)
+        torch.testing.assert_close(rows[:, column].float(), augmented * 255, atol=0.51, rtol=0)
+    assert captions == ["bar"] * COLUMNS + ["box"] * COLUMNS + ["dot"] * COLUMNS
+    assert [color is not None for color in emphasis] == [place % COLUMNS == 0 for place in range(3 * COLUMNS)]
     assert np.asarray(Image.open(tmp_path / "a.png")).std() > 0
 
 
-def test_mixed_images_say_what_they_are_mixed_of(tmp_path, drawn):
-    changes = Augmentation(mixup=1.0)
-    write_augmented(tiny.images(3, size=28), tiny.CLASSES, 30, tmp_path / "a.png", SEEN, changes)
+def test_captions_of_mixed_images_name_both_classes(tmp_path, drawn):
+    settings = Augmentation(mixup=1.0)
+    write_augmented(tiny.images(3, size=28), tiny.CLASSES, 30, tmp_path / "a.png", PREPROCESSING, settings)
     ((_, captions, _),) = drawn
-    _, mix = augment(torch.zeros(3, 1, 28, 28), generator(0, "preview", 1), changes)
+    _, mix = augment(torch.zeros(3, 1, 28, 28), generator(0, "preview", 1), settings)
     others = [tiny.CLASSES[place] for place in mix.partners]
-    assert captions[1::ROW] == [
+    assert captions[1::COLUMNS] == [
         f"{mix.share:.0%} {name},\nelse {other}" for name, other in zip(tiny.CLASSES, others, strict=True)
     ]
-    assert captions[::ROW] == list(tiny.CLASSES)
+    assert captions[::COLUMNS] == list(tiny.CLASSES)
 
 
 def test_a_sheet_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
+    path, settings = tmp_path / "file" / "a.png", Augmentation(rotate=5)
     with pytest.raises(DataError, match="cannot be written"):
-        write_augmented(
-            tiny.images(3), tiny.CLASSES, 10, tmp_path / "file" / "a.png", SEEN, Augmentation(rotate=5)
-        )
+        write_augmented(tiny.images(3), tiny.CLASSES, 10, path, PREPROCESSING, settings)
 
 
 def test_the_command_takes_the_settings_of_a_config(workplace):
-    changed = (*SHOW, "--config", "tiny.yaml", "data.augment.rotate=30", "--count", "20")
-    outcome = cnn(*changed, "--out", "a.png")
+    command = (*SHOW, "--config", "tiny.yaml", "data.augment.rotate=30", "--count", "20")
+    outcome = cnn(*command, "--out", "a.png")
     assert (outcome.code, outcome.out) == (0, "a.png\n")
     assert "images of synthetic in frames" in outcome.err
     assert cnn(*SHOW, "data.augment.rotate=30", "--count", "20", "--out", "b.png").code == 0

@@ -1,4 +1,4 @@
-"""The built-in digits: drawn the same every time, in MNIST's format, and close enough to the real thing."""
+"""The built-in digits: reproducible, in MNIST's format, and similar to real digits."""
 
 import gzip
 import io
@@ -107,7 +107,7 @@ def test_drawing_has_not_changed_without_a_new_version() -> None:
 WAYS = [(digit, way) for digit, ways in enumerate(strokes.DIGITS) for way in ways]
 
 
-def test_every_way_of_writing_gives_its_image() -> None:
+def test_every_variant_is_drawn() -> None:
     images = drawing.draw_variants(np.arange(len(WAYS)), np.random.default_rng(0))
     assert len(images) == len(splines.alphabet().label) == len(WAYS)
     assert (images.max(axis=(1, 2)) == 255).all()
@@ -163,7 +163,7 @@ def test_sharp_curve_keeps_a_corner_and_soft_one_cuts_it() -> None:
     assert steps == pytest.approx(np.full(80, 2 / 80), rel=1e-3)  # evenly spaced
 
 
-def test_without_randomness_the_hand_writes_the_description(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_randomness_the_path_is_the_description(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, calm in {
         "CONTROL": 0,
         "ENDS": 0,
@@ -184,7 +184,7 @@ def test_without_randomness_the_hand_writes_the_description(monkeypatch: pytest.
         assert nearest.max() < 0.04, way.name  # the spacing of the pen positions
 
 
-def test_each_stroke_moves_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_stroke_moves_separately(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shape, "STROKE", (0.5, 0, 0))
     alphabet = splines.alphabet()
     crossed = next(row for row, (digit, way) in enumerate(WAYS) if digit == 7 and way.name == "crossed")
@@ -193,7 +193,7 @@ def test_each_stroke_moves_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(np.unique(moved[0].round(6), axis=0)) == 2
 
 
-def test_smooth_noise_has_spread_one_and_changes_slowly() -> None:
+def test_smooth_noise_has_deviation_one_and_varies_slowly() -> None:
     noise = shape.smooth(np.random.default_rng(0), (2000, 88), 6)
     assert noise.std() == pytest.approx(1, abs=0.03)
     assert np.diff(noise, axis=1).std() < 0.3
@@ -219,30 +219,32 @@ def test_fit_fills_the_box_and_keeps_the_aspect_ratio() -> None:
 
 
 def test_ink_is_where_pillow_draws_it() -> None:
-    """A bent line of even width, against Pillow's on an image 16 times as large."""
+    """A bent line of constant width, compared with Pillow's on an image 16 times as large."""
     corners = np.array([[4.0, 15.5], [10.2, 4.3], [16.4, 12.1]])
     path = np.concatenate([np.linspace(a, b, 44) for a, b in pairwise(corners)])
-    depth = render._depth(path[None].astype(np.float32), np.full((1, 88), 1.6, dtype=np.float32))[0]
+    distance = render._signed_distance(
+        path[None].astype(np.float32), np.full((1, 88), 1.6, dtype=np.float32)
+    )[0]
     large = Image.new("L", (320, 320))
     pen = ImageDraw.Draw(large)
     pen.line([tuple(point * 16) for point in corners], fill=255, width=round(3.2 * 16))
     for x, y in corners * 16:
         pen.circle((x, y), 1.6 * 16, fill=255)
-    trusted = np.asarray(large.resize((20, 20), Image.Resampling.BOX)) / 255
-    assert np.abs(np.clip(0.5 + depth, 0, 1) - trusted).max() < 0.25
-    assert np.abs(np.clip(0.5 + depth, 0, 1) - trusted).mean() < 0.01
+    expected = np.asarray(large.resize((20, 20), Image.Resampling.BOX)) / 255
+    assert np.abs(np.clip(0.5 + distance, 0, 1) - expected).max() < 0.25
+    assert np.abs(np.clip(0.5 + distance, 0, 1) - expected).mean() < 0.01
 
 
 def test_a_gap_leaves_no_ink() -> None:
     path = np.stack([np.full(80, 10.0), np.linspace(1, 19, 80)], axis=1)[None].astype(np.float32)
     radius = np.full((1, 80), 1.0, dtype=np.float32)
     radius[:, 30:50] = -1
-    depth = render._depth(path, radius)[0]
-    assert depth[5, 9] > 0
-    assert depth[10, 9] < 0
+    distance = render._signed_distance(path, radius)[0]
+    assert distance[5, 9] > 0
+    assert distance[10, 9] < 0
 
 
-def test_centre_moves_by_whole_pixels() -> None:
+def test_center_moves_by_whole_pixels() -> None:
     box = np.zeros((2, 20, 20), dtype=np.uint8)
     box[0, 3, 9] = box[1, 10:13, 8:11] = 200
     field = render.center(box)
@@ -257,23 +259,23 @@ def test_centre_moves_by_whole_pixels() -> None:
 def test_statistics_are_near_the_real_ones(
     digits: tuple[np.ndarray, np.ndarray], real: tuple[np.ndarray, np.ndarray]
 ) -> None:
-    drawn, written = digits[0], real[0][:10_000]
-    mean, spread = drawn.mean() / 255, (drawn / 255).std()
+    drawn, handwritten = digits[0], real[0][:10_000]
+    mean, deviation = drawn.mean() / 255, (drawn / 255).std()
     assert mean == pytest.approx(0.1307, abs=0.007)
-    assert spread == pytest.approx(0.3081, abs=0.010)
+    assert deviation == pytest.approx(0.3081, abs=0.010)
     for part in (lambda x: x > 127, lambda x: (x > 10) & (x < 245), lambda x: x >= 250):
-        assert part(drawn).mean() == pytest.approx(part(written).mean(), abs=0.012)
-    pixels = [images.mean(axis=0).ravel() for images in (drawn, written)]
+        assert part(drawn).mean() == pytest.approx(part(handwritten).mean(), abs=0.012)
+    pixels = [images.mean(axis=0).ravel() for images in (drawn, handwritten)]
     assert np.corrcoef(*pixels)[0, 1] > 0.97
 
 
-def test_nearest_neighbor_among_drawn_digits_reads_real_ones(
+def test_the_nearest_drawn_digit_classifies_real_ones(
     digits: tuple[np.ndarray, np.ndarray], real: tuple[np.ndarray, np.ndarray]
 ) -> None:
-    """84 to 86 % over seeds; 94 % among as many real ones."""
-    drawn, written = digits[0][:2000].reshape(2000, -1) / 255, real[0][:2000].reshape(2000, -1) / 255
-    reader = KNeighborsClassifier(1).fit(drawn, digits[1][:2000])
-    assert reader.score(written, real[1][:2000]) > 0.81
+    """84 to 86 % over seeds; 94 % with as many real ones."""
+    drawn, handwritten = (images[0][:2000].reshape(2000, -1) / 255 for images in (digits, real))
+    classifier = KNeighborsClassifier(1).fit(drawn, digits[1][:2000])
+    assert classifier.score(handwritten, real[1][:2000]) > 0.81
 
 
 # --- cache -------------------------------------------------------------------------------------
@@ -287,7 +289,7 @@ def test_second_load_reads_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert all(np.array_equal(a, b) for a, b in zip(first, load(tmp_path, 300, 5), strict=True))
 
 
-def test_the_name_holds_count_seed_and_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_name_includes_count_seed_and_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = {cache_path(tmp_path, count, seed) for count in (300, 301) for seed in (5, 6)}
     monkeypatch.setattr(cache, "VERSION", drawing.VERSION + 1)
     names.add(cache_path(tmp_path, 300, 5))
@@ -330,7 +332,7 @@ def test_a_file_with_other_digits_is_drawn_again(tmp_path: Path, caplog: pytest.
     assert "does not hold 300 digits" in caplog.text
 
 
-def test_a_folder_that_cannot_be_written_is_only_warned_of(
+def test_a_folder_that_cannot_be_written_causes_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "synthetic").write_text("a file where the folder should be")
@@ -338,7 +340,7 @@ def test_a_folder_that_cannot_be_written_is_only_warned_of(
     assert np.array_equal(images, draw(300, 5)[0])
     assert len(labels) == 300
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "cannot be kept" in caplog.text
+    assert "cannot be stored" in caplog.text
 
 
 # --- accuracy ----------------------------------------------------------------------------------
@@ -373,7 +375,7 @@ def train(
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_a_lenet_taught_with_drawn_digits_alone_reads_mnist(mnist_folder: Path) -> None:
+def test_a_lenet_trained_on_drawn_digits_alone_classifies_mnist(mnist_folder: Path) -> None:
     """98.3 % with seed 0; with affine augmentation and 12 epochs 98.4 and 98.3 % (seeds 0 and 1)."""
     torch.manual_seed(0)
     images, labels = draw(60_000, 0)

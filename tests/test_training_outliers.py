@@ -1,4 +1,4 @@
-"""Learning to be unsure: what is added to a step, what it costs, and what it teaches."""
+"""Outliers in training: the pool of a run, their part in a step and its loss, and their effect."""
 
 import copy
 import math
@@ -8,20 +8,21 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from cnn_cli.training.logits import logits_of
 from helpers import tiny
 from helpers.tiny import equal, weights
 
+from cnn_cli.checkpoint.preprocessing import Preprocessing
 from cnn_cli.config import schema
 from cnn_cli.data import synthetic
 from cnn_cli.data.augment.mixup import Mix
-from cnn_cli.data.outliers import pool as outliers
-from cnn_cli.data.outliers.pool import NO_OUTLIERS, OutlierPool
-from cnn_cli.data.preprocess import Preprocessing
-from cnn_cli.data.sources import LabeledImages, Source
+from cnn_cli.data.outliers import pool
+from cnn_cli.data.outliers.drawing import draw
+from cnn_cli.data.outliers.pool import OutlierPool, draw_pool
+from cnn_cli.data.source import LabeledImages, Source
 from cnn_cli.data.touching import cut_out
 from cnn_cli.errors import ConfigError
-from cnn_cli.training import build
+from cnn_cli.training.datasets import OUTLIERS_PURPOSE, TOUCHING_PURPOSE, TrainingData, training_data
+from cnn_cli.training.evaluation import logits_of
 from cnn_cli.training.loop import TrainingLoop
 from cnn_cli.training.loss import cross_entropy
 from cnn_cli.training.process_group import ProcessGroup
@@ -36,169 +37,213 @@ CHECKED = torch.randint(0, 2, (40, 1, tiny.SIZE, tiny.SIZE), generator=DRAWS, dt
 """Images unlike bars, boxes and dots."""
 
 
-def loop(share: float, *arguments, **settings) -> TrainingLoop:
-    """A loop with outliers."""
-    made = tiny.loop(*arguments, **settings)
-    made.data = replace(made.data, outliers=OutlierPool(CHECKED, share))
-    return made
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
 
 
-def test_outliers_count_by_their_divergence_from_the_uniform_distribution():
-    logits, labels = torch.randn(12, 5, generator=torch.Generator().manual_seed(0)), torch.arange(5)
-    known, strange = logits.tensor_split([5])
+def loop(ratio: float, *arguments, **settings) -> TrainingLoop:
+    """Return a loop with outliers."""
+    training = tiny.loop(*arguments, **settings)
+    training.data = replace(training.data, outliers=OutlierPool(CHECKED, ratio))
+    return training
+
+
+# --- the pool -----------------------------------------------------------------------------------------------
+
+
+def test_a_sample_is_drawn_by_the_generator():
+    outliers = OutlierPool(CHECKED, 0.5)
+    first = outliers.sample(64, seeded(1))
+    assert first.dtype == torch.int64
+    assert len(first) == 32
+    assert torch.equal(outliers.sample(64, seeded(1)), first)
+    assert not torch.equal(outliers.sample(64, seeded(2)), first)
+    assert torch.equal(first, torch.randint(40, (32,), generator=seeded(1)))
+    assert set(outliers.sample(2000, seeded(1)).tolist()) == set(range(40))
+
+
+def test_a_sample_of_an_empty_pool_is_empty_and_draws_nothing():
+    generator = seeded(0)
+    before = generator.get_state()
+    assert OutlierPool.empty().sample(64, generator).shape == (0,)
+    assert torch.equal(generator.get_state(), before)
+    assert OutlierPool.empty().images.shape == (0, 1, 28, 28)
+    assert OutlierPool.empty().ratio == 0
+
+
+@pytest.mark.parametrize(
+    ("ratio", "count", "expected"), [(0.5, 3, 2), (0.5, 1, 0), (2.0, 7, 14), (0.1, 64, 6)]
+)
+def test_the_size_of_a_sample_is_rounded(ratio, count, expected):
+    assert len(OutlierPool(CHECKED, ratio).sample(count, seeded(0))) == expected
+
+
+def test_a_pool_has_the_outliers_of_ten_epochs_and_the_further_ones():
+    further = torch.full((3, 1, 28, 28), 7, dtype=torch.uint8)
+    outliers = draw_pool(30, 0.15, seed=4, also=further)
+    assert outliers.ratio == 0.15
+    assert len(outliers.images) == 45 + 3
+    assert np.array_equal(outliers.images[:45, 0], draw(45, 4))
+    assert torch.equal(outliers.images[45:], further)
+
+
+def test_a_pool_has_an_upper_limit(monkeypatch):
+    monkeypatch.setattr(pool, "MAX_DRAWN", 5)
+    assert len(draw_pool(1000, 0.25, seed=0, also=OutlierPool.empty().images).images) == 5
+
+
+def test_a_pool_without_outliers_drops_the_further_ones():
+    outliers = draw_pool(30, 0.0, seed=4, also=torch.zeros(3, 1, 28, 28, dtype=torch.uint8))
+    assert (len(outliers.images), outliers.ratio) == (0, 0.0)
+
+
+def test_a_pool_on_another_device():
+    moved = OutlierPool(CHECKED, 0.5).to(torch.device("meta"))
+    assert (moved.images.device.type, moved.images.shape, moved.ratio) == ("meta", CHECKED.shape, 0.5)
+
+
+# --- steps --------------------------------------------------------------------------------------------------
+
+
+def test_the_loss_of_outliers_is_their_divergence_from_the_uniform_distribution():
+    logits, labels = torch.randn(12, 5, generator=seeded(0)), torch.arange(5)
+    of_images, of_outliers = logits.tensor_split([5])
     for smoothing in (0.0, 0.1):
-        divergence = F.kl_div(strange.log_softmax(1), torch.full_like(strange, 0.2), reduction="sum")
-        expected = F.cross_entropy(known, labels, label_smoothing=smoothing) + divergence / 5
-        assert cross_entropy(logits, labels, None, smoothing).item() == pytest.approx(
-            expected.item(), rel=1e-5
-        )
-    unsure = torch.cat([known, torch.ones(7, 5)])
-    plain = F.cross_entropy(known, labels).item()
-    assert cross_entropy(unsure, labels, None, 0.0).item() == pytest.approx(plain, rel=1e-5)
+        divergence = F.kl_div(of_outliers.log_softmax(1), torch.full_like(of_outliers, 0.2), reduction="sum")
+        expected = F.cross_entropy(of_images, labels, label_smoothing=smoothing) + divergence / 5
+        loss = cross_entropy(logits, labels, 7, None, smoothing)
+        assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    unsure = torch.cat([of_images, torch.ones(7, 5)])
+    expected = F.cross_entropy(of_images, labels).item()
+    assert cross_entropy(unsure, labels, 7, None, 0.0).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_outliers_are_mixed_like_all_others():
-    """Half a digit and half an outlier is half that digit."""
-    logits, mix = (
-        torch.randn(2, 4, generator=torch.Generator().manual_seed(0)),
-        Mix(torch.tensor([1, 0]), 0.6),
-    )
+    """Half a digit and half an outlier have half that digit as their target."""
+    logits, mix = torch.randn(2, 4, generator=seeded(0)), Mix(torch.tensor([1, 0]), 0.6)
     target = torch.tensor([[0.1, 0.1, 0.7, 0.1], [0.15, 0.15, 0.55, 0.15]])
     expected = F.cross_entropy(logits, target, reduction="sum") - math.log(4)
-    assert cross_entropy(logits, torch.tensor([2]), mix, 0.0).item() == pytest.approx(
-        expected.item(), rel=1e-5
-    )
+    loss = cross_entropy(logits, torch.tensor([2]), 1, mix, 0.0)
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
-def test_rows_are_drawn_for_each_step():
-    some = OutlierPool(CHECKED, 0.5)
-    first = some.rows(64, seed=1, step=0)
-    assert len(first) == 32
-    assert torch.equal(some.rows(64, seed=1, step=0), first)
-    assert not torch.equal(some.rows(64, seed=1, step=1), first)
-    assert not torch.equal(some.rows(64, seed=2, step=0), first)
-    many = some.rows(2000, seed=1, step=0)
-    assert set(many.tolist()) == set(range(40))
-    assert len(NO_OUTLIERS.rows(64, seed=1, step=0)) == 0
+def test_a_step_adds_them_to_the_batch_and_their_divergence_to_its_loss():
+    training = loop(0.5, batch_size=50)
+    training.preprocessing = Preprocessing(tiny.SIZE, mean=(0.0,), std=(1.0,))
+    loss = training._loss(torch.arange(20), torch.arange(10), torch.Generator())
+    network = copy.deepcopy(training.network)
+    images = training.data.train
+    of_images = F.cross_entropy(network(images.store[:20] / 255), images.labels[:20])
+    of_outliers = network(CHECKED[:10] / 255).log_softmax(1)
+    divergence = F.kl_div(of_outliers, torch.full_like(of_outliers, 1 / 3), reduction="sum")
+    assert loss.item() == pytest.approx((of_images + divergence / 20).item(), rel=1e-5)
 
 
-def test_a_step_adds_them_to_the_batch_and_their_sureness_to_its_loss():
-    ours = loop(0.5, batch_size=50)
-    ours.preprocessing = Preprocessing(tiny.SIZE, mean=(0.0,), std=(1.0,))
-    batch, strange = torch.arange(20), torch.arange(10)
-    found = ours._loss(batch, strange, torch.Generator())
-    network = copy.deepcopy(ours.network)
-    known = F.cross_entropy(network(ours.data.train.store[:20] / 255), ours.data.train.labels[:20])
-    other = network(CHECKED[:10] / 255).log_softmax(1)
-    divergence = F.kl_div(other, torch.full_like(other, 1 / 3), reduction="sum")
-    assert found.item() == pytest.approx((known + divergence / 20).item(), rel=1e-5)
-
-
-def test_without_them_nothing_changes():
-    plain, none = tiny.loop(tiny.RICH, augment=AUGMENT), loop(0.0, tiny.RICH, augment=AUGMENT)
-    list(plain.run()), list(none.run())
-    assert equal(weights(plain.network), weights(none.network))
+def test_an_empty_pool_changes_nothing():
+    plain, empty = tiny.loop(tiny.RICH, augment=AUGMENT), loop(0.0, tiny.RICH, augment=AUGMENT)
+    list(plain.run()), list(empty.run())
+    assert equal(weights(plain.network), weights(empty.network))
 
 
 def test_accumulated_batches_give_the_same_step():
-    whole, parts = (loop(0.5, epochs=1, batch_size=48 // n, accumulate=n, lr=0.01) for n in (1, 4))
-    list(whole.run()), list(parts.run())
-    tiny.assert_close(weights(whole.network), weights(parts.network), 1e-5)
+    one, four = (loop(0.5, epochs=1, batch_size=48 // n, accumulate=n, lr=0.01) for n in (1, 4))
+    list(one.run()), list(four.run())
+    tiny.assert_close(weights(one.network), weights(four.network), 1e-5)
 
 
-def test_processes_share_them_out():
-    rows = OutlierPool(CHECKED, 0.5).rows(50, seed=1, step=3)
-    parts = [ProcessGroup(rank, 3).share(rows) for rank in range(3)]
-    assert torch.equal(torch.cat(parts), rows)
+def test_processes_share_them():
+    indices = OutlierPool(CHECKED, 0.5).sample(50, seeded(3))
+    parts = [ProcessGroup(rank, 3).share(indices) for rank in range(3)]
+    assert torch.equal(torch.cat(parts), indices)
 
 
-def test_resuming_goes_on_bit_for_bit():
-    whole, first = (loop(0.5, tiny.RICH, augment=AUGMENT, ema=0.9) for _ in range(2))
-    list(whole.run())
+def test_a_resumed_run_continues_bit_for_bit():
+    uninterrupted, first = (loop(0.5, tiny.RICH, augment=AUGMENT, ema=0.9) for _ in range(2))
+    list(uninterrupted.run())
     for record in first.run():
         if isinstance(record, StepRecord) and first.step == 5:
             break
     second = loop(0.5, tiny.RICH, augment=AUGMENT, ema=0.9)
     second.load_state(*first.state())
     list(second.run())
-    assert equal(weights(whole.network), weights(second.network))
+    assert equal(weights(uninterrupted.network), weights(second.network))
 
 
 def test_the_network_learns_to_be_unsure():
-    """Of images that it has not seen, but of the outliers' kind; and still reads the others."""
-    unseen = torch.randint(0, 2, (60, 1, tiny.SIZE, tiny.SIZE), generator=DRAWS, dtype=torch.uint8) * 255
-    sure = {}
-    for share in (0.0, 1.0):
-        made = loop(share, train=tiny.images(300), epochs=15, lr=0.02)
-        list(made.run())
-        assert made.history[-1].validation_accuracy > 0.9
-        images = LabeledImages(unseen, torch.zeros(60).long())
-        logits = logits_of(made.network, images, made.preprocessing, made.compute)
-        sure[share] = logits.softmax(1).max(1).values.mean().item()
-    assert sure[1.0] < 0.6 < 0.75 < sure[0.0]
+    """It is unsure of new images of the outliers' kind, and still classifies the others."""
+    new = torch.randint(0, 2, (60, 1, tiny.SIZE, tiny.SIZE), generator=DRAWS, dtype=torch.uint8) * 255
+    confidence = {}
+    for ratio in (0.0, 1.0):
+        training = loop(ratio, train=tiny.images(300), epochs=15, lr=0.02)
+        list(training.run())
+        assert training.history[-1].validation_accuracy > 0.9
+        images = LabeledImages(new, torch.zeros(60).long())
+        logits = logits_of(training.network, images, training.preprocessing, training.compute)
+        confidence[ratio] = logits.softmax(1).max(1).values.mean().item()
+    assert confidence[1.0] < 0.6 < 0.75 < confidence[0.0]
 
 
 # --- from the config ----------------------------------------------------------------------------------------
 
 
-def digits(**changes) -> Source:
-    """A source of digits in ink."""
-    return replace(tiny.source(), classes=tuple("0123456789"), **changes)
+def config(seed: int = 0, **data: float) -> schema.Config:
+    values = {"validation": 0, **data}
+    return tiny.config().model_copy(update={"data": schema.Data(**values), "seed": seed})
 
 
-def wanting(**data: float) -> schema.Config:
-    return tiny.config().model_copy(update={"data": schema.Data(**data)})
+def digits(count: int = 104, **changes) -> Source:
+    """Return a source of drawn digits."""
+    return replace(tiny.source(), classes=tuple("0123456789"), train=lambda: drawn(count), **changes)
 
 
-def written(count: int = 104) -> LabeledImages:
-    """Training images of digits."""
+def drawn(count: int) -> LabeledImages:
     images, labels = synthetic.draw(count, 3)
     return LabeledImages(torch.from_numpy(images).unsqueeze(1), torch.from_numpy(labels).long())
 
 
-def test_they_are_drawn_from_the_runs_seed():
-    config, train = wanting(outliers=0.25), written()
-    shown, made = build.shown(config, digits(), train)
-    _, again = build.shown(config, digits(), train)
-    _, other = build.shown(config.model_copy(update={"seed": 1}), digits(), train)
-    assert shown is train
-    assert (made.share, made.images.shape, made.images.dtype) == (0.25, (260, 1, 28, 28), torch.uint8)
-    assert torch.equal(made.images, again.images)
-    assert not torch.equal(made.images, other.images)
+def data_of(source: Source | None = None, seed: int = 0, **data: float) -> TrainingData:
+    return training_data(config(seed, **data), source or digits())[0]
 
 
-def test_no_more_than_the_pool_are_drawn(monkeypatch):
-    monkeypatch.setattr(build, "POOL", 5)
-    assert len(build.shown(wanting(outliers=0.25), digits(), written())[1].images) == 5
+def test_they_are_drawn_from_the_seed_of_the_run():
+    first, again, other = (data_of(outliers=0.25, seed=seed) for seed in (0, 0, 1))
+    assert torch.equal(first.train.take(slice(None)), drawn(104).store)
+    outliers = first.outliers
+    assert (outliers.ratio, outliers.images.shape, outliers.images.dtype) == (
+        0.25,
+        (260, 1, 28, 28),
+        torch.uint8,
+    )
+    assert np.array_equal(outliers.images[:, 0], draw(260, derive(0, OUTLIERS_PURPOSE)))
+    assert torch.equal(outliers.images, again.outliers.images)
+    assert not torch.equal(outliers.images, other.outliers.images)
 
 
-def test_none_are_drawn_where_none_are_wanted():
-    train = written()
-    assert build.shown(wanting(), tiny.source(), train) == (train, outliers.NO_OUTLIERS)
+def test_without_a_ratio_none_are_drawn():
+    assert len(data_of(tiny.source()).outliers.images) == 0
 
 
-def test_digits_cut_out_of_rows_join_the_training_images_and_the_rest_the_outliers():
-    train = written()
-    shown, made = build.shown(wanting(outliers=0.25, touching=0.5), digits(), train)
-    assert len(shown) == 156
-    assert torch.equal(shown.take(slice(104)), train.take(slice(None)))
-    assert torch.equal(shown.labels[:104], train.labels)
-    cut = cut_out(train.store[:, 0].numpy(), 52, derive(wanting().seed, "touching"))
-    assert np.array_equal(shown.take(slice(104, None))[:, 0], cut.digits)
-    assert torch.equal(shown.labels[104:], train.labels[cut.which])
-    assert len(made.images) == 390 + len(cut.wrong)  # ten epochs of a quarter of 156
-    assert np.array_equal(made.images[390:, 0], cut.wrong)
+def test_digits_cut_out_of_rows_join_the_training_images_and_the_wrong_pieces_the_outliers():
+    images, data = drawn(104), data_of(outliers=0.25, touching=0.5)
+    assert len(data.train) == 156
+    assert torch.equal(data.train.take(slice(104)), images.store)
+    assert torch.equal(data.train.labels[:104], images.labels)
+    cut = cut_out(images.store[:, 0].numpy(), 52, derive(0, TOUCHING_PURPOSE))
+    assert np.array_equal(data.train.take(slice(104, None))[:, 0], cut.digits)
+    assert torch.equal(data.train.labels[104:], images.labels[cut.which])
+    assert len(data.outliers.images) == 390 + len(cut.wrong)  # ten epochs of a quarter of 156
+    assert np.array_equal(data.outliers.images[390:, 0], cut.wrong)
 
 
-def test_digits_cut_out_of_rows_do_without_outliers():
-    shown, made = build.shown(wanting(touching=0.5), digits(), written())
-    assert len(shown) == 156
-    assert made is outliers.NO_OUTLIERS
+def test_digits_cut_out_of_rows_need_no_outliers():
+    data = data_of(touching=0.5)
+    assert len(data.train) == 156
+    assert len(data.outliers.images) == 0
 
 
 @pytest.mark.parametrize("name", ["outliers", "touching"])
-@pytest.mark.parametrize("source", [tiny.source(), digits(reading="whole")], ids=["others", "photographs"])
-def test_other_images_than_digits_in_ink_are_refused(source, name):
+@pytest.mark.parametrize("source", [tiny.source(), digits(preprocessing="photo")], ids=["others", "photos"])
+def test_other_images_than_digits_are_refused(source, name):
     with pytest.raises(ConfigError, match=rf"data\.{name}.*tiny") as caught:
-        build.shown(wanting(**{name: 0.5}), source, written())
+        data_of(source, **{name: 0.5})
     assert f"data.{name}=0" in str(caught.value.hint)

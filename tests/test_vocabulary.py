@@ -1,4 +1,4 @@
-"""The whole vocabulary: leaves against torch and numbers by hand, combinators, the losses they add."""
+"""Every layer: those that compute against torch and numbers by hand, combinators, auxiliary losses."""
 
 import json
 from typing import Any
@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers.networks import network_of
 from torch import Tensor, nn
 
+from cnn_cli.checkpoint.preprocessing import Preprocessing
 from cnn_cli.cli.app import run
 from cnn_cli.config.load import load_text
 from cnn_cli.config.network import Item, vocabulary
-from cnn_cli.data.preprocess import Preprocessing
-from cnn_cli.training import build
+from cnn_cli.data.preprocess import network_input
 from cnn_cli.model.build import _Builder, initialize, measure
 from cnn_cli.model.combinators import COMBINATORS
 from cnn_cli.model.layers import LAYERS
@@ -23,7 +24,7 @@ IMAGE = (4, 9, 11)
 
 
 def chain(layers: list[Any], shape: tuple[int, ...] = IMAGE, classes: int = 10) -> nn.Sequential:
-    """Layers as a YAML has them, with weights; they need not end with logits."""
+    """Build layers as a YAML has them, with weights; they need not end with logits."""
     items = [Item.model_validate(item) for item in layers]
     modules, _ = _Builder(classes).chain_at((), [(item.name, item.parameters) for item in items], shape)
     network = nn.Sequential(modules)
@@ -36,14 +37,14 @@ def random(*shape: int, count: int = 3) -> Tensor:
 
 
 def image(rows: str) -> Tensor:
-    """An image [1, 1, H, W] from lines of numbers."""
+    """Return an image [1, 1, H, W] from lines of numbers."""
     return torch.tensor([[float(n) for n in line.split()] for line in rows.strip().splitlines()])[None, None]
 
 
 # --- the list -----------------------------------------------------------------------------------------------
 
 
-def test_config_and_model_know_the_same_layers() -> None:
+def test_config_and_model_have_the_same_layers() -> None:
     assert {*LAYERS, *COMBINATORS, "repeat"} == set(Item.model_fields) == set(vocabulary())
 
 
@@ -57,15 +58,15 @@ def test_cnn_layers_lists_every_layer_with_its_shape(capsys: pytest.CaptureFixtu
         assert all(parameter["meaning"] for parameter in layer["parameters"])
         assert layer["main"] in [None, *(parameter["name"] for parameter in layer["parameters"])]
     assert run(["layers", "conv"]) == 0
-    shown = capsys.readouterr().out
-    assert shown.startswith("conv: Convolution")
-    assert "    stride = 1: Pixels from" in shown
-    assert "    kernel: Height" in shown
+    text = capsys.readouterr().out
+    assert text.startswith("conv: Convolution")
+    assert "    stride = 1: Pixels from" in text
+    assert "    kernel: Height" in text
     assert run(["layers", "covn"]) == 2
 
 
-def test_every_shape_is_what_the_layer_does() -> None:
-    """The two formulas of the documentation, against torch over many sizes."""
+def test_the_documented_shapes_are_those_of_the_layers() -> None:
+    """The two formulas of the documentation, against torch for many sizes."""
     for size in (5, 8, 13):
         for kernel, stride, padding, dilation in [(3, 1, 0, 1), (3, 2, 1, 1), (2, 3, 0, 2), (3, 2, 2, 2)]:
             conv = {"out": 2, "kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
@@ -121,7 +122,7 @@ def test_leaves(layer: Any, function: Any) -> None:
     torch.testing.assert_close(chain([layer])(inputs), function(inputs))
 
 
-def test_a_group_sees_its_part_of_the_channels_alone() -> None:
+def test_a_group_depends_on_its_part_of_the_channels_only() -> None:
     network = chain([{"conv": {"out": 6, "kernel": 3, "groups": 2, "bias": False}}])
     assert network[0].weight.shape == (6, 2, 3, 3)
     inputs = random(*IMAGE)
@@ -145,7 +146,7 @@ def test_same_keeps_the_size_of_a_dilated_kernel(dilation: int) -> None:
     assert chain([{"conv": conv}])(random(*IMAGE)).shape == (3, 5, 9, 11)
 
 
-# --- the ideas, by hand -------------------------------------------------------------------------------------
+# --- known results, by hand ---------------------------------------------------------------------------------
 
 FIVE = image("1 1 1 0 0\n0 1 1 1 0\n0 0 1 1 1\n0 0 1 1 0\n0 1 1 0 0")
 CROSS = image("1 0 1\n0 1 0\n1 0 1")
@@ -169,7 +170,7 @@ def test_the_convolution_of_the_lectures(parameters: dict[str, Any], expected: s
     assert row.multiply_adds == 9 * image(expected).numel()
 
 
-def test_rgb_is_summed_to_one_channel_and_the_bias_is_added_once() -> None:
+def test_the_channels_of_rgb_are_summed_and_the_bias_is_added_once() -> None:
     network = chain([{"conv": {"out": 1, "kernel": 3}}], (3, 5, 5))
     network[0].weight.data, network[0].bias.data = CROSS.repeat(1, 3, 1, 1), torch.tensor([0.5])
     result = network(torch.cat([FIVE, 10 * FIVE, 100 * FIVE], 1))
@@ -198,12 +199,12 @@ def test_softmax_of_the_logits_sums_to_1() -> None:
     torch.testing.assert_close(probabilities.sum(1), torch.ones(3, dtype=torch.float64))
 
 
-def test_a_gray_image_comes_three_times() -> None:
+def test_a_gray_image_is_repeated_in_three_channels() -> None:
     images = torch.randint(
         0, 256, (2, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
     )
     one, three = (
-        Preprocessing(32, (0.1,) * channels, (0.3,) * channels).inputs(images) for channels in (1, 3)
+        network_input(images, Preprocessing(32, (0.1,) * channels, (0.3,) * channels)) for channels in (1, 3)
     )
     assert three.shape == (2, 3, 32, 32)
     assert all(torch.equal(three[:, channel : channel + 1], one) for channel in range(3))
@@ -245,7 +246,7 @@ def test_a_residual_of_vectors_is_projected_by_a_matrix() -> None:
     torch.testing.assert_close(network(inputs), expected)
 
 
-def test_a_shortcut_of_ones_own() -> None:
+def test_a_shortcut_may_have_layers() -> None:
     layers = [{"conv": {"out": 4, "kernel": 3, "stride": 2, "padding": 1}}]
     network = chain([{"residual": {"layers": layers, "shortcut": [{"pool": {"window": 1, "stride": 2}}]}}])
     inputs = random(*IMAGE)
@@ -265,7 +266,7 @@ def test_branches_of_vectors_are_joined_too() -> None:
     assert measure(chain([{"parallel": [[{"linear": 5}], []]}], (7,)), (7,)) == (12,)
 
 
-def test_repeated_layers_have_weights_of_their_own() -> None:
+def test_repeated_layers_have_separate_weights() -> None:
     conv = {"conv": {"out": 4, "kernel": 3, "padding": "same"}}
     network = chain([conv, {"repeat": {"times": 2, "layers": [conv, "relu"]}}, conv])
     assert [name for name, _ in network.named_children()] == [
@@ -280,7 +281,7 @@ def test_repeated_layers_have_weights_of_their_own() -> None:
     assert len({weight.data_ptr() for weight in weights}) == 4
 
 
-def test_names_stay_apart_where_a_block_ends_with_a_digit() -> None:
+def test_names_stay_unique_if_a_block_ends_with_a_digit() -> None:
     def block(name: str) -> Any:
         return {"block": {"name": name, "layers": ["relu"]}}
 
@@ -296,7 +297,7 @@ def test_names_stay_apart_where_a_block_ends_with_a_digit() -> None:
 AUXILIARY = {"auxiliary": {"weight": 0.25, "layers": ["flatten", {"linear": "classes"}]}}
 
 
-def test_an_auxiliary_classifier_runs_in_training_alone_and_leaves_the_chain_as_it_is() -> None:
+def test_an_auxiliary_classifier_runs_in_training_only_and_does_not_change_the_output() -> None:
     network, inputs = chain([AUXILIARY, "relu"]), random(*IMAGE)
     assert torch.equal(network(inputs), inputs.relu())
     assert not list(take_auxiliary_logits(network))
@@ -304,7 +305,7 @@ def test_an_auxiliary_classifier_runs_in_training_alone_and_leaves_the_chain_as_
     [(weight, logits)] = take_auxiliary_logits(network)
     assert weight == 0.25
     assert torch.equal(logits, network[0][1](inputs.flatten(1)))
-    assert not list(take_auxiliary_logits(network))  # taken
+    assert not list(take_auxiliary_logits(network))  # they were taken
 
 
 def test_an_auxiliary_classifier_counts_in_parameters_but_not_in_multiply_adds() -> None:
@@ -313,16 +314,17 @@ def test_an_auxiliary_classifier_counts_in_parameters_but_not_in_multiply_adds()
     assert found.auxiliary_parameters == 4 * 9 * 11 * 10 + 10
     assert found.parameters == found.auxiliary_parameters + 4 * 9 + 1
     assert found.multiply_adds == found.layers[1].multiply_adds == 7 * 9 * 4 * 9
-    assert found.layers[0].layers[1].multiply_adds == 4 * 9 * 11 * 10  # what it costs in training
+    assert found.layers[0].layers[1].multiply_adds == 4 * 9 * 11 * 10  # its cost in training
 
 
 def test_the_training_loss_adds_the_auxiliary_losses() -> None:
     """The loop's loss and its gradients, against the sum written out."""
     from cnn_cli.config.schema import Augmentation, Train
-    from cnn_cli.data.sources import LabeledImages
+    from cnn_cli.data.outliers.pool import OutlierPool
+    from cnn_cli.data.source import LabeledImages
+    from cnn_cli.training.datasets import TrainingData
     from cnn_cli.training.device import Compute
     from cnn_cli.training.loop import TrainingLoop
-    from cnn_cli.training.training_data import TrainingData
 
     network = chain(
         [AUXILIARY, {"conv": {"out": 2, "kernel": 3}}, "flatten", {"linear": 3}], (1, 8, 8), classes=3
@@ -332,13 +334,14 @@ def test_the_training_loss_adds_the_auxiliary_losses() -> None:
         torch.randint(0, 256, (6, 1, 8, 8), dtype=torch.uint8, generator=draws), torch.arange(6) % 3
     )
     preprocessing = Preprocessing(8, (0.5,), (0.5,))
-    data = TrainingData(images, LabeledImages(images.store[:0], images.labels[:0]), Augmentation())
+    validation = LabeledImages(images.store[:0], images.labels[:0])
+    data = TrainingData(images, validation, Augmentation(), OutlierPool.empty())
     settings = Train(label_smoothing=0.1)
     loop = TrainingLoop(network, data, preprocessing, settings, 0, Compute(torch.device("cpu"), "float32", 1))
     loss = loop._loss(torch.arange(6), torch.arange(0), draws)
     loss.backward()
 
-    inputs = preprocessing.inputs(images.store)
+    inputs = network_input(images.store, preprocessing)
     logits, (head, *_) = network.eval()(inputs), network
     expected = F.cross_entropy(logits, images.labels, label_smoothing=0.1)
     beside = F.cross_entropy(head[1](inputs.flatten(1)), images.labels, label_smoothing=0.1)
@@ -351,7 +354,7 @@ def test_the_training_loss_adds_the_auxiliary_losses() -> None:
 
 
 def test_receptive_fields_take_the_largest_branch() -> None:
-    """Checked with gradients: which pixels change the number in the middle."""
+    """Checked with gradients: the pixels that change the number in the middle."""
     layers: list[Any] = [
         {"conv": {"out": 2, "kernel": 3, "padding": "same"}},
         {"parallel": [[{"conv": {"out": 1, "kernel": 3, "padding": "same", "dilation": 3}}], []]},
@@ -363,10 +366,10 @@ def test_receptive_fields_take_the_largest_branch() -> None:
     assert [row.receptive_field[0] for row in rows if row.receptive_field] == [3, 9, 13, 15]
     assert [row.name for row in rows[1].layers] == ["branch1", "branch2"]
     inputs = random(1, 31, 31, count=1).requires_grad_()
-    for depth, row in enumerate(rows, 1):
-        (gradient,) = torch.autograd.grad(network[:depth](inputs)[0, :, 15, 15].sum(), inputs)
-        seen = gradient[0, 0].abs().sum(0).nonzero().flatten()
-        assert seen.max() - seen.min() + 1 == row.receptive_field[0]
+    for count, row in enumerate(rows, 1):
+        (gradient,) = torch.autograd.grad(network[:count](inputs)[0, :, 15, 15].sum(), inputs)
+        columns = gradient[0, 0].abs().sum(0).nonzero().flatten()
+        assert columns.max() - columns.min() + 1 == row.receptive_field[0]
 
 
 def test_a_row_contains_the_figures_of_the_rows_inside() -> None:
@@ -377,12 +380,12 @@ def test_a_row_contains_the_figures_of_the_rows_inside() -> None:
     assert row.multiply_adds == sum(inner.multiply_adds for inner in row.layers) == 30 * 8 * (36 + 4)
 
 
-def test_grouped_convolutions_multiply_less() -> None:
+def test_grouped_convolutions_have_fewer_multiply_adds() -> None:
     conv = {"out": 8, "kernel": 3, "padding": "same"}
-    all_of_them, grouped = (
+    plain, grouped = (
         summarize(chain([{"conv": conv | {"groups": groups}}]), IMAGE).multiply_adds for groups in (1, 4)
     )
-    assert all_of_them == 4 * grouped
+    assert plain == 4 * grouped
 
 
 # --- classes ------------------------------------------------------------------------------------------------
@@ -391,14 +394,14 @@ def test_grouped_convolutions_multiply_less() -> None:
 def test_classes_come_from_the_data_or_from_the_model() -> None:
     text = "model: {layers: [flatten, linear: classes]}"
     config = load_text(text, "a.yaml").config
-    assert build.network(config, build.classes(config))[-1].out_features == 10
+    assert network_of(config)[-1].out_features == 10
     config = load_text(text.replace("layers", "classes: 7, layers"), "a.yaml").config
-    assert build.network(config, build.classes(config))[-1].out_features == 7
+    assert network_of(config)[-1].out_features == 7
 
 
 @pytest.mark.parametrize("channels", [1, 3, 8])
 @pytest.mark.parametrize("size", [1, 2, 4, 5, 9])
-def test_response_normalisation_is_torchs(channels: int, size: int) -> None:
+def test_local_response_normalization_equals_torch(channels: int, size: int) -> None:
     from cnn_cli.model.modules import LocalResponseNorm
 
     draws = torch.Generator().manual_seed(0)

@@ -1,4 +1,4 @@
-"""Work in processes of their own: in order, without torch, and gone when it should be."""
+"""Worker processes: results in order, no torch, and no worker is left behind."""
 
 import os
 import signal
@@ -7,8 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from helpers import jobs
 import pytest
+from helpers import jobs
 from helpers.cli import environment, wait_for
 
 from cnn_cli import workers
@@ -22,7 +22,7 @@ def three_cores(monkeypatch) -> None:
     monkeypatch.setattr(workers, "_cores", lambda: 3)
 
 
-def test_results_come_in_the_order_of_the_jobs_from_several_processes():
+def test_results_of_several_workers_come_in_the_order_of_the_jobs():
     results = list(workers.map_ordered(jobs.slower_first, range(40)))
     assert [number for number, _ in results] == list(range(40))
     processes = {process for _, process in results}
@@ -30,18 +30,18 @@ def test_results_come_in_the_order_of_the_jobs_from_several_processes():
     assert 2 <= len(processes) <= 3
 
 
-def test_one_job_needs_no_process():
+def test_one_job_needs_no_worker():
     assert list(workers.map_ordered(jobs.slower_first, [7])) == [(7, os.getpid())]
     assert list(workers.map_ordered(jobs.slower_first, [])) == []
 
 
-def test_the_processes_load_no_torch():
+def test_workers_import_no_torch():
     for modules in workers.map_ordered(jobs.loaded, range(2)):
-        assert "cnn_cli.image.preprocess" in modules
+        assert "helpers.jobs" in modules
         assert not {"torch", "torchvision", "rich", "pydantic"} & set(modules)
 
 
-def test_an_error_comes_through_as_it_is():
+def test_an_error_of_a_job_is_raised_unchanged():
     taken = []
     with pytest.raises(DataError, match="five") as caught:
         taken.extend(workers.map_ordered(jobs.fail_at_five, range(20)))
@@ -49,8 +49,8 @@ def test_an_error_comes_through_as_it_is():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL on Windows")
-def test_a_killed_process_is_an_error_and_no_endless_wait():
-    with pytest.raises(DataError, match="was killed, most likely for want of memory"):
+def test_a_killed_worker_is_an_error_and_not_an_endless_wait():
+    with pytest.raises(DataError, match="was killed, most likely because memory ran out"):
         list(workers.map_ordered(jobs.die_at_five, range(20)))
 
 
@@ -69,7 +69,7 @@ def children(process: int) -> list[int]:
     return [int(word) for task in tasks for word in task.read_text().split()]
 
 
-def lives(process: int) -> bool:
+def is_alive(process: int) -> bool:
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -77,19 +77,19 @@ def lives(process: int) -> bool:
 
 
 @LINUX
-def test_the_processes_end_with_a_parent_that_is_killed(tmp_path):
+def test_workers_end_with_a_parent_that_is_killed(tmp_path):
     (tmp_path / "waiting.py").write_text(WAITING)
     with subprocess.Popen([sys.executable, tmp_path / "waiting.py"], env=environment()) as parent:
         try:
             wait_for(lambda: len(children(parent.pid)) >= 3)  # two, and Python's resource tracker
-            time.sleep(1)  # they have loaded, and sleep
+            time.sleep(1)  # until they have started and sleep
             started = children(parent.pid)
         finally:
             parent.kill()
-    wait_for(lambda: not any(map(lives, started)))
+    wait_for(lambda: not any(map(is_alive, started)))
 
 
-def test_closing_ends_what_is_still_running():
+def test_closing_ends_the_running_jobs():
     started = time.monotonic()
     results = workers.map_ordered(time.sleep, [0, *[100] * 9])
     next(results)
@@ -99,8 +99,8 @@ def test_closing_ends_what_is_still_running():
 
 @LINUX
 @pytest.mark.parametrize("delay", [0, 0.01, 0.02, 0.04, 0.06, 0.1, 0.2])
-def test_ctrl_c_while_the_processes_load_is_answered_by_the_parent_alone(tmp_path, delay):
-    """A terminal sends it to all of them."""
+def test_ctrl_c_while_workers_start_is_handled_by_the_parent_only(tmp_path, delay):
+    """A terminal sends it to all processes."""
     (tmp_path / "waiting.py").write_text(WAITING)
     command = [sys.executable, tmp_path / "waiting.py"]
     pipe = subprocess.PIPE

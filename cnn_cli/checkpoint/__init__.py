@@ -1,1 +1,1 @@
-"""The checkpoint: the one file that passes from learning to reading. Read and written with NumPy, without torch."""
+"""The checkpoint: the file by which training passes a network to reading. It needs NumPy, but not torch."""

@@ -1,4 +1,4 @@
-"""Which checkpoint a command uses when the user names none."""
+"""Which checkpoint a command uses."""
 
 import os
 from collections.abc import Sequence
@@ -8,14 +8,16 @@ from cnn_cli.checkpoint.run_folder import RunFolder, checkpoint_file
 from cnn_cli.resources import packaged
 
 RUNS = Path("checkpoints")
-"""Where `cnn train` puts its runs, in the working folder."""
+"""The folder below the working folder in which `cnn train` puts its runs."""
 
 SHIPPED = "reader"
-"""The network that reads where nobody says which."""
+"""The network that ships and is used by default."""
 
 
 def choose_checkpoint(named: Path | None) -> Path:
-    """The checkpoint file: `named`, else $CNN_CHECKPOINT, else the newest finished run, else the shipped one.
+    """Return the checkpoint file: `named`, $CNN_CHECKPOINT, the newest finished run, or `SHIPPED`.
+
+    The first of these that there is counts.
 
     Args:
         named: a checkpoint file, a run's folder, or the name of a network that ships.
@@ -30,23 +32,33 @@ def choose_checkpoint(named: Path | None) -> Path:
 
 
 def shipped(name: str = SHIPPED) -> Path:
-    """Where the network of that name lies, if one ships."""
+    """Return the file of the network that ships under this name; whether there is one is not checked."""
     return packaged("pretrained") / f"{name}.safetensors"
 
 
+def shipped_names() -> list[str]:
+    """Return the names of the networks that ship."""
+    return sorted(path.stem for path in packaged("pretrained").glob("*.safetensors"))
+
+
+def run_folders(runs: Path) -> list[Path]:
+    """Return the folders in `runs` that hold a checkpoint, by name."""
+    return sorted(path.parent for path in runs.glob("*/model.safetensors"))
+
+
 def _ships(name: Path) -> bool:
-    """Whether it is the name of a network that ships. What lies in the working folder comes first."""
+    """Return whether a network ships under this name. A file or folder in the working folder has priority."""
     alone = len(name.parts) == 1 and not os.path.exists(name)  # noqa: PTH110 (Path's raises on a long name)
     return alone and os.path.isfile(shipped(name.name))  # noqa: PTH113 (so does this one)
 
 
 def choose_checkpoints(named: Sequence[Path]) -> list[Path]:
-    """The checkpoint files of all that are named, else the one that is used where none is."""
+    """Return the checkpoint files of all names, or the default one if there is no name."""
     return [choose_checkpoint(path) for path in named] or [choose_checkpoint(None)]
 
 
 def newest_run(runs: Path) -> Path | None:
-    """The checkpoint of the run in `runs` that finished last, or None."""
+    """Return the checkpoint of the run in `runs` that finished last, or None."""
     folders = map(RunFolder, runs.glob("*/"))
     finished = [folder for folder in folders if folder.finished and folder.checkpoint.is_file()]
     if not finished:

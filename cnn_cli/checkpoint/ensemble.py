@@ -1,4 +1,4 @@
-"""Which checkpoints can answer together."""
+"""Which checkpoints can form an ensemble."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The checkpoint file: everything that evaluation and prediction need, and nothing that can run."""
+"""The checkpoint file: everything that evaluation and prediction need, and no executable code."""
 
 import math
 from collections.abc import Mapping
@@ -17,12 +17,12 @@ from cnn_cli.text import one_line
 
 KIND = "checkpoint"
 FORMAT = 2
-"""Raised when a file of an older version could be misread."""
+"""The format number. It is raised when a program could misread files of the format before."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained network with its history."""
+    """A trained network with everything that is known about it."""
 
     weights: dict[str, np.ndarray]
     """Parameters and buffers of the network by name."""
@@ -31,25 +31,25 @@ class Checkpoint:
     classes: tuple[str, ...]
     """The class name of each logit."""
     data: str
-    """What it was actually trained on; differs from `config.data.name` after a fallback."""
+    """The data that it was trained on; after a fallback this is not `config.data.name`."""
     preprocessing: Preprocessing
-    """How an image becomes an input."""
+    """How an image becomes the network's input."""
     temperature: float = 1.0
     """Divides the logits before the softmax (calibration)."""
     metrics: dict[str, Any] = field(default_factory=dict)
-    """Figures of the validation and, once it has been evaluated, of the test."""
+    """Figures on the validation split and, after the test, on the test split."""
     versions: dict[str, str] = field(default_factory=dict)
     """Versions of the program and of the libraries that decided its numbers."""
     path: Path | None = None
     """The file that it was read from."""
 
     def __post_init__(self) -> None:
-        """Reject numbers that cannot be right, and parts that do not belong together."""
+        """Reject impossible numbers, and parts that do not fit together."""
         if not 0 < self.temperature < math.inf:
             raise ValueError(f"the temperature is {self.temperature}")
         data = self.config.data
         if self.preprocessing.input_shape != (data.channels, data.size, data.size):
-            raise ValueError(f"the preprocessing does not fit an input of {data.size} pixels")
+            raise ValueError(f"its preprocessing does not fit an input of {data.size} pixels")
 
 
 def write(path: Path, checkpoint: Checkpoint) -> None:

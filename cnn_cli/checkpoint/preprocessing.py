@@ -1,4 +1,4 @@
-"""How an image becomes a network's input, as numbers that a checkpoint stores."""
+"""How an image becomes a network's input: numbers that a checkpoint stores."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,9 @@ from cnn_cli.config.choices import PreprocessingKind
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How uint8 pixels become a network's input. The same numbers apply in training, evaluation and prediction.
+    """How uint8 pixels become a network's input.
+
+    The same numbers apply in training, evaluation and prediction.
 
     Raises:
         ValueError: the numbers cannot be used.
@@ -25,7 +27,7 @@ class Preprocessing:
     """A `digit` of 28x28 keeps its pixels and is padded with background; a `photo` is scaled to the input."""
 
     def __post_init__(self) -> None:
-        """Reject damaged numbers: they would otherwise only show as wrong answers."""
+        """Reject damaged numbers, which would otherwise only lead to wrong answers."""
         if not all(map(math.isfinite, self.mean)) or not all(0 < std < math.inf for std in self.std):
             raise ValueError(f"mean {self.mean} and std {self.std} cannot normalize pixels")
         if len(self.mean) != len(self.std) or self.channels not in (1, 3):

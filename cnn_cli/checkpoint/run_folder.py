@@ -1,4 +1,4 @@
-"""A run's folder: what lies where, and that nobody's results are ever overwritten by accident."""
+"""The folder of a run: its files, and how a new one is created without overwriting another run."""
 
 import itertools
 import json
@@ -18,7 +18,7 @@ class RunFolder:
 
     @property
     def checkpoint(self) -> Path:
-        """The best weights: all that evaluation and prediction need."""
+        """The checkpoint with the best weights: all that evaluation and prediction need."""
         return self.path / "model.safetensors"
 
     @property
@@ -28,31 +28,31 @@ class RunFolder:
 
     @property
     def history(self) -> Path:
-        """One JSON object a line, one line an epoch."""
+        """One line per epoch, each a JSON object."""
         return self.path / "history.jsonl"
 
     @property
     def config(self) -> Path:
-        """The resolved config: `cnn train --config` with this file repeats the run."""
+        """The resolved config; `cnn train --config` with this file repeats the run."""
         return self.path / "config.yaml"
 
     @property
     def metrics(self) -> Path:
-        """The figures of the test. Written last: a run that has it is finished."""
+        """The figures on the test split. It is written last: a run with this file is finished."""
         return self.path / "metrics.json"
 
     @property
     def curve(self) -> Path:
-        """The learning curve."""
+        """The learning curve as a PNG."""
         return self.path / "learning_curve.png"
 
     @property
     def finished(self) -> bool:
-        """Whether the run got to its end."""
+        """Whether the run was trained to its end and tested."""
         return self.metrics.is_file()
 
     def read_metrics(self) -> dict[str, Any]:
-        """The figures of the finished run.
+        """Read the figures of the finished run.
 
         Raises:
             DataError: the file is damaged.
@@ -64,68 +64,68 @@ class RunFolder:
         return metrics
 
     def clear(self) -> None:
-        """Remove the files of an earlier run, the one that calls it finished first."""
+        """Remove the files of an earlier run, first the one that says that it is finished."""
         for path in (self.metrics, self.state, self.checkpoint, self.history, self.config, self.curve):
             path.unlink(missing_ok=True)
 
 
-def create_run_folder(wanted: Path, *, overwrite: bool = False) -> RunFolder:
-    """A folder for a new run: `wanted`, or where that has content `wanted-2`, `wanted-3` ...
+def create_run_folder(requested: Path, *, overwrite: bool = False) -> RunFolder:
+    """Create a folder for a new run: `requested`, or if that has content `requested-2`, `requested-3` ...
 
-    The folder is made here, so of two runs that start at once each gets its own.
+    Two runs that start at the same time get different folders.
 
     Args:
-        wanted: the folder to use.
-        overwrite: clear the run that is in `wanted`.
+        requested: the folder to use.
+        overwrite: remove the run that is in `requested`.
 
     Raises:
-        ConfigError: the folder cannot be made.
+        ConfigError: the folder cannot be created.
     """
-    if os.path.isfile(wanted):  # noqa: PTH113 (Path.is_file raises on a name that is too long)
-        raise ConfigError(f"{wanted}: is a file, not a folder for a run", hint="name a folder with --out")
+    if os.path.isfile(requested):  # noqa: PTH113 (Path.is_file raises on a name that is too long)
+        raise ConfigError(f"{requested}: is a file, not a folder for a run", hint="name a folder with --out")
     try:
-        if overwrite and wanted.is_dir():
-            folder = RunFolder(wanted)
+        if overwrite and requested.is_dir():
+            folder = RunFolder(requested)
             folder.clear()
             return folder
         for number in itertools.count(1):
-            path = wanted if number == 1 else _sibling(wanted, number)
-            if _take(path):
+            path = requested if number == 1 else _sibling(requested, number)
+            if _create(path):
                 return RunFolder(path)
     except OSError as error:
         raise ConfigError(
-            f"{wanted}: cannot be made the run's folder: {error.strerror or error}",
-            hint="choose a folder that can be written to with --out or output.folder",
+            f"{requested}: the run's folder cannot be created: {error.strerror or error}",
+            hint="choose a writable folder with --out or output.folder",
         ) from None
     raise AssertionError("itertools.count has no end")
 
 
-def _take(path: Path) -> bool:
-    """Make the folder, or use an empty one that the user made; False where something is in it.
+def _create(path: Path) -> bool:
+    """Create the folder, or use an empty one that the user made. Return False if something is in it.
 
-    Of two runs that find the folder empty, the one that makes the config's file has it.
+    If two runs find the folder empty, it belongs to the one that creates the config's file.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
         if any(path.iterdir()):
             return False
         RunFolder(path).config.touch(exist_ok=False)
-    except FileExistsError:  # the path is a file, or the other run was quicker
+    except FileExistsError:  # the path is a file, or the other run was faster
         return False
     return True
 
 
 def _sibling(path: Path, number: int) -> Path:
-    """`runs/a-2` beside `runs/a`; `.` and `..` have a name only once they are resolved."""
+    """Return `runs/a-2` for `runs/a`; `.` and `..` are resolved first, because they are not names."""
     named = path if path.name not in ("", "..") else path.resolve()
     return named.parent / f"{named.name}-{number}"
 
 
 def checkpoint_file(path: Path) -> Path:
-    """The checkpoint of a run's folder; a file is its own.
+    """Return the checkpoint in a run's folder, or the path itself if it is not a folder.
 
     Raises:
-        DataError: the folder has none.
+        DataError: the folder has no checkpoint.
     """
     if not os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises on a name that is too long)
         return path

@@ -1,4 +1,4 @@
-"""Files of named arrays: safetensors with one JSON header. Reading such a file never runs code from it."""
+"""Files of named arrays: safetensors with a JSON header. Reading such a file never runs code from it."""
 
 import json
 from collections.abc import Mapping
@@ -11,12 +11,13 @@ from safetensors.numpy import save
 
 from cnn_cli.errors import DataError
 from cnn_cli.files import atomic_write
+from cnn_cli.text import one_line
 
 HEADER = "cnn"
-"""The only key of the safetensors metadata: several keys would be written in a random order."""
+"""The only key of the safetensors metadata; several keys would be written in random order."""
 
 PICKLE_STARTS = (b"PK\x03\x04", b"\x80")
-"""First bytes of files that torch.save writes: a zip archive, or a bare pickle."""
+"""First bytes of files that torch.save writes: a zip archive or a bare pickle."""
 
 _TRAIN_HINT = "make a checkpoint with: cnn train --config lenet.yaml"
 
@@ -71,8 +72,14 @@ def _check_header(path: Path, header: Any, kind: str, version: int) -> None:
     if header.get("format") != version:
         raise DataError(
             f"{path}: has format {header.get('format')}, but this version of cnn reads format {version}",
-            hint="use the version of cnn that wrote it, or train again",
+            hint=_version_hint(header.get("format"), version),
         )
+
+
+def _version_hint(actual: object, expected: int) -> str:
+    if isinstance(actual, int) and actual < expected:
+        return "an older version of cnn wrote it: use that version, or train the network again"
+    return "a newer version of cnn wrote it: update cnn"
 
 
 def _damaged(path: Path, error: Exception) -> DataError:
@@ -82,8 +89,7 @@ def _damaged(path: Path, error: Exception) -> DataError:
         return DataError(f"{path}: is empty", hint=_TRAIN_HINT)
     if start.startswith(PICKLE_STARTS):
         return DataError(
-            f"{path}: is a pickle (torch.save), which can run code when it is read, so it is refused",
+            f"{path}: is a pickle (torch.save); it is not read, because a pickle can run code",
             hint="use a .safetensors checkpoint that cnn train wrote",
         )
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return DataError(f"{path}: is not a checkpoint, or is damaged ({reason})", hint=_TRAIN_HINT)
+    return DataError(f"{path}: is not a checkpoint, or is damaged ({one_line(error)})", hint=_TRAIN_HINT)

@@ -4,8 +4,8 @@ A command imports what it needs when it runs, so that `cnn --help` imports neith
 """
 
 import errno
-import logging
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -14,71 +14,132 @@ import typer
 import typer.main
 
 import cnn_cli
-from cnn_cli.cli import bench, config, data, evaluate, layers, predict, read, summary, train
+from cnn_cli.cli import bench, config, data, evaluate, layers, predict, read, summary, train, version
+from cnn_cli.cli.help import Command, examples
 from cnn_cli.errors import CnnError, ConfigError, ExitCode
 
 # typer >= 0.26 carries its own copy of click, so its errors are found through typer.
 ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
-# Without a default, typer 0.29 asks pydantic to convert the --help that was not given: that import alone
-# takes as long as the rest of `cnn config list`. The commands that are not named here import pydantic anyway.
-NO_HELP_ASKED = {"help": False, "config": {"help": False, "list": {"help": False}}}
+# Without a default, typer 0.29 asks pydantic to convert each flag that was not given. Importing pydantic
+# takes as long as the rest of `cnn config list`, and completion must be quick for every command.
+_NO_HELP: dict[str, Any] = {"help": False}
+DEFAULTS = {
+    **dict.fromkeys(("train", "eval", "predict", "read", "bench", "summary", "layers", "version"), _NO_HELP),
+    "config": _NO_HELP | dict.fromkeys(("list", "show", "copy", "check", "schema"), _NO_HELP),
+    "data": _NO_HELP | dict.fromkeys(("get", "check", "show"), _NO_HELP),
+    **dict.fromkeys(("help", "install_completion", "show_completion"), False),
+}
+
+COMPLETION = "_CNN_COMPLETE"
+"""The environment variable by which a shell asks for completions."""
+
+COMMON_OPTIONS = {
+    "-q": "quiet",
+    "--quiet": "quiet",
+    "-v": "verbose",
+    "--verbose": "verbose",
+    "--debug": "debug",
+}
+"""Options of `cnn` itself that are also accepted after the command."""
 
 app = typer.Typer(
     name="cnn",
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"], "default_map": NO_HELP_ASKED},
+    epilog=examples("cnn train --config lenet.yaml", "cnn predict image.png", "cnn read photo.jpg"),
+    context_settings={"help_option_names": ["-h", "--help"], "default_map": DEFAULTS},
 )
-app.command("train")(train.train)
-app.command("eval")(evaluate.evaluate)
-app.command("predict")(predict.predict)
-app.command("read")(read.read)
-app.command("bench")(bench.bench)
-app.command("summary")(summary.summary)
-app.command("layers")(layers.layers)
+app.command("train", cls=Command, epilog=train.EXAMPLES)(train.train)
+app.command("eval", cls=Command, epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.command("predict", cls=Command, epilog=predict.EXAMPLES)(predict.predict)
+app.command("read", cls=Command, epilog=read.EXAMPLES)(read.read)
+app.command("bench", cls=Command, epilog=bench.EXAMPLES)(bench.bench)
+app.command("summary", cls=Command, epilog=summary.EXAMPLES)(summary.summary)
+app.command("layers", cls=Command, epilog=layers.EXAMPLES)(layers.layers)
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")
+app.command("version", cls=Command, epilog=examples("cnn version --json"))(version.version)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         typer.echo(f"cnn {cnn_cli.__version__}")
         raise typer.Exit
 
 
 @app.callback()
 def root(
-    version: Annotated[
+    show_version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Write only errors and warnings to stderr.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Write more about what is done to stderr.")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Train, evaluate and use convolutional networks that are described in YAML.
 
     Start with `cnn train --config lenet.yaml`, or read an image at once with `cnn predict image.png`.
+    --quiet, --verbose and --debug may also follow the command.
 
-    Exit codes: 0 done, 1 failure, 2 usage or config, 3 input data, 4 accuracy below the bar,
-    130 interrupted (Ctrl-C), 143 terminated.
+    \b
+    Exit codes:
+      0    success
+      1    failure
+      2    wrong usage or config
+      3    input data that cannot be read
+      4    accuracy below --min-accuracy
+      5    an unsure answer, with --strict
+      130  interrupted (Ctrl-C)
+      143  terminated
+
+    \b
+    Environment:
+      CNN_DATA        folder of the data sets
+      CNN_CHECKPOINT  checkpoint for commands that are given none
+      CNN_OFFLINE=1   never use the network
+      NO_COLOR=1      write no colors
     """
-    if debug:
-        logging.getLogger("cnn_cli").setLevel(logging.DEBUG)
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line; returns the exit code."""
+    """Run one command line and return the exit code."""
+    if COMPLETION in os.environ:
+        return _complete()
     from cnn_cli import console
 
-    console.show_warnings()
+    rest, common = split_common_options(arguments)
+    console.configure(quiet="quiet" in common, verbose="verbose" in common)
     try:
-        return _invoke(arguments) if "--debug" in arguments else _guarded(arguments)
+        return _invoke(rest) if "debug" in common else _guarded(rest)
     finally:
-        _let_go_of_stdout()
+        _flush_stdout()
+
+
+def split_common_options(arguments: Sequence[str]) -> tuple[list[str], set[str]]:
+    """Return the arguments without the common options, and the names of the common options among them."""
+    end = list(arguments).index("--") if "--" in arguments else len(arguments)
+    rest = [argument for argument in arguments[:end] if argument not in COMMON_OPTIONS]
+    common = {COMMON_OPTIONS[argument] for argument in arguments[:end] if argument in COMMON_OPTIONS}
+    return [*rest, *arguments[end:]], common
+
+
+def _complete() -> int:
+    """Write the completions that a shell asks for, or its completion script."""
+    try:
+        typer.main.get_command(app).main([], prog_name="cnn")
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return ExitCode.OK
 
 
 def _invoke(arguments: Sequence[str]) -> int:
-    """Run a command line, whatever it raises; typer's own `main` turns much of that into something else."""
+    """Run a command line and let its errors pass; typer's own `main` would turn many into something else."""
     try:
         with typer.main.get_command(app).make_context("cnn", list(arguments) or ["--help"]) as context:
             context.command.invoke(context)
@@ -88,7 +149,7 @@ def _invoke(arguments: Sequence[str]) -> int:
 
 
 def _guarded(arguments: Sequence[str]) -> int:
-    """The exit code of a command line, with its error shown if it has one."""
+    """Run a command line, show its error if it has one, and return its exit code."""
     from cnn_cli import console
 
     try:
@@ -102,25 +163,27 @@ def _guarded(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         console.message("interrupted")
         return ExitCode.INTERRUPTED
-    except (BrokenPipeError, SystemExit):
-        # The reader of our stdout has left, as `cnn ... | head` does: that is no error of ours. rich turns
-        # the first into the second; nothing else raises it.
-        return ExitCode.OK
+    except BrokenPipeError:
+        return ExitCode.OK  # the reader of our stdout has left, as `cnn ... | head` does: that is no error
+    except SystemExit as stop:
+        # rich turns a BrokenPipeError into this, and so does typer when it has installed completion.
+        return ExitCode.OK if isinstance(stop.__context__, BrokenPipeError) else int(stop.code or 0)
     except OSError as error:
         console.error(_system_error(error))
         return ExitCode.FAILURE
     except Exception as error:
-        console.error(
-            CnnError(
-                f"{type(error).__name__}: {error}",
-                hint="this is a fault of cnn; the traceback is shown by: cnn --debug " + " ".join(arguments),
-            )
-        )
+        console.error(_unexpected_error(error, arguments))
         return ExitCode.FAILURE
 
 
-def _let_go_of_stdout() -> None:
-    """Write what is left; where nobody reads it, drop it, or Python would complain of it at its very end."""
+def _unexpected_error(error: Exception, arguments: Sequence[str]) -> CnnError:
+    command = shlex.join(["cnn", "--debug", *arguments])
+    hint = f"this is a bug in cnn; this command shows the traceback: {command}"
+    return CnnError(f"{type(error).__name__}: {error}", hint=hint)
+
+
+def _flush_stdout() -> None:
+    """Write what is buffered; drop it if nobody reads it, or Python would complain at exit."""
     if sys.stdout is None:  # a shell closed it
         return
     try:
@@ -130,21 +193,23 @@ def _let_go_of_stdout() -> None:
 
 
 def _system_error(error: OSError) -> CnnError:
-    """What the system refused and no command foresaw: a full disk, a name that is too long."""
+    """Return the error for what the system refused: a full disk, a name that is too long."""
     where = f"{error.filename}: " if error.filename else ""
     is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    hint = "make room and try again; no file is half-written, and what was there before is whole"
+    hint = "free some space and try again; no file is half-written, and earlier files are unchanged"
     return CnnError(f"{where}{error.strerror or error}", hint=hint if is_full else None)
 
 
 def _usage_hint(error: Any, arguments: Sequence[str]) -> str:
-    """Help for a command line that cannot be read; settings are no options, but look like them to many."""
-    name = str(getattr(error, "option_name", "")).lstrip("-").replace("-", "_")
-    if name and arguments[:1] == ["train"]:
+    """Return what helps with a command line that cannot be read, such as a setting written as an option."""
+    name = str(getattr(error, "option_name", None) or "").lstrip("-").replace("-", "_")
+    if name == "many" and arguments[:1] == ["predict"]:
+        return "to read several digits in one image: cnn read IMAGE..."
+    if name and arguments[:1] in (["train"], ["bench"]):
         from cnn_cli.config.schema import settings_named
 
         settings = settings_named(name)
         if settings:
             return f"settings are written key=value: {settings[0]}=..."
-    command = " ".join(argument for argument in arguments[:1] if not argument.startswith("-"))
-    return f"see: {' '.join(('cnn', command)).strip()} --help"
+    context = getattr(error, "ctx", None)
+    return f"see: {context.command_path if context else 'cnn'} --help"

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnn_cli import distributed as distributed
-from cnn_cli.cli.options import Json, Overrides, build_network_of
+from cnn_cli import distributed
+from cnn_cli.cli.completion import config_names
+from cnn_cli.cli.help import examples
+from cnn_cli.cli.options import Json, Overrides, build_network_of, describe_data
 from cnn_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,40 +19,54 @@ if TYPE_CHECKING:
     from cnn_cli.training.records import EpochRecord, StepRecord
     from cnn_cli.training.results import SeedResult
 
+EXAMPLES = examples("cnn bench --config lenet.yaml --seeds 3 train.epochs=5")
+
 
 def bench(
     config: Annotated[
-        str, typer.Option("--config", "-c", help="A YAML file, or the name of a shipped config: lenet.")
+        str,
+        typer.Option(
+            "--config",
+            "-c",
+            metavar="CONFIG",
+            help="A YAML file, or the name of a config such as lenet.",
+            autocompletion=config_names,
+        ),
     ],
     overrides: Overrides = None,
-    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Train with the seeds 1 to this.")] = 5,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=1000, metavar="N", help="Number of seeds; trains with the seeds 1 to N.")
+    ] = 5,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="The results file; without it bench/NAME.json. The runs go into a folder beside it."
+            "--out",
+            "-o",
+            metavar="FILE.json",
+            help="The results file; the runs go into a folder beside it.  [default: bench/NAME.json]",
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Train one config with several seeds and write mean, deviation and times into one results file.
+    """Train one config with several seeds; write mean and deviation into a file.
 
-    Each seed is trained as `cnn train` does it and tested once, at the end: the test set selects nothing.
-    Started again, only what is missing is done: a seed that was stopped in the middle goes on, and the file
-    ends up the same but for its `seconds` and `cpu_seconds`, which add up over all starts.
+    Each seed is trained as `cnn train` trains it and tested once, at the end: the test set selects nothing.
+    The same command continues after a stop, also in the middle of a seed. The file is then the same except
+    for `seconds` and `cpu_seconds`, which are sums over all starts.
     """
     from cnn_cli import console
 
-    named = _bench(config, overrides or [], seeds, out)
-    done = named.results.runs
+    benchmark = _open_bench(config, overrides or [], seeds, out)
+    done = benchmark.results.runs
     if done:
-        console.message(f"{named.path} has {len(done)} of its seeds already")
+        console.message(f"{benchmark.path} already has {len(done)} of its seeds")
     for result in done:
         _show(result, as_json)
-    _run(named, seeds, as_json)
-    _show_summary(named, as_json)
+    _run(benchmark, seeds, as_json)
+    _show_summary(benchmark, as_json)
 
 
-def _bench(name: str, overrides: list[str], seeds: int, out: Path | None) -> "Bench":
+def _open_bench(name: str, overrides: list[str], seeds: int, out: Path | None) -> "Bench":
     from cnn_cli import console
     from cnn_cli.config.load import load_config
     from cnn_cli.data.source import Access
@@ -58,7 +74,7 @@ def _bench(name: str, overrides: list[str], seeds: int, out: Path | None) -> "Be
     from cnn_cli.training.bench import Bench
     from cnn_cli.training.device import compute_for
 
-    _refuse(overrides)
+    _check_usage(overrides)
     loaded = load_config(name, overrides)
     config = loaded.config
     build_network_of(loaded, of_data=True)  # before the data is opened, which can take a minute
@@ -69,10 +85,11 @@ def _bench(name: str, overrides: list[str], seeds: int, out: Path | None) -> "Be
     return Bench(config, source, compute, out or _default_file(config), command)
 
 
-def _refuse(overrides: list[str]) -> None:
+def _check_usage(overrides: list[str]) -> None:
     if distributed.world_size() > 1:
         raise ConfigError(
-            "bench is one process", hint="several train one network with: torchrun ... cnn train"
+            "bench runs in one process",
+            hint="several processes train one network with: torchrun ... cnn train",
         )
     if any(override.partition("=")[0] == "seed" for override in overrides):
         raise ConfigError("bench sets the seed itself", hint="--seeds 5 trains with the seeds 1 to 5")
@@ -82,15 +99,16 @@ def _default_file(config: "Config") -> Path:
     return Path("bench") / f"{config.name}.json"
 
 
-def _run(named: "Bench", seeds: int, as_json: bool) -> None:
+def _run(benchmark: "Bench", seeds: int, as_json: bool) -> None:
     from cnn_cli import console
     from cnn_cli.cli.signals import stop_requests
 
-    console.message(f"{named.config.name} on {named.source.name}; {named.compute.describe()}; {named.path}")
+    config, source, device = benchmark.config, benchmark.source, benchmark.compute.describe()
+    console.message(f"{config.name} on {source.name}; {device}; {benchmark.path}")
     show = _Show()
     try:
         with stop_requests() as stop:
-            for result in named.run(seeds, show, stop):
+            for result in benchmark.run(seeds, show, stop):
                 show.bar.close()
                 _show(result, as_json)
     finally:
@@ -98,7 +116,7 @@ def _run(named: "Bench", seeds: int, as_json: bool) -> None:
 
 
 class _Show:
-    """Listens to the runs: a bar for steps, a line for epochs, both on stderr; stdout is for results."""
+    """A listener of the runs: a bar for steps, a line for epochs, both on stderr; stdout is for results."""
 
     def __init__(self) -> None:
         from cnn_cli import console
@@ -128,24 +146,24 @@ def _show(result: "SeedResult", as_json: bool) -> None:
     )
 
 
-def _show_summary(named: "Bench", as_json: bool) -> None:
+def _show_summary(benchmark: "Bench", as_json: bool) -> None:
     from cnn_cli import console
     from cnn_cli.training.results import summary
 
-    runs, setting = named.results.runs, named.results.setting
+    runs, setting = benchmark.results.runs, benchmark.results.setting
     figures = summary(runs)
     if as_json:
         data = {"data": setting["data"], "fallback": setting["fallback"]}
-        console.json_line({"event": "result", "seeds": len(runs), **figures, **data, "file": str(named.path)})
+        record = {"event": "result", "seeds": len(runs), **figures, **data, "file": str(benchmark.path)}
+        console.json_line(record)
         return
     mean, deviation = figures["accuracy"].values()
     spread = f" ± {100 * deviation:.2f}" if deviation is not None else ""
-    stand_in = " (standing in for what could not be had)" if setting["fallback"] else ""
     console.facts(
         [
             ("test accuracy", f"{100 * mean:.2f} %{spread} (mean and deviation of {len(runs)} seeds)"),
             ("parameters", f"{setting['parameters']:,}"),
-            ("data", setting["data"] + stand_in),
-            ("results", str(named.path)),
+            ("data", describe_data(setting["data"], setting["fallback"])),
+            ("results", str(benchmark.path)),
         ]
     )

@@ -1,11 +1,14 @@
-"""`cnn data get | check | show`."""
+"""`cnn data get`, `check` and `show`."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cnn_cli.cli.completion import config_names, data_set_names
+from cnn_cli.cli.help import Command, examples
 from cnn_cli.cli.options import Json
 from cnn_cli.errors import ConfigError, DataError
 
@@ -13,17 +16,23 @@ if TYPE_CHECKING:
     from cnn_cli.config.schema import Data
     from cnn_cli.data.source import LabeledImages, Source
 
-app = typer.Typer(help="Fetch, verify and look at the data.")
+app = typer.Typer(
+    help="Fetch, verify and look at the data.", epilog=examples("cnn data get kmnist", "cnn data show usps")
+)
 
 Settings = Annotated[
     list[str] | None,
-    typer.Argument(metavar="data.KEY=VALUE", help="Settings of data, such as data.root=FOLDER."),
+    typer.Argument(
+        metavar="NAME|data.KEY=VALUE",
+        help="The name of a data set, such as kmnist, and settings, such as data.root=FOLDER.",
+        autocompletion=data_set_names,
+    ),
 ]
 
 
-@app.command()
-def get(settings: Settings = None) -> None:
-    """Make sure that the data is at hand: find it, or download and verify it; say where it lies."""
+@app.command(cls=Command, epilog=examples("cnn data get", "cnn data get kmnist"))
+def get(settings: Settings = None, as_json: Json = False) -> None:
+    """Find the data, or download and verify it; print where it is."""
     from cnn_cli import console
     from cnn_cli.data.source import Access, data_root
     from cnn_cli.data.sources import open_source
@@ -31,18 +40,23 @@ def get(settings: Settings = None) -> None:
     data = _data(settings).model_copy(update={"fallback": "none"})
     with console.download_bar() as bar:
         source = open_source(data, Access(bar))
-    for path in source.paths or (data_root(data),):
-        console.line(str(path))
-    counts = [f"{len(make()):,} {part}" for part, make in source.splits.items()]
-    console.message(f"{source.name}: {', '.join(counts)} images; {len(source.classes)} classes")
+    paths = [str(path) for path in source.paths or (data_root(data),)]
+    counts = {split: len(load()) for split, load in source.splits.items()}
+    if as_json:
+        figures = {"images": counts, "classes": source.classes}
+        console.json_line({"name": source.name, "paths": paths, **figures})
+    else:
+        console.line("\n".join(paths))
+    images = ", ".join(f"{count:,} {split}" for split, count in counts.items())
+    console.message(f"{source.name}: {images} images; {len(source.classes)} classes")
 
 
-@app.command()
+@app.command(cls=Command, epilog=examples("cnn data check usps --json"))
 def check(settings: Settings = None, as_json: Json = False) -> None:
-    """Verify the data where it lies, as far as that can be done; nothing is downloaded.
+    """Verify the data where it is, as far as possible; nothing is downloaded.
 
-    MNIST is compared with the SHA-256 of its four files, other published sets with what torchvision knows of
-    them; images of one's own are read.
+    MNIST is compared with the SHA-256 of its four files, other published sets with their published checksums.
+    Your own images are decoded.
     """
     from cnn_cli import console
     from cnn_cli.data.source import data_root
@@ -56,23 +70,33 @@ def check(settings: Settings = None, as_json: Json = False) -> None:
         else:
             console.line(f"{result.state:<8}  {result.part}  {result.detail}")
     if any(result.state != "ok" for result in results):
-        hint = f"cnn data get data.name={data.name}"
-        raise DataError(f"{data_root(data)}: {data.name} is not whole there", hint=hint)
+        raise DataError(f"{data_root(data)}: {data.name} is not complete", hint=f"cnn data get {data.name}")
 
 
-@app.command()
+@app.command(
+    cls=Command, epilog=examples("cnn data show usps --out usps.png", "cnn data show --augment -c lenet.yaml")
+)
 def show(
-    out: Annotated[Path, typer.Option(help="The PNG to write.")] = Path("digits.png"),
     settings: Settings = None,
-    count: Annotated[int, typer.Option(min=1, max=1000, help="How many images.")] = 100,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT.png", help="The PNG to write.")] = Path(
+        "digits.png"
+    ),
+    count: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Number of images.")] = 100,
     test: Annotated[
         bool, typer.Option("--test", help="Show test images instead of training images.")
     ] = False,
     config: Annotated[
-        str | None, typer.Option("--config", "-c", help="Take the settings of data from this config.")
+        str | None,
+        typer.Option(
+            "--config",
+            "-c",
+            metavar="CONFIG",
+            help="Take the data settings from this config.",
+            autocompletion=config_names,
+        ),
     ] = None,
     augment: Annotated[
-        bool, typer.Option("--augment", help="Show in a row what data.augment makes of each image.")
+        bool, typer.Option("--augment", help="Show a row of augmented copies of each image (data.augment).")
     ] = False,
 ) -> None:
     """Draw a contact sheet of the first images with their labels."""
@@ -82,12 +106,12 @@ def show(
 
     data = _data(settings) if config is None else _data_of(config, settings)
     if augment:
-        _refuse_no_change(data)
+        _check_augmentation(data)
     with console.download_bar() as bar:
         source = open_source(data, Access(bar))
     images = source.test() if test else source.train()
     if augment:
-        _write_changes(images, source, data, count, out)
+        _write_augmented(images, source, data, count, out)
     else:
         _write_images(images, source, count, out)
 
@@ -101,21 +125,22 @@ def _write_images(images: "LabeledImages", source: "Source", count: int, out: Pa
     console.message(f"{min(count, len(images))} of {len(images):,} images of {source.name}")
 
 
-def _write_changes(images: "LabeledImages", source: "Source", data: "Data", count: int, out: Path) -> None:
+def _write_augmented(images: "LabeledImages", source: "Source", data: "Data", count: int, out: Path) -> None:
     from cnn_cli import console
     from cnn_cli.checkpoint.preprocessing import Preprocessing
     from cnn_cli.report.data_sheets import write_augmented
 
-    seen = Preprocessing(data.size, (0.0,) * data.channels, (1.0,) * data.channels, source.preprocessing)
-    write_augmented(images, source.classes, count, out, seen, data.augment)
+    zeros, ones = (0.0,) * data.channels, (1.0,) * data.channels
+    preprocessing = Preprocessing(data.size, zeros, ones, source.preprocessing)
+    write_augmented(images, source.classes, count, out, preprocessing, data.augment)
     console.line(str(out))
-    console.message(f"images of {source.name} in frames, and beside each what training might see of it")
+    console.message(f"images of {source.name} in frames, and beside each its augmented copies")
 
 
-def _refuse_no_change(data: "Data") -> None:
+def _check_augmentation(data: "Data") -> None:
     if data.augment == type(data.augment)():
         raise ConfigError(
-            "--augment: there is nothing to show, since data.augment changes nothing",
+            "--augment has nothing to show: data.augment changes nothing",
             hint="cnn data show --augment --config lenet.yaml, or data.augment.rotate=15",
         )
 
@@ -123,10 +148,20 @@ def _refuse_no_change(data: "Data") -> None:
 def _data_of(config: str, settings: list[str] | None) -> "Data":
     from cnn_cli.config.load import load_config
 
-    return load_config(config, settings or []).config.data
+    return load_config(config, _with_name(settings or [])).config.data
 
 
 def _data(settings: list[str] | None) -> "Data":
     from cnn_cli.config.adjust import data_settings
 
-    return data_settings(settings or [])
+    return data_settings(_with_name(settings or []))
+
+
+def _with_name(settings: Sequence[str]) -> list[str]:
+    """Return the settings with a bare name, such as `kmnist`, as `data.name=kmnist`."""
+    names = [setting for setting in settings if "=" not in setting]
+    if len(names) > 1:
+        raise ConfigError(
+            f"one data set at a time, not {' and '.join(names)}", hint=f"cnn data get {names[0]}"
+        )
+    return [setting if "=" in setting else f"data.name={setting}" for setting in settings]

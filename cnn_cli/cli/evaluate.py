@@ -7,16 +7,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnn_cli.cli.options import Json, is_override
+from cnn_cli.cli.completion import checkpoint_names
+from cnn_cli.cli.help import examples
+from cnn_cli.cli.options import Checkpoints, Json, describe_data, is_override
 from cnn_cli.errors import BelowBarError, ConfigError, DataError
 
 if TYPE_CHECKING:
     from cnn_cli.training.evaluation import Evaluation
     from cnn_cli.training.metrics import Metrics
 
+EXAMPLES = examples(
+    "cnn eval checkpoints/lenet",
+    "cnn eval -k runs/a -k runs/b --tta 9",
+    "cnn eval runs/a data.name=usps --json --min-accuracy 0.9",
+)
+
 
 class Split(StrEnum):
-    """Which images."""
+    """A part of the data."""
 
     TEST = "test"
     VALIDATION = "validation"
@@ -28,43 +36,57 @@ def evaluate(
         list[str] | None,
         typer.Argument(
             metavar="CHECKPOINT|KEY=VALUE",
-            help="A checkpoint file or a run's folder (without one: as for predict; of several the mean of "
-            "their probabilities), and settings of data or of the device, such as data.name=synthetic.",
+            help="Checkpoints, as for --checkpoint, and settings of the data or the device, such as "
+            "data.name=synthetic.",
+            autocompletion=checkpoint_names,
         ),
     ] = None,
-    split: Annotated[Split, typer.Option(help="Which images.")] = Split.TEST,
+    checkpoint: Checkpoints = None,
+    split: Annotated[
+        Split, typer.Option(metavar="SPLIT", help="Which images: test, validation or train.")
+    ] = Split.TEST,
     as_json: Json = False,
     min_accuracy: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Exit with code 4 below this accuracy (0.99 is 99 %).")
+        float | None,
+        typer.Option(
+            min=0, max=1, metavar="NUMBER", help="Exit with code 4 below this accuracy (0.99 is 99 %)."
+        ),
     ] = None,
     tta: Annotated[
         int,
         typer.Option(
-            min=1, max=100, help="Measure, as well, the mean answer to so many copies of each image."
+            min=1,
+            max=100,
+            metavar="N",
+            help="Also report accuracy averaged over N augmented copies of each image.",
         ),
     ] = 1,
     plot: Annotated[
-        Path | None, typer.Option(help="Draw confusion matrix and worst mistakes into this PNG.")
+        Path | None,
+        typer.Option(
+            metavar="OUT.png", help="Draw the confusion matrix and the most confident mistakes into this PNG."
+        ),
     ] = None,
 ) -> None:
-    """Measure a checkpoint on labeled images: MNIST's test set, or whatever it was trained on.
+    """Measure the accuracy of a checkpoint on labeled images.
 
-    Several checkpoints answer together. With --tta (test-time augmentation) the figures of the images as
-    they are come first; those of the same images a little shifted and turned follow by themselves.
+    The images are the test set of the data that it was trained on, unless settings say otherwise. Several
+    checkpoints are evaluated as an ensemble. With --tta (test-time augmentation) the figures of the unchanged
+    images come first; those of slightly shifted and rotated copies follow separately.
     """
     from cnn_cli.checkpoint.choose import choose_checkpoints
 
     named, overrides = _split_arguments(arguments or [])
-    files = choose_checkpoints(named)
-    evaluation, viewed = _measure(files, overrides, split, tta)
+    files = choose_checkpoints([*(checkpoint or []), *named])
+    evaluation, augmented = _measure(files, overrides, split, tta)
     if plot is not None:
         _plot(evaluation, plot)
-    checkpoint = " + ".join(map(str, files))
+    names = " + ".join(map(str, files))
     try:
-        (_show_json if as_json else _show)(evaluation, checkpoint)
-        if viewed is not None:
-            _show_viewed(viewed, tta, checkpoint, as_json)
-    finally:  # also when the reader of stdout has left: the exit code is what a script asks for
+        (_show_json if as_json else _show)(evaluation, names)
+        if augmented is not None:
+            _show_augmented(augmented, tta, names, as_json)
+    finally:  # also when stdout was closed: a script needs the exit code
         if min_accuracy is not None:
             _check_bar(evaluation, min_accuracy)
 
@@ -72,7 +94,7 @@ def evaluate(
 def _measure(
     files: list[Path], overrides: list[str], split: Split, copies: int
 ) -> "tuple[Evaluation, Evaluation | None]":
-    """The figures of the images as they are and, where more than one is asked for, of so many copies."""
+    """Return the figures of the unchanged images and, if `copies` is more than 1, of augmented copies."""
     from cnn_cli import console
     from cnn_cli.checkpoint.file import read
     from cnn_cli.config.adjust import override
@@ -98,8 +120,8 @@ def _split_arguments(arguments: list[str]) -> tuple[list[Path], list[str]]:
     for argument in overrides:
         if not argument.startswith(SETTINGS):
             raise ConfigError(
-                f"argument {argument!r}: eval changes only what is evaluated on",
-                hint=f"its settings start with {', '.join(SETTINGS)}",
+                f"argument {argument!r}: eval accepts only settings of the data and the device",
+                hint=f"they start with {', '.join(SETTINGS)}",
             )
     return paths, overrides
 
@@ -131,8 +153,8 @@ def _show_json(evaluation: "Evaluation", checkpoint: str, copies: int = 1) -> No
     )
 
 
-def _show_viewed(evaluation: "Evaluation", copies: int, checkpoint: str, as_json: bool) -> None:
-    """The figures with test-time augmentation, apart from those without."""
+def _show_augmented(evaluation: "Evaluation", copies: int, checkpoint: str, as_json: bool) -> None:
+    """Show the figures of the answers that are averaged over augmented copies."""
     from cnn_cli import console
 
     if as_json:
@@ -140,14 +162,14 @@ def _show_viewed(evaluation: "Evaluation", copies: int, checkpoint: str, as_json
     else:
         metrics = evaluation.metrics
         facts = [("accuracy", console.accuracy(metrics)), ("loss", f"{metrics.loss:.4f}")]
-        console.facts([(f"{name}, {copies} copies", value) for name, value in facts])
+        console.facts([(f"{name}, {copies} augmented copies", value) for name, value in facts])
 
 
 def _show(evaluation: "Evaluation", checkpoint: str) -> None:
     from cnn_cli import console
 
     metrics = evaluation.metrics
-    where = f"{evaluation.data} {evaluation.split}"
+    where = f"{describe_data(evaluation.data, evaluation.is_fallback)}, {evaluation.split} split"
     console.facts(
         [
             ("accuracy", console.accuracy(metrics)),
@@ -163,13 +185,27 @@ def _show(evaluation: "Evaluation", checkpoint: str) -> None:
         for c in metrics.per_class
     ]
     console.table(f"by class, {where}", ["class", "precision", "recall", "F1", "images"], rows)
-    labels = [c.label for c in metrics.per_class]
+    _show_confusion(metrics, where)
+
+
+def _show_confusion(metrics: "Metrics", where: str) -> None:
+    """Show the confusion matrix, or the most frequent mistakes if there are too many classes for a matrix."""
+    from cnn_cli import console
+    from cnn_cli.report.confusion import MAX_CLASSES, worst_pairs
+
+    labels = tuple(c.label for c in metrics.per_class)
+    if len(labels) > MAX_CLASSES:
+        pairs = worst_pairs(metrics.confusion_matrix, labels)
+        rows = [[pair.true, pair.answered, f"{pair.count:,}", f"{pair.share:.2%}"] for pair in pairs]
+        title = f"most frequent mistakes, {where} (share: of the images of the true class)"
+        console.table(title, ["true", "answered", "count", "share"], rows, names=2)
+        return
     counts = [[label, *map(str, row)] for label, row in zip(labels, metrics.confusion_matrix, strict=True)]
     console.table(f"confusion matrix, {where} (rows: true, columns: answered)", ["", *labels], counts)
 
 
 def _calibration(metrics: "Metrics") -> str:
-    """The error of the probabilities as they are shown, and without their temperature."""
+    """Return the calibration error of the probabilities, and the error without their temperature."""
     before = f" ({metrics.uncalibrated_error:.4f} without temperature {metrics.temperature:.2f})"
     return f"{metrics.calibration_error:.4f}{before if metrics.temperature != 1 else ''}"
 
@@ -177,8 +213,8 @@ def _calibration(metrics: "Metrics") -> str:
 def _check_bar(evaluation: "Evaluation", bar: float) -> None:
     if evaluation.is_fallback:
         raise DataError(
-            f"the bar of {bar:.2%} is for real data, but {evaluation.data} digits stand in for it",
-            hint="make the data available (cnn data get), or name data.name=synthetic on purpose",
+            f"--min-accuracy {bar} applies to the requested data, but {evaluation.data} digits were used",
+            hint="make the data available (cnn data get), or ask for data.name=synthetic",
         )
     if evaluation.metrics.accuracy < bar:
-        raise BelowBarError(f"accuracy {evaluation.metrics.accuracy:.2%} is below the bar of {bar:.2%}")
+        raise BelowBarError(f"accuracy {evaluation.metrics.accuracy:.2%} is below --min-accuracy {bar}")

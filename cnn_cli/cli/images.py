@@ -1,5 +1,7 @@
 """The images that `cnn predict` and `cnn read` are given: paths, patterns, stdin, lists of names."""
 
+import glob
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from io import BufferedIOBase, BufferedReader, BytesIO
@@ -23,26 +25,15 @@ network that ships, 0.9 % of the validation digits and 97 % of the images that a
 Images = Annotated[
     list[Path] | None,
     typer.Argument(
-        metavar="IMAGE...",
+        metavar="IMAGE",
         help="Image files, folders of them at any depth, patterns such as 'scans/**/*.png', "
         "or - for an image on stdin.",
-    ),
-]
-Checkpoints = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--checkpoint",
-        "-k",
-        metavar="CHECKPOINT",
-        help="A checkpoint file, a run's folder or the name of a network that ships. Given several times, their "
-        "probabilities are averaged. Default: $CNN_CHECKPOINT, else the newest finished run in ./checkpoints, "
-        "else the network that ships.",
     ),
 ]
 MinConfidence = Annotated[
     float,
     typer.Option(
-        min=0, max=1, metavar="NUMBER", help="Below this probability the answer is unsure (0.5 is 50 %)."
+        min=0, max=1, metavar="NUMBER", help="Below this probability an answer is unsure (0.5 is 50 %)."
     ),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with code 5 if any answer is unsure.")]
@@ -54,10 +45,25 @@ FilesFrom = Annotated[
         "them); - for stdin.",
     ),
 ]
+ContactSheet = Annotated[
+    Path | None,
+    typer.Option(metavar="OUT.png", help="Draw what the network read, with its answers, into this PNG."),
+]
+ShowInput = Annotated[
+    Path | None,
+    typer.Option(metavar="OUT.png", help="Draw each original beside what the network read into this PNG."),
+]
+Explain = Annotated[
+    bool,
+    typer.Option(
+        "--explain",
+        help="Explain what was found in each image: on stderr, with --json as `explanation` in the object.",
+    ),
+]
 
 
 def open_named_reader(named: Sequence[Path]) -> "tuple[Reader, str]":
-    """Open the reader of the named checkpoints, or the default one, and say which; also return its file names."""
+    """Open the reader of the named checkpoints, or the default one, and return it with its file names."""
     from cnn_cli import console
     from cnn_cli.checkpoint.choose import choose_checkpoints
     from cnn_cli.reading.reader import open_reader
@@ -75,6 +81,15 @@ def check_inputs(command: str, paths: Sequence[Path], files_from: Path | None) -
         raise ConfigError(f"{command} needs an IMAGE or --files-from", hint=f"cnn {command} image.png")
     if [*paths, files_from].count(STDIN) > 1:
         raise ConfigError("stdin holds one image or one list", hint="name - once")
+
+
+def is_single_image(paths: Sequence[Path], files_from: Path | None) -> bool:
+    """Return whether the command line can name one image only: no folder, no pattern, no list."""
+    if len(paths) != 1 or files_from is not None:
+        return False
+    name = str(paths[0])
+    is_pattern = glob.has_magic(name) and not os.path.lexists(name)
+    return not is_pattern and not os.path.isdir(name)  # noqa: PTH112 (Path.is_dir raises on a name that is too long)
 
 
 def named_images(paths: Sequence[Path], files_from: Path | None) -> "Iterator[ImageSource | DataError]":
@@ -103,5 +118,5 @@ def _opened(path: Path) -> BufferedReader:
     except OSError as error:
         raise DataError(
             f"{path}: cannot be read: {error.strerror or error}",
-            hint="--files-from takes a file with one path a line, or - for stdin",
+            hint="--files-from takes a file with one path per line, or - for stdin",
         ) from None

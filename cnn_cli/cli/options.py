@@ -1,11 +1,14 @@
-"""What several commands share: options, and the place of a network's error."""
+"""What several commands share: options, and helpers for configs and results."""
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cnn_cli.cli.completion import checkpoint_names, config_names
 from cnn_cli.errors import ConfigError, NetworkError
 
 if TYPE_CHECKING:
@@ -13,19 +16,38 @@ if TYPE_CHECKING:
 
     from cnn_cli.config.load import LoadedConfig
 
-Json = Annotated[bool, typer.Option("--json", help="Write JSON to stdout, one object a line.")]
+Json = Annotated[bool, typer.Option("--json", help="Write JSON to stdout, one object per line.")]
 ConfigName = Annotated[
-    str, typer.Argument(metavar="CONFIG", help="A YAML file, or the name of a shipped config such as lenet.")
+    str,
+    typer.Argument(
+        metavar="CONFIG",
+        help="A YAML file, or the name of a config such as lenet.",
+        autocompletion=config_names,
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(metavar="KEY=VALUE", help="Settings over the config's, such as train.epochs=3 seed=7."),
+    typer.Argument(
+        metavar="KEY=VALUE", help="Settings that replace those of the config, such as train.epochs=3 seed=7."
+    ),
+]
+Checkpoints = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--checkpoint",
+        "-k",
+        metavar="CHECKPOINT",
+        help="A checkpoint file, a run's folder or the name of a network that ships. If it is given several "
+        "times, the probabilities are averaged.  [default: $CNN_CHECKPOINT, else the newest finished run in "
+        "./checkpoints, else the network that ships]",
+        autocompletion=checkpoint_names,
+    ),
 ]
 
 
 @contextmanager
 def placed(loaded: "LoadedConfig") -> Iterator[None]:
-    """Give the error of a network its file, line and column."""
+    """Add file, line and column to the error of a network."""
     try:
         yield
     except NetworkError as error:
@@ -33,11 +55,11 @@ def placed(loaded: "LoadedConfig") -> Iterator[None]:
 
 
 def build_network_of(loaded: "LoadedConfig", *, of_data: bool) -> "nn.Sequential":
-    """Build the config's network, so that what does not fit is known before anything slow starts.
+    """Build the config's network, so that a layer that does not fit is reported before anything slow starts.
 
     Args:
-        loaded: the config with the places of its settings.
-        of_data: whether `model.classes` must agree with the data, or may stand alone.
+        loaded: the config with the positions of its settings.
+        of_data: whether the number of classes comes from the data; otherwise `model.classes` may replace it.
 
     Raises:
         ConfigError: a layer does not fit; with file, line and column.
@@ -45,12 +67,22 @@ def build_network_of(loaded: "LoadedConfig", *, of_data: bool) -> "nn.Sequential
     from cnn_cli.data.sources import classes_of
     from cnn_cli.model.network import network_for
 
-    stated = None if of_data else loaded.config.model.classes
+    classes = None if of_data else loaded.config.model.classes
     with placed(loaded):
-        return network_for(loaded.config, stated or len(classes_of(loaded.config.data)))
+        return network_for(loaded.config, classes or len(classes_of(loaded.config.data)))
 
 
 def is_override(argument: str) -> bool:
-    """Whether an argument is `key=value` rather than a path: its first part is a dotted key."""
+    """Return whether an argument is `key=value` rather than a path: its first part is a dotted key."""
     key, equals, _ = argument.partition("=")
     return bool(equals) and key.replace(".", "").replace("_", "").isalnum() and "." in key
+
+
+def describe_data(name: str, is_fallback: bool) -> str:
+    """Return the name of the data, and a remark if it replaces the requested data."""
+    return f"{name} (used because the requested data is not available)" if is_fallback else name
+
+
+def quoted(path: Path | str) -> str:
+    """Return a path as a shell reads it back, for commands that a message suggests."""
+    return shlex.quote(str(path))

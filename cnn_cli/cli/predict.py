@@ -1,28 +1,37 @@
 """`cnn predict`."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cnn_cli.cli.help import examples
 from cnn_cli.cli.images import (
     MIN_CONFIDENCE,
-    Checkpoints,
+    ContactSheet,
+    Explain,
     FilesFrom,
     Images,
     MinConfidence,
+    ShowInput,
     Strict,
     check_inputs,
     named_images,
     open_named_reader,
 )
-from cnn_cli.cli.options import Json
+from cnn_cli.cli.options import Checkpoints, Json
 from cnn_cli.errors import CnnError, ExitCode
 
 if TYPE_CHECKING:
-    from cnn_cli.cli.answers import ContactSheets, Show
+    from cnn_cli.cli.answers import Show
+    from cnn_cli.cli.sheets import ContactSheets
     from cnn_cli.reading.predict import Prediction
+
+EXAMPLES = examples(
+    "cnn predict image.png",
+    "cnn predict scans/ --csv --contact-sheet scans.png",
+    "cnn predict photo.jpg --explain --show-input input.png",
+)
 
 
 def predict(
@@ -36,35 +45,23 @@ def predict(
         bool,
         typer.Option("--csv", help="Write CSV to stdout: a header, then path, label, confidence, confident."),
     ] = False,
-    contact_sheet: Annotated[
-        Path | None,
-        typer.Option(metavar="OUT.png", help="Draw what the network read, with its answers, into this PNG."),
-    ] = None,
-    show_input: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="OUT.png", help="Draw each original beside what the network read into this PNG."
-        ),
-    ] = None,
-    explain: Annotated[
-        bool,
-        typer.Option(
-            "--explain",
-            help="Explain every step from the image to the network's input: on stderr, with --json as "
-            "`explanation` in the object.",
-        ),
-    ] = False,
+    contact_sheet: ContactSheet = None,
+    show_input: ShowInput = None,
+    explain: Explain = False,
 ) -> None:
     """Read the digit in each image.
 
-    An image that cannot be read gets an error message; the others are read, and the exit code is 3. Thousands
-    are decoded on all cores; the answers come in the order of the images.
+    An image that cannot be read gets an error message; the others are read, and the exit code is 3. Many
+    images are decoded on all cores; the answers come in the order of the images.
     """
-    from cnn_cli.cli.answers import ContactSheets, shower
-    from cnn_cli.reading.predict import predict as predict_images
+    from cnn_cli.cli.answers import check_formats, shower
+    from cnn_cli.cli.sheets import ContactSheets
 
     check_inputs("predict", images or [], files_from)
+    check_formats(as_json, as_csv)
     sheets = ContactSheets(contact_sheet, show_input)
+    from cnn_cli.reading.predict import predict as predict_images
+
     reader, files = open_named_reader(checkpoint or [])
     show = shower(as_json, as_csv, explain, {"checkpoint": files, "trained_on": reader.trained_on})
     named = named_images(images or [], files_from)
@@ -91,5 +88,5 @@ def _show_answers(
         else:
             unsure = unsure or not result.confident
             show(result)
-            sheets.add(result)
+            sheets.add_prediction(result)
     return failed, unsure

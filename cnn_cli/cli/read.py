@@ -1,23 +1,38 @@
 """`cnn read`."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cnn_cli.cli.help import examples
 from cnn_cli.cli.images import (
     MIN_CONFIDENCE,
-    Checkpoints,
+    ContactSheet,
+    Explain,
     FilesFrom,
     Images,
     MinConfidence,
+    ShowInput,
     Strict,
     check_inputs,
+    is_single_image,
     named_images,
     open_named_reader,
 )
-from cnn_cli.cli.options import Json
-from cnn_cli.errors import CnnError, ExitCode
+from cnn_cli.cli.options import Checkpoints, Json
+from cnn_cli.errors import CnnError, ConfigError, ExitCode
+
+if TYPE_CHECKING:
+    from cnn_cli.cli.texts import Show
+    from cnn_cli.reading.text import ImageText
+
+EXAMPLES = examples(
+    "cnn read photo.jpg --annotate read.png",
+    "cnn read receipts/ --json",
+    "find scans -name '*.png' -print0 | cnn read --files-from - --csv",
+)
 
 
 def read(
@@ -27,29 +42,83 @@ def read(
     strict: Strict = False,
     files_from: FilesFrom = None,
     as_json: Json = False,
+    as_csv: Annotated[
+        bool,
+        typer.Option(
+            "--csv",
+            help="Write CSV to stdout, one row per image: a header, then path, text (its rows separated by "
+            "newlines), confident, lowest_confidence.",
+        ),
+    ] = False,
     annotate: Annotated[
         Path | None,
-        typer.Option(metavar="OUT.png", help="Draw a box and its label around each digit into this PNG."),
+        typer.Option(
+            metavar="OUT.png", help="Draw a box and a label around each digit of the one image into this PNG."
+        ),
     ] = None,
+    contact_sheet: ContactSheet = None,
+    show_input: ShowInput = None,
+    explain: Explain = False,
 ) -> None:
-    """Read all digits of each image: rows from top to bottom, in each from left to right."""
-    from cnn_cli import console
-    from cnn_cli.reading.text import read_texts
-    from cnn_cli.report.annotate import write_annotated
+    """Read all digits in each image, row by row.
 
-    check_inputs("read", images or [], files_from)
+    Rows are read from top to bottom, each from left to right. Only digits are read: spaces, points, commas
+    and signs are left out. Unless a single image file is named, each line begins with the image's name.
+
+    An image that cannot be read gets an error message; the others are read, and the exit code is 3.
+    """
+    from cnn_cli.cli.answers import check_formats
+    from cnn_cli.cli.sheets import ContactSheets
+
+    paths = images or []
+    check_inputs("read", paths, files_from)
+    single = is_single_image(paths, files_from)
+    _check_annotate(annotate, single)
+    check_formats(as_json, as_csv)
+    sheets = ContactSheets(contact_sheet, show_input)
+    from cnn_cli.cli.texts import text_shower
+    from cnn_cli.reading.text import read_texts
+
     reader, files = open_named_reader(checkpoint or [])
-    failed = unsure = False
-    for result in read_texts(reader, named_images(images or [], files_from), min_confidence):
-        if isinstance(result, CnnError):
-            failed = True
-            console.error(result)
-            continue
-        unsure = unsure or not all(digit.confident for digit in result.digits)
-        console.line(result.text)
-        if annotate is not None:
-            write_annotated(result, annotate)
+    origin = {"checkpoint": files, "trained_on": reader.trained_on}
+    show = text_shower(as_json, as_csv, explain, not single, origin)
+    results = read_texts(reader, named_images(paths, files_from), min_confidence)
+    failed, unsure = _show_texts(results, [show, sheets.add_text, *_annotator(annotate)])
+    sheets.write(reader)
     if failed:
         raise typer.Exit(ExitCode.DATA)
     if strict and unsure:
         raise typer.Exit(ExitCode.UNSURE)
+
+
+def _check_annotate(annotate: Path | None, single: bool) -> None:
+    if annotate is not None and not single:
+        raise ConfigError(
+            "--annotate draws one image, and the command line names several (or a folder, pattern or list)",
+            hint="name one image file",
+        )
+
+
+def _annotator(annotate: Path | None) -> "Sequence[Show]":
+    if annotate is None:
+        return []
+    from cnn_cli.report.annotate import write_annotated
+
+    return [lambda text: write_annotated(text, annotate)]
+
+
+def _show_texts(results: "Iterable[ImageText | CnnError]", listeners: "Sequence[Show]") -> tuple[bool, bool]:
+    """Pass each text to the listeners. Return whether an image could not be read, and a digit is unsure."""
+    from cnn_cli import console
+    from cnn_cli.cli.texts import is_confident
+
+    failed = unsure = False
+    for result in results:
+        if isinstance(result, CnnError):
+            failed = True
+            console.error(result)
+            continue
+        unsure = unsure or not is_confident(result)
+        for listener in listeners:
+            listener(result)
+    return failed, unsure

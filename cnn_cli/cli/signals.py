@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks the run to stop at the next step, the second leaves at once."""
+"""Ctrl-C and SIGTERM: the first stops the run after the current step, the second exits at once."""
 
 import os
 import signal
@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from cnn_cli import console
-from cnn_cli import distributed as distributed
+from cnn_cli import console, distributed
 from cnn_cli.errors import ExitCode
 
 CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
@@ -15,19 +14,19 @@ CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATE
 
 @contextmanager
 def stop_requests() -> Iterator[Callable[[], ExitCode | None]]:
-    """Within the context, a signal is noted; the function that is yielded tells its exit code, or None."""
+    """Record signals within the context; yield a function that returns the first one's exit code or None."""
     requested: list[ExitCode] = []
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         code = CODES[signal.Signals(number)]
         if requested and distributed.world_size() > 1:
-            return  # torchrun passes on what the terminal has sent already; it kills whoever takes too long
+            return  # torchrun repeats the terminal's signal; it kills a process that takes too long
         if requested:
             os._exit(code)  # all files are written atomically: there is nothing to clean up
         requested.append(code)
-        console.message("stopping after this step; once more to leave at once")
+        console.message("stopping after this step; press Ctrl-C again to exit at once")
 
-    previous = {number: signal.signal(number, note) for number in CODES}
+    previous = {number: signal.signal(number, handle) for number in CODES}
     try:
         yield lambda: requested[0] if requested else None
     finally:

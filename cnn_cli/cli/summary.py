@@ -4,14 +4,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from cnn_cli.cli.help import examples
 from cnn_cli.cli.options import ConfigName, Json, Overrides, build_network_of
 
 if TYPE_CHECKING:
     from cnn_cli.model.summary import LayerSummary, NetworkSummary
 
+EXAMPLES = examples("cnn summary lenet", "cnn summary paper/resnet18")
+
 
 def summary(config: ConfigName, overrides: Overrides = None, as_json: Json = False) -> None:
-    """Show a network layer by layer: shapes, parameters, multiply-adds, receptive fields."""
+    """Show the layers of a network: shapes, parameters, multiply-adds, receptive fields."""
     from cnn_cli import console
     from cnn_cli.config.load import load_config
     from cnn_cli.model.network import input_shape
@@ -32,7 +35,7 @@ def _show(name: str, result: "NetworkSummary") -> None:
 
     console.table(
         f"{name}, input {describe(result.input_shape)}",
-        ["layer", "output", "kernel", "stride", "padding", "parameters", "multiply-adds", "sees"],
+        ["layer", "output", "kernel", "stride", "padding", "parameters", "multiply-adds", "receptive field"],
         list(_rows(result.layers)),
     )
     console.facts(
@@ -46,7 +49,7 @@ def _show(name: str, result: "NetworkSummary") -> None:
 
 
 def _rows(layers: "Sequence[LayerSummary]", depth: int = 0) -> Iterator[list[str]]:
-    """A row a layer, those inside a layer below it and indented."""
+    """Yield one row per layer; the layers inside another layer follow it, indented."""
     for layer in layers:
         yield _row(layer, "  " * depth)
         yield from _rows(layer.layers, depth + 1)

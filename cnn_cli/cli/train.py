@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnn_cli.cli.options import Json, Overrides, build_network_of
+from cnn_cli.cli.completion import config_names
+from cnn_cli.cli.help import examples
+from cnn_cli.cli.options import Json, Overrides, build_network_of, describe_data, quoted
 from cnn_cli.errors import CnnError, ConfigError
+from cnn_cli.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,41 +22,59 @@ if TYPE_CHECKING:
     from cnn_cli.training.run import Run, RunResult
     from cnn_cli.training.state import SavedState
 
+EXAMPLES = examples(
+    "cnn train --config lenet.yaml",
+    "cnn train --config my.yaml train.epochs=3 seed=7 --out runs/a",
+    "cnn train --resume runs/a",
+)
+
 
 def train(
     overrides: Overrides = None,
     config: Annotated[
         str | None,
-        typer.Option("--config", "-c", help="A YAML file, or the name of a shipped config: lenet."),
+        typer.Option(
+            "--config",
+            "-c",
+            metavar="CONFIG",
+            help="A YAML file, or the name of a config such as lenet.",
+            autocompletion=config_names,
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="The run's folder; without it checkpoints/NAME.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FOLDER", help="The run's folder.  [default: checkpoints/NAME]"),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the run that is in the folder.")
     ] = False,
-    resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option("--resume", metavar="FOLDER", help="Continue the run in this folder.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Train a network and save its checkpoint.
 
-    The test set is evaluated once, at the end, with the weights of the best epoch on the validation split.
-    Ctrl-C finishes the step, saves, and says how to go on; a second Ctrl-C leaves at once.
+    The test set is evaluated once, at the end, with the weights of the epoch that was best on the validation
+    split. Ctrl-C finishes the step, saves everything and shows the command that continues; a second Ctrl-C
+    exits at once.
     """
     if resume is not None:
-        _refuse_with_resume(config, overrides, out, overwrite)
+        _check_resume_alone(config, overrides, out, overwrite)
         _resume(resume, as_json)
     elif config is None:
-        named = next((word for word in overrides or [] if "=" not in word), "lenet.yaml")
-        raise ConfigError("train needs a config", hint=f"cnn train --config {named}")
+        name = next((word for word in overrides or [] if "=" not in word), "lenet.yaml")
+        raise ConfigError("train needs a config", hint=f"cnn train --config {quoted(name)}")
     else:
         _start(config, overrides or [], out, overwrite, as_json)
 
 
-def _refuse_with_resume(
+def _check_resume_alone(
     config: str | None, overrides: list[str] | None, out: Path | None, overwrite: bool
 ) -> None:
     if config or overrides or out or overwrite:
         raise ConfigError(
-            "--resume goes on with a run as it is: it takes no --config, --out, --overwrite or settings",
+            "--resume continues a run unchanged: it takes no --config, --out, --overwrite or settings",
             hint="for a new run: cnn train --config FOLDER/config.yaml key=value",
         )
 
@@ -67,13 +88,13 @@ def _start(name: str, overrides: list[str], out: Path | None, overwrite: bool, a
     from cnn_cli import console
     from cnn_cli.checkpoint.run_folder import create_run_folder
 
-    wanted = out or Path(config.output.folder) / config.name
+    requested = out or Path(config.output.folder) / config.name
 
     def folder() -> "RunFolder":
-        claimed = create_run_folder(wanted, overwrite=overwrite)
-        if claimed.path != wanted:
-            console.message(f"{wanted} holds a run already: this one goes to {claimed.path}")
-        return claimed
+        created = create_run_folder(requested, overwrite=overwrite)
+        if created.path != requested:
+            console.message(f"{requested} already holds a run: this one goes to {created.path}")
+        return created
 
     _run(config, None, folder, as_json)
 
@@ -85,7 +106,7 @@ def _resume(path: Path, as_json: bool) -> None:
 
     folder = RunFolder(path)
     if folder.finished:
-        console.message(f"{path} is finished already: see {folder.metrics}")
+        console.message(f"{path} is already finished: see {folder.metrics}")
         return
     state = read_state(folder)
     _run(state.config, state, lambda: folder, as_json)
@@ -106,7 +127,7 @@ def _run(
         with compute.processes.main_process_first(), console.download_bar() as bar:
             source = open_source(config.data, Access(bar))
         if config.data.touching:
-            console.message("cutting digits out of rows in which they touch: a minute for 15,000")
+            console.message("cutting digits out of rows of touching digits (a minute for 15,000 of them)")
         run = Run(config, source, compute)
         if state is not None:
             run.restore(state)
@@ -114,10 +135,9 @@ def _run(
         _execute(run, folder() if is_main else RunFolder(Path(os.devnull)), as_json)
 
 
-def _execute(run: "Run", claimed: "RunFolder", as_json: bool) -> None:
+def _execute(run: "Run", folder: "RunFolder", as_json: bool) -> None:
     from cnn_cli import console
     from cnn_cli.cli.signals import stop_requests
-    from cnn_cli.report.plots import learning_curve
 
     config, source, compute = run.config, run.source, run.compute
     console.message(
@@ -126,17 +146,28 @@ def _execute(run: "Run", claimed: "RunFolder", as_json: bool) -> None:
     show = _Show(source.name, as_json)
     try:
         with stop_requests() as stop:
-            result = run.execute(claimed, show, stop)
+            result = run.execute(folder, show, stop)
     except BrokenPipeError:
         raise CnnError(
-            "stopped, since nobody reads what is written to stdout any more; the last epoch is saved",
-            hint=f"go on with: cnn train --resume {claimed.path}",
+            "stopped, because stdout was closed; the last epoch is saved",
+            hint=f"to continue: cnn train --resume {quoted(folder.path)}",
         ) from None
     finally:
         show.bar.close()
         if config.output.plot and run.loop.history and compute.processes.is_main:
-            learning_curve(run.loop.history, f"{config.name} on {source.name}", claimed.curve)
+            _plot(run, folder)
     _show_result(result, as_json)
+
+
+def _plot(run: "Run", folder: "RunFolder") -> None:
+    """Draw the learning curve. A failure is only a warning: it must not hide the result of the training."""
+    from cnn_cli import console
+    from cnn_cli.report.plots import learning_curve
+
+    try:
+        learning_curve(run.loop.history, f"{run.config.name} on {run.source.name}", folder.curve)
+    except Exception as error:
+        console.warning(f"the learning curve cannot be drawn: {one_line(error)}")
 
 
 def _images(run: "Run") -> str:
@@ -148,7 +179,7 @@ def _images(run: "Run") -> str:
 
 
 class _Show:
-    """Listens to the training: a bar for steps, a line for epochs."""
+    """A listener of the training: a bar for steps, a line for epochs."""
 
     def __init__(self, data: str, as_json: bool) -> None:
         from cnn_cli import console
@@ -169,7 +200,7 @@ class _Show:
 
 
 def epoch_line(record: "EpochRecord") -> str:
-    """An epoch's figures for people."""
+    """Return the figures of an epoch as a line of text."""
     width = len(str(record.epochs))
     parts = [f"epoch {record.epoch:>{width}}/{record.epochs}", f"train loss {record.train_loss:.4f}"]
     if record.validation_accuracy is not None:
@@ -204,13 +235,13 @@ def _show_result(result: "RunResult", as_json: bool) -> None:
             }
         )
     else:
-        stand_in = " (standing in for what could not be had)" if result.is_fallback else ""
         console.facts(
             [
                 ("test accuracy", console.accuracy(test)),
                 ("test loss", f"{test.loss:.4f}"),
-                ("data", result.data + stand_in),
+                ("data", describe_data(result.data, result.is_fallback)),
                 ("checkpoint", str(folder.checkpoint)),
             ]
         )
-    console.message(f"next: cnn eval {folder.path}\n      cnn predict image.png --checkpoint {folder.path}")
+    path = quoted(folder.path)
+    console.message(f"next: cnn eval {path}\n      cnn predict image.png --checkpoint {path}")

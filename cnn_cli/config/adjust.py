@@ -1,4 +1,4 @@
-"""Settings that change a config without a file: over one from a checkpoint, or over the defaults."""
+"""Settings that change a config without a file: one from a checkpoint, or the defaults."""
 
 from collections.abc import Sequence
 
@@ -13,11 +13,11 @@ class _DataOnly(Section):
 
 
 def override(config: Config, arguments: Sequence[str], source: str) -> Config:
-    """The config with `key=value` arguments applied; `source` is where it came from, for messages."""
+    """Return the config with `key=value` arguments applied; `source` names its origin in messages."""
     return validate(overrides.apply(document.parse(dump(config), source), list(arguments)), Config)
 
 
 def data_settings(arguments: Sequence[str]) -> Data:
-    """The defaults of the section `data` with `data.key=value` arguments applied."""
+    """Return the defaults of the section `data` with `data.key=value` arguments applied."""
     defaults = document.parse("data: {}", "the defaults")
     return validate(overrides.apply(defaults, list(arguments)), _DataOnly).data

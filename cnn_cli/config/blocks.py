@@ -1,46 +1,47 @@
-"""`model.blocks`: what a block stands for is written out, so that everything after sees layers alone.
+"""`model.blocks`: every use of a block is replaced by its layers, so that later steps only see layers.
 
-This happens on the positioned tree: a wrong value points at its line, in the block or in the use of it.
+This happens in the tree with positions: an error points at its line, in the block or where it is used.
 """
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cnn_cli.config.document import MAX_DEPTH, MAX_VALUES
 from cnn_cli.config.network import NAME, Item
+from cnn_cli.config.suggestions import list_of, unknown_name
 from cnn_cli.config.tree import Node, SourcePosition
 from cnn_cli.errors import ConfigError
+from cnn_cli.text import close_matches, did_you_mean, suggestion
 
 _LAYERS = tuple(Item.model_fields)
 
 
 @dataclass(frozen=True)
 class _Definition:
-    """A block: its parameters with their defaults (None: it has none), and its layers."""
+    """A block: its parameters with their defaults (None if there is none), and its layers."""
 
     parameters: dict[str, Node | None]
     layers: Node
 
 
 def expand(tree: Node) -> Node:
-    """The config without `model.blocks`, each use of one as `block: {name: ..., layers: [...]}`.
+    """Return the config without `model.blocks`, with every use as `block: {name: ..., layers: [...]}`.
 
     Raises:
-        ConfigError: a definition or a use cannot be read, blocks use each other in a circle, or there would
-            be more than a config may hold.
+        ConfigError: a definition or a use is wrong, blocks use each other in a circle, or the result is
+            larger than a config may be.
     """
     model = tree.child("model")
     if not (isinstance(tree.value, dict) and model and isinstance(model.value, dict)):
-        return tree  # the schema says what is wrong
+        return tree  # the schema reports it
     blocks = model.child("blocks")
     if blocks is None:
         return tree
-    writer = _Writer(_definitions(blocks))
+    expander = _Expander(_definitions(blocks))
     rest = {key: node for key, node in model.value.items() if key != "blocks"}
     if "layers" in rest:
-        rest["layers"] = writer.write(rest["layers"], None)
+        rest["layers"] = expander.expand(rest["layers"], None)
     return Node({**tree.value, "model": Node(rest, model.position, model.key)}, tree.position, tree.key)
 
 
@@ -52,27 +53,35 @@ def _definitions(blocks: Node) -> dict[str, _Definition]:
 
 def _definition(name: str, node: Node) -> _Definition:
     where = f"model.blocks.{name}"
-    if name in _LAYERS:
-        raise ConfigError(f"{node.key} {where}: there is a layer of this name already: choose another")
-    if not re.match(NAME, name):
-        raise ConfigError(f"{node.key} {where}: the name of a block is letters, digits and _, a letter first")
+    _check_name(name, node, where)
     if isinstance(node.value, list):
-        return _Definition({}, _filled(node, where))
+        return _Definition({}, _layers(node, where))
     if not isinstance(node.value, dict):
         raise ConfigError(f"{node.position} {where}: must be a list of layers, or a map with `layers`")
+    known = ("parameters", "layers")
     for key, child in node.value.items():
-        if key not in ("parameters", "layers"):
-            raise ConfigError(f"{child.key} {where}.{key}: unknown key; known are parameters, layers")
+        if key not in known:
+            raise ConfigError(f"{child.key} {where}: {unknown_name(key, known)}")
     if "layers" not in node.value:
         raise ConfigError(f"{node.position} {where}.layers: is missing, and it has no default")
     parameters = node.value.get("parameters")
     return _Definition(
         _parameters(parameters, f"{where}.parameters") if parameters else {},
-        _filled(node.value["layers"], f"{where}.layers"),
+        _layers(node.value["layers"], f"{where}.layers"),
     )
 
 
-def _filled(layers: Node, where: str) -> Node:
+def _check_name(name: str, node: Node, where: str) -> None:
+    if name in _LAYERS:
+        raise ConfigError(f"{node.key} {where}: a layer has this name already; choose another")
+    if not re.match(NAME, name):
+        raise ConfigError(
+            f"{node.key} {where}: a block's name has letters, digits and _, and begins with a letter"
+        )
+
+
+def _layers(layers: Node, where: str) -> Node:
+    """Return the node, which must be a list of at least one layer."""
     if not isinstance(layers.value, list) or not layers.value:
         raise ConfigError(f"{layers.position} {where}: must be a list of at least 1 layer")
     return layers
@@ -87,13 +96,13 @@ def _parameters(node: Node, where: str) -> dict[str, Node | None]:
         if name is None:
             raise ConfigError(f"{item.position} {where}: must be a name, or `name: default`, not {item.kind}")
         if name in parameters:
-            raise ConfigError(f"{item.position} {where}: {name!r} is named twice")
+            raise ConfigError(f"{item.position} {where}: there are two parameters {name!r}")
         parameters[name] = default
     return parameters
 
 
 def _name_and_value(item: Node) -> tuple[str | None, Node | None]:
-    """The name and the value of an item: `name`, or `name: value`."""
+    """Return the name and the value of an item: `name`, or `name: value`."""
     if isinstance(item.value, str):
         return item.value, None
     if isinstance(item.value, dict) and len(item.value) == 1:
@@ -103,31 +112,31 @@ def _name_and_value(item: Node) -> tuple[str | None, Node | None]:
 
 @dataclass(frozen=True)
 class _Scope:
-    """The block whose layers are being written, and the values of its parameters."""
+    """The block whose layers are being expanded, and the values of its parameters."""
 
     block: str
     values: Mapping[str, Node]
     above: tuple[str, ...]
-    """The blocks that lead here, this one last."""
+    """The blocks that contain each other down to this one, which is the last."""
 
 
-class _Writer:
-    """Writes layers out, and counts: blocks in blocks double quickly."""
+class _Expander:
+    """Expands uses of blocks, and counts the values: blocks within blocks grow exponentially."""
 
     def __init__(self, definitions: dict[str, _Definition]) -> None:
         self.definitions = definitions
         self.count = 0
 
-    def write(self, node: Node, scope: _Scope | None, depth: int = 0) -> Node:
-        """The node without uses of blocks and, in a block, with values in place of `$name`."""
+    def expand(self, node: Node, scope: _Scope | None, depth: int = 0) -> Node:
+        """Return the node without uses of blocks and, in a block, with values in place of `$name`."""
         self._count(node, depth)
         if isinstance(node.value, list):
             items = [
-                self._use(item, scope, depth) or self.write(item, scope, depth + 1) for item in node.value
+                self._use(item, scope, depth) or self.expand(item, scope, depth + 1) for item in node.value
             ]
             return Node(items, node.position, node.key)
         if isinstance(node.value, dict):
-            values = {key: self.write(child, scope, depth + 1) for key, child in node.value.items()}
+            values = {key: self.expand(child, scope, depth + 1) for key, child in node.value.items()}
             return Node(values, node.position, node.key)
         if scope and isinstance(node.value, str) and node.value.startswith("$"):
             return self._argument(node, node.value[1:], scope, depth)
@@ -135,35 +144,37 @@ class _Writer:
 
     def _argument(self, node: Node, name: str, scope: _Scope, depth: int) -> Node:
         if name not in scope.values:
-            raise ConfigError(f"{node.position}: {_no_parameter(scope.block, name, scope.values)}")
-        return self.write(scope.values[name], None, depth)  # written already: this counts it once more
+            raise ConfigError(f"{node.position}: {_no_parameter(scope.block, name, list(scope.values))}")
+        return self.expand(scope.values[name], None, depth)  # expanded already: this counts it once more
 
     def _use(self, item: Node, scope: _Scope | None, depth: int) -> Node | None:
-        """What stands in place of a block's use; None where the item is no block."""
+        """Return what replaces the use of a block, or None if the item is no block."""
         name, arguments = _name_and_value(item)
         if name is None:
             return None
         place = arguments.key if arguments else item.position
         if name not in self.definitions:
-            self._suggest(name, place)
+            self._refuse_misspelled(name, place)
             return None
         above = scope.above if scope else ()
         if name in above:
             circle = " -> ".join((*above[above.index(name) :], name))
             raise ConfigError(f"{place}: the blocks use each other in a circle: {circle}")
-        given = self.write(arguments, scope, depth) if arguments else Node(None, place, place)
+        given = self.expand(arguments, scope, depth) if arguments else Node(None, place, place)
         definition = self.definitions[name]
         values = _bind(name, definition.parameters, given, place)
-        layers = self.write(definition.layers, _Scope(name, values, (*above, name)), depth + 3)
-        # The name stands where the block is used: messages about its layers tell that place too.
+        layers = self.expand(definition.layers, _Scope(name, values, (*above, name)), depth + 3)
+        # The name gets the place of the use, so that messages about the layers can name it too.
         inside = Node({"name": Node(name, place, place), "layers": layers}, place, place)
         return Node({"block": inside}, item.position, item.key)
 
-    def _suggest(self, name: str, place: SourcePosition) -> None:
-        """Stop at a name that is almost a block's; of those that are almost a layer's the schema speaks."""
-        near = difflib.get_close_matches(name, [*_LAYERS, *self.definitions], n=1)
-        if name not in _LAYERS and near and near[0] in self.definitions and not name.startswith("$"):
-            raise ConfigError(f"{place}: there is no layer or block {name!r} (did you mean {near[0]!r}?)")
+    def _refuse_misspelled(self, name: str, place: SourcePosition) -> None:
+        """Refuse a name that is almost a block's. The schema refuses those that are almost a layer's."""
+        if name in _LAYERS or name.startswith("$"):  # common, and quick to tell
+            return
+        near = close_matches(name, [*_LAYERS, *self.definitions])
+        if near and near[0] in self.definitions:
+            raise ConfigError(f"{place}: there is no layer or block {name!r}{suggestion(near)}")
 
     def _count(self, node: Node, depth: int) -> None:
         self.count += 1
@@ -178,7 +189,7 @@ class _Writer:
 def _bind(
     block: str, parameters: Mapping[str, Node | None], given: Node, place: SourcePosition
 ) -> dict[str, Node]:
-    """The values of a block's parameters: those given over the defaults."""
+    """Return the values of a block's parameters: those given over the defaults."""
     values = {name: default for name, default in parameters.items() if default is not None}
     values |= _arguments(block, parameters, given)
     missing = [name for name in parameters if name not in values]
@@ -190,7 +201,7 @@ def _bind(
 def _arguments(block: str, parameters: Mapping[str, Node | None], given: Node) -> dict[str, Node]:
     if given.value is None:
         return {}
-    if not isinstance(given.value, dict):  # the one that must be given may stand alone, as in `linear: 120`
+    if not isinstance(given.value, dict):  # the only one without a default may stand alone: `linear: 120`
         needed = [name for name, default in parameters.items() if default is None] or list(parameters)
         if len(needed) != 1:
             takes = f"a map of {', '.join(parameters)}" if parameters else "no value"
@@ -198,12 +209,10 @@ def _arguments(block: str, parameters: Mapping[str, Node | None], given: Node) -
         return {needed[0]: given}
     for name, node in given.value.items():
         if name not in parameters:
-            raise ConfigError(f"{node.key}: {_no_parameter(block, name, parameters)}")
+            raise ConfigError(f"{node.key}: {_no_parameter(block, name, list(parameters))}")
     return dict(given.value)
 
 
-def _no_parameter(block: str, name: str, parameters: Iterable[str]) -> str:
-    known = list(parameters)
-    near = difflib.get_close_matches(name, known, n=1)
-    more = f" (did you mean {near[0]!r}?)" if near else f"; it has {', '.join(known) or 'none'}"
+def _no_parameter(block: str, name: str, known: list[str]) -> str:
+    more = did_you_mean(name, known) or list_of(known, "parameters")
     return f"block {block!r} has no parameter {name!r}{more}"

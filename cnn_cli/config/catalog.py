@@ -1,6 +1,5 @@
-"""Which configs there are, and what a name means. Quick to import: no YAML and no schema."""
+"""The configs that there are, and the file that a name means. Quick to import: no YAML and no schema."""
 
-import difflib
 import json
 import os
 import re
@@ -13,13 +12,14 @@ from typing import Literal
 from cnn_cli.errors import ConfigError
 from cnn_cli.files import write_text
 from cnn_cli.resources import packaged
+from cnn_cli.text import close_matches, shorten, suggestion
 
 FOLDER = "configs"
-"""The folder of a project's own configs, below the working folder."""
+"""The folder of your own configs, below the working folder."""
 
 _BASE_LINE = re.compile(r"^base\s*:\s*(?P<name>[^#\n]*?)\s*(?:#.*)?$", re.MULTILINE)
 _LONGEST_NAME = 100  # of a name in a message
-_EDITOR_LINE = "yaml-language-server"  # a comment for editors, which is no title
+_EDITOR_LINE = "yaml-language-server"  # begins a comment for editors, which is not a title
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Entry:
 
 
 def names() -> list[Entry]:
-    """Every config that a name finds, sorted; one in ./configs hides a shipped one of the same name.
+    """Return every config that has a name, sorted. One in ./configs hides a shipped one of the same name.
 
-    One in a folder is named with it: `paper/vgg16`.
+    The name of a config in a subfolder includes it: `paper/vgg16`.
     """
     entries = {entry.name: entry for entry in _entries(packaged("configs"), "shipped")}
     entries |= {entry.name: entry for entry in _entries(Path(FOLDER), "./configs")}
@@ -43,10 +43,13 @@ def names() -> list[Entry]:
 
 
 def find(name: str, beside: Path | None = None) -> Path:
-    """The file that `name` means, with or without `.yaml`.
+    """Return the file that `name` means, with or without `.yaml`.
 
-    The first that exists of: `name` in the folder `beside` (for a `base:`), the path `name`, `name` in
-    ./configs, `name` among the shipped configs. Where there is none, the ConfigError has the nearest names.
+    It is the first that exists of: `name` in the folder `beside` (for a `base:`), the path `name`, `name`
+    in ./configs, `name` among the shipped configs.
+
+    Raises:
+        ConfigError: there is none; the message suggests the closest names.
     """
     places = [Path(name), FOLDER / Path(name), packaged("configs") / name]
     if beside is not None:
@@ -57,14 +60,17 @@ def find(name: str, beside: Path | None = None) -> Path:
             return path
     if name and _is_folder(places[0]):
         raise ConfigError(f"{name!r} is a folder, not a config", hint="name one of the files in it")
-    shown = repr(name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "…")
-    raise ConfigError(f"there is no config {shown}{_did_you_mean(name)}", hint="`cnn config list` shows all")
+    short = shorten(name, _LONGEST_NAME)
+    raise ConfigError(f"there is no config {short!r}{_suggestion(name)}", hint="`cnn config list` shows all")
 
 
 def copy(name: str, target: Path) -> Path:
-    """Write the text of the config `name` to a new file `target`, or into a folder; returns the file.
+    """Copy the config `name` to a new file `target`, or into the folder `target`; return the new file.
 
-    Where `base:` would mean another file from there, the copy names it by its path. Never overwrites.
+    If its `base:` would mean another file from there, the copy names the base by its path.
+
+    Raises:
+        ConfigError: the file exists already, or cannot be written.
     """
     source = find(name)
     target = target / f"{source.stem}.yaml" if _is_folder(target) else target
@@ -78,14 +84,14 @@ def copy(name: str, target: Path) -> Path:
 
 
 def _with_base_found(text: str, source: Path, target: Path) -> str:
-    """The text with a `base:` that means the same file beside `target` as it means beside `source`."""
+    """Return the text with a `base:` that means the same file beside `target` as beside `source`."""
     line = _BASE_LINE.search(text)
     if line is None:
         return text
     name = line["name"].strip("'\"")
     base = find(name, source.parent).resolve()
     with suppress(ConfigError):
-        # A copy that takes the very name of its base would be its own base.
+        # A copy with the name of its base would be its own base.
         if target.stem != Path(name).stem and find(name, target.parent).resolve() == base:
             return text
     path = Path(os.path.relpath(base, target.parent.resolve())).as_posix()
@@ -98,7 +104,7 @@ def _entries(folder: Path, origin: Literal["./configs", "shipped"]) -> Iterator[
 
 
 def _title(path: Path) -> str:
-    """The first line of the comment at the top of a file; empty where there is none, or no reading it."""
+    """Return the first line of the comment at the top of a file; empty if it has none or is unreadable."""
     with suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:
         for line in iter(lambda: file.readline(1000), ""):
             text = line.lstrip("#").strip()
@@ -109,17 +115,16 @@ def _title(path: Path) -> str:
     return ""
 
 
-def _did_you_mean(name: str) -> str:
+def _suggestion(name: str) -> str:
     stem = Path(name).name.removesuffix(".yaml")[:_LONGEST_NAME]
-    # Of two with the same last name the one in fewer folders counts: zfnet, not paper/zfnet.
+    # Of two configs with the same last name, suggest the one in fewer folders: zfnet, not paper/zfnet.
     deepest_first = sorted(names(), key=lambda entry: -entry.name.count("/"))
     known = {Path(entry.name).name: entry.name for entry in deepest_first}
-    near = [known[name] for name in difflib.get_close_matches(stem, known)]
-    return f" (did you mean {' or '.join(map(repr, near))}?)" if near else ""
+    return suggestion([known[near] for near in close_matches(stem, known, count=3)])
 
 
 def _is_file(path: Path) -> bool:
-    """Whether there is something to read; a pipe from the shell counts. No system's name is no file."""
+    """Return whether `path` can be read, as a file or a pipe can; False if no system allows the name."""
     with suppress(OSError, ValueError):
         return path.exists() and not path.is_dir()
     return False

@@ -1,10 +1,10 @@
-"""Words that several rooms share with the config. No pydantic here: worker processes import this module."""
+"""Values of settings that other rooms use too. No pydantic here: worker processes import this module."""
 
 from typing import Literal
 
 PreprocessingKind = Literal["digit", "photo"]
-"""What is done to an image before a network reads it.
+"""What is done to an image before it enters the network.
 
-`digit`: the ink is found on its background and normalized to 28x28 as MNIST's digits are.
-`photo`: the middle square of the whole image is scaled to the network's input.
+`digit`: the ink is separated from its background and normalized to 28x28 pixels like the digits of MNIST.
+`photo`: the middle square of the image is scaled to the size of the network's input.
 """

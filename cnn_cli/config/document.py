@@ -1,7 +1,7 @@
-"""YAML text -> a tree of values with their places.
+"""YAML text -> a tree of values with their positions.
 
-A config may come from anywhere, so size, depth and aliases are bounded: no text takes long, and whatever is
-wrong is one ConfigError with its place.
+A config may come from an untrusted source, so its size, nesting and aliases are limited: no text takes long
+to parse, and every error is one ConfigError with its position.
 """
 
 import re
@@ -26,17 +26,17 @@ MAX_VALUES = 20_000  # counted after aliases are expanded, so that an alias bomb
 MAX_DEPTH = 64
 
 _Locate: TypeAlias = Callable[[Any], SourcePosition]
-"""From a position of PyYAML, which counts from 0 and has a class for each parser, to ours."""
+"""Turns a position of PyYAML, which counts from 0 and has one class for each parser, into ours."""
 
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
-# What the parser says on the left, which is what it looked for, and on the right what a person can mend.
-# libyaml and PyYAML's own parser differ a little.
+# The parser's message, which is what it expected -> what a person can fix.
+# The messages of libyaml and of PyYAML's own parser differ a little.
 _FITS_NOTHING = "this fits nothing before it: check the indentation and the quotes"
-_TOO_DEEP = f"more than {MAX_DEPTH} levels, so hardly a config"
+_TOO_DEEP = f"more than {MAX_DEPTH} levels of nesting, which no config needs"
 _PLAIN_ENGLISH = {
     "exceeded maximum nesting depth": _TOO_DEEP,  # libyaml reads 1,000 brackets before it gives one
-    "mapping values are not allowed": "a ': ' cannot stand here: check the indentation and the quotes",
+    "mapping values are not allowed": "a ': ' is not allowed here: check the indentation and the quotes",
     "could not find expected ':'": "the ':' after this key is missing",
     "did not find expected key": _FITS_NOTHING,
     "did not find expected '-' indicator": _FITS_NOTHING,
@@ -45,17 +45,21 @@ _PLAIN_ENGLISH = {
     "expected ',' or '}'": "the map that opens here lacks a ',' or its '}'",
     "found unexpected end of stream": "the quote that opens here is never closed",
     "found undefined alias": "this alias has no anchor before it",
-    "second occurrence": "an anchor of this name stands above already",
-    "but found another document": "a second document begins here; a config is one document",
+    "second occurrence": "there is an anchor of this name above already",
+    "but found another document": "a second document begins here, but a config is one document",
     "expected node content": "a value is missing",
     "expected the node content": "a value is missing",
 }
-# The parser notices these at the end of the text or of the line; people look where the thing began.
+# The parser notices these at the end of the text or line; the message points at where the thing begins.
 _OPENED_BEFORE = ("expected ',' or ", "expected ':'", "unexpected end of stream")
 
 
 def read(path: Path) -> Node:
-    """Read a YAML file whose top level is a map; a ConfigError says what is wrong with it, and where."""
+    """Read a YAML file whose top level is a map.
+
+    Raises:
+        ConfigError: the file cannot be read or parsed.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -72,7 +76,7 @@ def read(path: Path) -> Node:
 
 
 def parse(text: str, source: str) -> Node:
-    """Parse a config: one document with a map at its top level. `source` names it in messages."""
+    """Parse a config: one document with a map at its top level. Messages name it `source`."""
     if len(text) > MAX_BYTES:
         raise ConfigError(_too_long(source))
     text = text.removeprefix("\ufeff")
@@ -86,19 +90,19 @@ def parse(text: str, source: str) -> Node:
 
 
 def parse_value(text: str, position: SourcePosition) -> Node:
-    """Parse one value of any kind, all of it placed at `position`. Empty text is null."""
+    """Parse one value of any kind, all of it at `position`. Empty text is null."""
     refuse_forbidden(text, lambda _: position)
     return _tree(text, lambda _: position) or Node(None, position, position)
 
 
 class _Loader(_SafeLoader):
-    """Composes nodes with the core schema's tags in place of YAML 1.1's."""
+    """A loader that composes nodes with the tags of the core schema instead of those of YAML 1.1."""
 
     yaml_implicit_resolvers = RESOLVERS
 
 
 def _tree(text: str, locate: _Locate) -> Node | None:
-    """Parse the text; None for a text without a document."""
+    """Parse the text; return None if it has no document."""
     try:
         _check_size(text, locate)
         root = yaml.compose(text, Loader=_Loader)
@@ -108,25 +112,27 @@ def _tree(text: str, locate: _Locate) -> Node | None:
 
 
 def _check_size(text: str, locate: _Locate) -> None:
-    """Refuse deep or huge text from the flat stream of events, before anything recursive sees it."""
+    """Refuse deeply nested or very long text by its flat stream of events, before any recursion."""
     depth = count = 0
     for event in yaml.parse(text, Loader=_Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         count += isinstance(event, yaml.NodeEvent)
         if depth > MAX_DEPTH or count > MAX_VALUES:
-            why = _TOO_DEEP if depth > MAX_DEPTH else f"more than {MAX_VALUES:,} values, so hardly a config"
+            why = (
+                _TOO_DEEP if depth > MAX_DEPTH else f"more than {MAX_VALUES:,} values, which no config needs"
+            )
             raise ConfigError(f"{locate(event.start_mark)}: {why}")
 
 
 @dataclass
 class _Builder:
-    """Turns PyYAML's nodes into ours, aliases expanded, and counts what it makes."""
+    """Turns PyYAML's nodes into ours, with aliases expanded, and counts them."""
 
     locate: _Locate
     count: int = 0
 
     def build(self, node: yaml.Node, key: SourcePosition | None, above: tuple[yaml.Node, ...]) -> Node:
-        """Build `node`, whose key stands at `key`; `above` holds the nodes that it lies in."""
+        """Return our node for `node`, whose key is at `key`; `above` holds the nodes that contain it."""
         here = self.locate(node.start_mark)
         self._check(node, here, above)
         place = key or here
@@ -142,9 +148,7 @@ class _Builder:
             position = self.locate(key_node.start_mark)
             key = _key(key_node, position)
             if key in values:
-                raise ConfigError(
-                    f"{position}: the key '{key:.40}' stands here already, at {values[key].key}"
-                )
+                raise ConfigError(f"{position}: there is a key '{key:.40}' already, at {values[key].key}")
             values[key] = self.build(value_node, position, above)
         return values
 
@@ -157,23 +161,23 @@ class _Builder:
         if self.count > MAX_VALUES:
             raise ConfigError(f"{here}: aliases repeat this until there are more than {MAX_VALUES:,} values")
         if isinstance(node, yaml.CollectionNode) and node.tag not in (PREFIX + "map", PREFIX + "seq"):
-            raise ConfigError(f"{here}: the tag '{node.tag}' is not used here: write the value without it")
+            raise ConfigError(f"{here}: the tag '{node.tag}' is not supported: write the value without it")
 
 
 def _key(node: yaml.Node, position: SourcePosition) -> str:
-    """A key is its text as written: `1`, `on` and `null` are the keys '1', 'on' and 'null'."""
+    """Return the text of a key as it was written: `1`, `on` and `null` are the keys '1', 'on' and 'null'."""
     if not isinstance(node, yaml.ScalarNode):
         raise ConfigError(f"{position}: a key must be text, not a list or a map")
     if node.value == "<<":
         raise ConfigError(
-            f"{position}: merge keys (<<) are not read: use `base: other`, or write the keys again"
+            f"{position}: merge keys (<<) are not supported: use `base: other`, or write the keys again"
         )
     refuse_forbidden(node.value, lambda _: position)
     return str(node.value)
 
 
 def _syntax_message(error: yaml.MarkedYAMLError, text: str, locate: _Locate) -> str:
-    """The parser's complaint at its place, in words that say what to mend."""
+    """Return the parser's message with its position, in words that say what to fix."""
     problem = error.problem or "?"
     at = error.problem_mark
     if any(words in problem for words in _OPENED_BEFORE):
@@ -192,10 +196,10 @@ def _plain_words(problem: str, character: str) -> str:
 
 
 def _too_long(source: str) -> str:
-    return f"{source}: longer than {MAX_BYTES // 1024} KiB, so hardly a config"
+    return f"{source}: longer than {MAX_BYTES // 1024} KiB, which no config needs"
 
 
 def _position_after(before: str, source: str) -> SourcePosition:
-    """The place that follows the text `before`."""
+    """Return the position that follows the text `before`."""
     lines = _LINE_BREAK.split(before.removeprefix("\ufeff"))
     return SourcePosition(source, len(lines), len(lines[-1]) + 1)

@@ -1,4 +1,4 @@
-"""What others read: a checked config as YAML, which loads back to an equal one, and a schema for editors."""
+"""A checked config as YAML, which loads back to an equal config, and the JSON schema for editors."""
 
 import json
 from typing import Any, ClassVar, get_args
@@ -16,23 +16,23 @@ _VERY_WIDE = 1_000_000  # characters: one layer stays on one line
 
 
 class _Flow(dict[str, Any]):
-    """A map that is written on one line."""
+    """A map to be written on one line."""
 
 
 class _FlowList(list[Any]):
-    """A list that is written on one line."""
+    """A list to be written on one line."""
 
 
-_BREAKS_OF_OTHERS = ("\x85", "\u2028", "\u2029")  # PyYAML writes them raw, and readers fold them into a space
+_LINE_BREAKS = ("\x85", "\u2028", "\u2029")  # PyYAML writes them raw, and parsers fold them into a space
 
 
 def _represent_text(dumper: BaseRepresenter, text: str) -> yaml.Node:
-    style = '"' if any(character in text for character in _BREAKS_OF_OTHERS) else None
+    style = '"' if any(character in text for character in _LINE_BREAKS) else None
     return dumper.represent_scalar(PREFIX + "str", text, style=style)
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes every text that YAML 1.1 or our own scalars would read as something else."""
+    """A dumper that quotes every text that YAML 1.1 or our own scalars would parse as something else."""
 
     yaml_implicit_resolvers = {**yaml.SafeDumper.yaml_implicit_resolvers, **RESOLVERS}  # noqa: RUF012
     yaml_representers: ClassVar = {
@@ -43,27 +43,27 @@ class _Dumper(yaml.SafeDumper):
     }
 
     def ignore_aliases(self, data: Any) -> bool:
-        """Write equal values out each time: an alias saves nothing here and hides what is set."""
+        """Write equal values out each time: an alias saves nothing here and hides the value."""
         return True
 
 
 def dump(config: BaseModel) -> str:
-    """The whole config, defaults included, in the order of the schema: the record of what ran."""
+    """Return the whole config, defaults included, in the order of the schema: the record of a run."""
     values = _layout(config.model_dump(mode="json"))
     return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_VERY_WIDE)
 
 
 def schema_json() -> str:
-    """The JSON schema of a config file, which editors use to complete and check."""
+    """Return the JSON schema of a config file, with which editors complete and check."""
     schema = Config.model_json_schema()
-    base = {"type": "string", "description": "Config that this one builds on, by name or path."}
+    base = {"type": "string", "description": "The config that this one builds on, by name or path."}
     schema["properties"] = {"base": base, **schema["properties"]}
     schema["$defs"]["Item"] = _item_schema(schema["$defs"])
     return json.dumps(schema, indent=2) + "\n"
 
 
 def _item_schema(definitions: dict[str, Any]) -> dict[str, Any]:
-    """A layer in all the ways that people write it; pydantic knows only what validators make of them."""
+    """Return the schema of a layer in all its short forms; pydantic only has the form after validation."""
     bare_names, forms = [], {}
     for name, info in Item.model_fields.items():
         layer = next(kind for kind in get_args(info.annotation) if issubclass(kind, Layer))
@@ -76,7 +76,7 @@ def _item_schema(definitions: dict[str, Any]) -> dict[str, Any]:
             bare_names.append(name)
     one_key = {"type": "object", "minProperties": 1, "maxProperties": 1}
     layer = one_key | {"properties": forms, "additionalProperties": False}
-    # Which blocks there are is in the same file, out of a schema's sight: any other name may be one.
+    # A schema cannot depend on the blocks of the same file, so any other name may be a block.
     other = {"not": {"enum": list(forms)}}
     block = one_key | {"propertyNames": other}
     return {
@@ -86,7 +86,7 @@ def _item_schema(definitions: dict[str, Any]) -> dict[str, Any]:
 
 
 def _layout(value: Any) -> Any:
-    """Maps over several lines, except those in the items of a list: a line is a layer."""
+    """Put maps on several lines, except those in the items of a list: one line is one layer."""
     if isinstance(value, dict):
         return {key: _layout(item) for key, item in value.items()}
     if not isinstance(value, list):
@@ -101,7 +101,7 @@ def _item(value: Any) -> Any:
 
 
 def _parameters(value: Any) -> Any:
-    """A layer's parameters on one line, unless they hold layers of their own."""
+    """Put the parameters of a layer on one line, unless they contain layers."""
     if isinstance(value, dict) and not any(_holds_maps(item) for item in value.values()):
         return _Flow(value)
     return _layout(value)

@@ -1,4 +1,4 @@
-"""A name and `key=value` arguments -> a checked Config that knows where each setting was written."""
+"""A name and `key=value` arguments -> a checked Config, and the place where each setting was written."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from cnn_cli.config import document, overrides
 from cnn_cli.config.blocks import expand
 from cnn_cli.config.catalog import find
-from cnn_cli.config.problems import problem, problems
+from cnn_cli.config.problems import config_error, problem
 from cnn_cli.config.schema import Config
 from cnn_cli.config.tree import KeyPath, Node, merge
 from cnn_cli.errors import ConfigError
@@ -24,18 +24,18 @@ SchemaT = TypeVar("SchemaT", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Loaded(Generic[SchemaT]):
-    """A config with the places of its settings."""
+    """A config with the place of each of its settings."""
 
     config: SchemaT
     tree: Node
     origin: Path
 
     def locate(self, path: KeyPath) -> str:
-        """The place of the nearest thing that was written on the way to `path`, such as `my.yaml:14:7`."""
+        """Return the place of the nearest written value on the way to `path`, such as `my.yaml:14:7`."""
         return str(self.tree.nearest(path)[0].position)
 
     def problem(self, path: KeyPath, text: str) -> str:
-        """The line that says what is wrong at `path`: place, path and text."""
+        """Return the message about the value at `path`: place, path and text."""
         return problem(self.tree, path, text)
 
 
@@ -43,7 +43,7 @@ LoadedConfig: TypeAlias = Loaded[Config]
 
 
 def load_config(name: str, arguments: Sequence[str] = ()) -> LoadedConfig:
-    """Find, read, merge, override and check a config; its `name` is its file's where it says none."""
+    """Find, read, merge, override and check a config. A config without a `name` is named after its file."""
     path = find(name)
     tree = read(path)
     default = Node({"name": Node(_run_name(path), tree.position, tree.key)}, tree.position, tree.key)
@@ -52,15 +52,19 @@ def load_config(name: str, arguments: Sequence[str] = ()) -> LoadedConfig:
 
 
 def load_text(text: str, source: str) -> LoadedConfig:
-    """Check a config that is no file, such as the one in a checkpoint; it stands alone, without `base:`."""
+    """Check a config that is not a file, such as the one in a checkpoint; it cannot have a `base:`."""
     tree = expand(document.parse(text, source))
     return Loaded(validate(tree, Config), tree, Path(source))
 
 
 def read(path: Path, above: tuple[Path, ...] = ()) -> Node:
-    """The values of a YAML over those of the one that its `base:` names; `above` are the files built on it.
+    """Return the values of a YAML file, merged over those of its `base:`.
 
-    The base's `name` is not taken over: it names that config, and its runs.
+    The `name` of the base is left out: it names that config and its runs.
+
+    Args:
+        path: the file.
+        above: the files that build on it, to detect circles.
     """
     tree = document.read(path)
     base = tree.child("base")
@@ -72,16 +76,18 @@ def read(path: Path, above: tuple[Path, ...] = ()) -> Node:
 
 
 def validate(tree: Node, schema: type[SchemaT]) -> SchemaT:
-    """Check the tree against the schema; a ConfigError has one line for each thing that is wrong.
+    """Check the tree against the schema.
 
-    The values go through JSON, where pydantic's strict mode still takes a list for a tuple, but neither the
-    text '3' nor `true` for a number.
+    The values pass through JSON, because pydantic's strict mode for JSON accepts a list for a tuple, but
+    neither the text '3' nor `true` for a number.
+
+    Raises:
+        ConfigError: values are wrong; one line for each.
     """
     try:
         return schema.model_validate_json(json.dumps(tree.plain()), strict=True)
     except ValidationError as error:
-        lines = problems(error, tree, schema)
-    raise ConfigError("\n".join(lines))
+        raise config_error(error, tree, schema) from None
 
 
 def _without(tree: Node, key: str) -> Node:
@@ -90,10 +96,9 @@ def _without(tree: Node, key: str) -> Node:
 
 
 def _run_name(path: Path) -> str:
-    """The name of a run from its config's file: what every system takes as a folder's name."""
-    return (
-        re.sub(r"[^A-Za-z0-9._-]", "-", path.stem).lstrip("._-")[:100] or Config.model_fields["name"].default
-    )
+    """Return the name of a run, from its config's file: a valid folder name on every system."""
+    name = re.sub(r"[^A-Za-z0-9._-]", "-", path.stem).lstrip("._-")[:100]
+    return name or Config.model_fields["name"].default
 
 
 def _base_path(base: Node, path: Path, chain: tuple[Path, ...]) -> Path:

@@ -1,6 +1,6 @@
-"""How layers are put together: the item of a list of layers, and the layers that hold layers.
+"""The items of a network, and the layers that contain layers.
 
-The modules that these become are in `cnn_cli.model.combinators`.
+Their torch modules are in `cnn_cli.model.combinators`.
 """
 
 from typing import Annotated, Any, Self, get_args
@@ -19,69 +19,79 @@ from cnn_cli.config.fields import expected
 from cnn_cli.config.layers import Layer
 
 NAME = r"^[A-Za-z][A-Za-z0-9_]*$"
-"""The form of a block's name: it becomes a part of its weights' names."""
+"""The form of a block's name, which becomes a part of the names of its weights."""
 
 
 def _as_tuple(value: Any) -> Any:
-    """Behind validators that read short forms, strict pydantic no longer takes a list of JSON for a tuple."""
+    """Return a list as a tuple: after validators of short forms, strict pydantic refuses a list from JSON."""
     return tuple(value) if isinstance(value, list) else value
 
 
 Branch = Annotated[tuple["Item", ...], BeforeValidator(_as_tuple)]
-"""Layers, one after the other; none is the identity."""
+"""Layers, one after the other; an empty list is the identity."""
 Chain = Annotated[tuple["Item", ...], Field(min_length=1), BeforeValidator(_as_tuple)]
-"""The same, at least one."""
+"""Layers, one after the other; at least one."""
 
 
 class Residual(Layer):
-    """The sum of what the layers give and of a shortcut around them (He et al. 2015)."""
+    """Residual block: the sum of the output of its layers and of a shortcut around them.
+
+    y = layers(x) + shortcut(x) (He et al. 2015, equations 1 and 2).
+    """
 
     main = "layers"
-    shape = "that of the layers"
+    shape = "that of the layers' output"
     layers: Chain
-    """The layers that the shortcut passes by."""
+    """The layers that the shortcut bypasses."""
     shortcut: Branch | None = None
-    """Layers of the shortcut; an empty list: the input itself. Without it: the input where shapes are equal,
-    else a 1x1 convolution with the stride that fits, and batch normalization (the paper's option B)."""
+    """Layers of the shortcut; an empty list is the identity. Default: the identity if the shapes are equal,
+    else a 1x1 convolution with the stride that fits, and batch normalization (option B of the paper)."""
 
 
 class Parallel(Layer):
-    """Branches that read the same input; their outputs are joined along the channels."""
+    """Branches with the same input, whose outputs are concatenated along the channels.
+
+    This is how the inception module is built (Szegedy et al. 2014, figure 2).
+    """
 
     main = "branches"
-    shape = "the sum of the branches' channels; height and width must be equal"
+    shape = "channels: the sum of the branches; height and width: those of the branches, which must be equal"
     branches: Annotated[tuple[Branch, ...], Field(min_length=2), BeforeValidator(_as_tuple)]
-    """Lists of layers; an empty list gives the input itself."""
+    """Lists of layers; an empty list is the identity."""
 
 
 class Repeat(Layer):
-    """The same layers several times, one after the other, each time with weights of their own."""
+    """The same layers several times in a row, each time with new weights."""
 
-    shape = "that of the last layer"
+    shape = "that of the last layer's output"
     times: Annotated[int, Field(ge=1, le=1000, strict=True)]
-    """How often."""
+    """Number of times."""
     layers: Chain
-    """The layers that are repeated."""
+    """The layers to repeat."""
 
 
 class Auxiliary(Layer):
-    """A second classifier beside the chain, whose loss counts in training; in evaluation it does not run."""
+    """Auxiliary classifier: a second classifier in the middle of the network, for training only.
+
+    Its loss, times `weight`, is added to that of the network; in evaluation it is skipped. It helps deep
+    networks to train (Szegedy et al. 2014, section 5).
+    """
 
     main = "layers"
     layers: Chain
-    """The layers from here to one logit a class; the chain goes on from the same input."""
+    """The layers from here to one logit per class. The network itself continues from the same input."""
     weight: Annotated[float, Field(ge=0, le=10)] = 0.3
-    """What its loss is multiplied by before it is added to the network's."""
+    """Factor of its loss."""
 
 
 class Block(Layer):
-    """Layers under one name, which the summary shows as one row; `model.blocks` defines and names them."""
+    """Layers with a name of their own, which the summary shows as one row; `model.blocks` defines them."""
 
-    shape = "that of the last layer"
+    shape = "that of the last layer's output"
     name: Annotated[str, Field(pattern=NAME, max_length=50)]
-    """Its name."""
+    """The name of the block."""
     layers: Chain
-    """Its layers."""
+    """The layers of the block."""
 
 
 class Item(BaseModel):
@@ -145,15 +155,14 @@ class Item(BaseModel):
 
     @model_serializer
     def _write(self) -> Any:
-        """The way that people write it: a bare name where there are no parameters."""
+        """Write the item the way that people do: a bare name if there are no parameters."""
         parameters = self.layer.model_dump(mode="json", exclude_none=True)
         return {self.name: parameters} if parameters else self.name
 
 
 def vocabulary() -> dict[str, type[Layer]]:
-    """The class of every layer, by its name in a YAML."""
-    kinds = {name: get_args(field.annotation) for name, field in Item.model_fields.items()}
-    return {name: next(kind for kind in found if kind is not None) for name, found in kinds.items()}
+    """Return the class of every layer, by its name in a YAML."""
+    return {name: get_args(field.annotation)[0] for name, field in Item.model_fields.items()}
 
 
 def _plain(value: Any) -> Any:
@@ -165,10 +174,10 @@ def _plain(value: Any) -> Any:
 def _refuse_several_keys(value: Any) -> Any:
     if isinstance(value, dict):
         names = ", ".join(map(str, value)) or "none"
-        raise ValueError(f"a layer is a map with one name, but here are {len(value)}: {names}")
+        raise ValueError(f"a layer is a map with one name, but this one has {len(value)}: {names}")
     return value
 
 
-for _combinator in (Residual, Parallel, Repeat, Auxiliary, Block):  # they were declared before the item
+for _combinator in (Residual, Parallel, Repeat, Auxiliary, Block):  # they are declared before the item
     _combinator.model_rebuild()
 Item.model_rebuild()

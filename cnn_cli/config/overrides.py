@@ -6,12 +6,18 @@ from collections.abc import Iterable
 from cnn_cli.config.document import parse_value
 from cnn_cli.config.tree import KeyPath, Node, SourcePosition
 from cnn_cli.errors import ConfigError, dotted
+from cnn_cli.text import shorten
 
 _INDEX = re.compile(r"\[(\d+)\]")
+_LONGEST = 60  # characters of an argument in a message
 
 
 def apply(tree: Node, arguments: Iterable[str]) -> Node:
-    """Set what each argument says, the last wins; a ConfigError has one line for each that cannot be used."""
+    """Return the tree with every argument applied in order, so that the last one for a key wins.
+
+    Raises:
+        ConfigError: arguments cannot be applied; one line for each.
+    """
     problems = []
     for argument in arguments:
         try:
@@ -24,21 +30,21 @@ def apply(tree: Node, arguments: Iterable[str]) -> Node:
 
 
 def _apply(tree: Node, argument: str) -> Node:
-    position = SourcePosition(f"argument {_shorten(argument)!r}")
+    position = SourcePosition(f"argument {shorten(argument, _LONGEST)!r}")
     key, equals, text = argument.partition("=")
     if not equals:
         raise ConfigError(f"{position}: an override is key=value, such as train.epochs=3")
-    parts = _INDEX.sub(r".\1", key.strip()).split(".")  # messages write model.layers[0], so that is read too
+    parts = _INDEX.sub(r".\1", key.strip()).split(".")  # messages write model.layers[0], so accept it too
     if not all(parts):
         missing = "a part of the key" if any(parts) else "the key"
         raise ConfigError(f"{position}: {missing} is missing before the '='")
     if parts[0] == "base":
-        raise ConfigError(f"{position}: `base` is read from files alone; name the other config itself")
+        raise ConfigError(f"{position}: `base` works in files only; name the other config itself")
     return _set(tree, parts, parse_value(text, position), (), position)
 
 
 def _set(node: Node, parts: list[str], value: Node, above: KeyPath, position: SourcePosition) -> Node:
-    """A tree like `node` in which `value` stands at `parts`; `above` is where `node` stands."""
+    """Return a tree like `node`, which stands at `above`, with `value` at `parts` below it."""
     if not parts:
         return value
     part, rest = parts[0], parts[1:]
@@ -48,11 +54,12 @@ def _set(node: Node, parts: list[str], value: Node, above: KeyPath, position: So
         items[index] = _set(items[index], rest, value, (*above, index), position)
         return Node(items, node.position, node.key)
     if not isinstance(node.value, dict | None):
-        raise ConfigError(f"{position}: {dotted(above)} is {node.kind}, so it has no key {_shorten(part)!r}")
+        raise ConfigError(
+            f"{position}: {dotted(above)} is {node.kind}, so it has no key {shorten(part, _LONGEST)!r}"
+        )
     values = dict(node.value or {})  # a section may be absent, or empty: `train:`
-    values[part] = _set(
-        values.get(part, Node(None, position, position)), rest, value, (*above, part), position
-    )
+    before = values.get(part, Node(None, position, position))
+    values[part] = _set(before, rest, value, (*above, part), position)
     return Node(values, node.position, node.key)
 
 
@@ -61,9 +68,5 @@ def _index(items: list[Node], part: str, above: KeyPath, position: SourcePositio
         raise ConfigError(f"{position}: {dotted(above)} is a list: name an item by its number, from 0")
     if len(part) > 6 or int(part) >= len(items):
         count = f"{len(items)} items, 0 to {len(items) - 1}" if items else "no items"
-        raise ConfigError(f"{position}: {dotted(above)} has {count}, so none is {part[:20]}")
+        raise ConfigError(f"{position}: {dotted(above)} has {count}, but no item {part[:20]}")
     return int(part)
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= 60 else text[:59] + "…"

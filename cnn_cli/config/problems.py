@@ -1,6 +1,5 @@
-"""What the schema finds wrong -> one line a problem, with its place and in plain English."""
+"""The schema's errors -> one ConfigError: a line for each problem, with its place and in plain English."""
 
-import difflib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -10,8 +9,10 @@ from typing import Any, TypeAlias, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from cnn_cli.config.suggestions import settings_named, unknown_key, unknown_name
 from cnn_cli.config.tree import KeyPath, Node, SourcePosition
-from cnn_cli.errors import dotted
+from cnn_cli.errors import ConfigError, dotted
+from cnn_cli.text import did_you_mean, shorten
 
 MAX_PROBLEMS = 20
 _LONGEST_VALUE = 40
@@ -20,23 +21,37 @@ _Models: TypeAlias = list[type[BaseModel]]
 
 
 def problem(tree: Node, path: KeyPath, text: str) -> str:
-    """`my.yaml:14:7 model.layers[4].pool: text`, with the place of the nearest thing that was written."""
+    """Return `my.yaml:14:7 model.layers[4].pool: text`, with the place of the nearest written value."""
     return _line(tree, tree.nearest(path)[0].position, path, text)
 
 
-def problems(error: ValidationError, tree: Node, schema: type[BaseModel]) -> list[str]:
-    """One line a problem, in the order of the files, then those of the arguments."""
+def config_error(error: ValidationError, tree: Node, schema: type[BaseModel]) -> ConfigError:
+    """Return the error with one line for each problem, in the order of the files, then of the arguments."""
     groups = _innermost(_group(error.errors(include_url=False), tree, schema))
     placed = sorted(((_position(group, tree), group) for group in groups), key=lambda pair: _order(pair[0]))
-    # A mistake in a block comes with every use of it: the first one says it.
-    said: dict[tuple[SourcePosition, str, KeyPath], KeyPath] = {}
+    # A mistake in a block comes back with every use of the block: report the first one.
+    different: dict[tuple[SourcePosition, str, KeyPath], _Group] = {}
     for position, group in placed:
-        said.setdefault((position, _explain(group), group.path[-1:]), group.path)
+        different.setdefault((position, group.errors[0]["type"], group.path[-1:]), group)
     lines = [
-        _line(tree, position, path, text) for (position, text, _), path in list(said.items())[:MAX_PROBLEMS]
+        _line(
+            tree, position, group.path[:-1] if _is_unknown_key(group) else group.path, _explain(group, schema)
+        )
+        for (position, _, _), group in list(different.items())[:MAX_PROBLEMS]
     ]
-    more = len(said) - MAX_PROBLEMS
-    return [*lines, f"... and {more} more"] if more > 0 else lines
+    more = len(different) - MAX_PROBLEMS
+    lines += [f"... and {more} more"] if more > 0 else []
+    return ConfigError("\n".join(lines), hint=_hint(placed, schema))
+
+
+def _hint(placed: list[tuple[SourcePosition, "_Group"]], schema: type[BaseModel]) -> str | None:
+    """Return the right form of the first argument whose key is a setting elsewhere, such as `lr=0.1`."""
+    for position, group in placed:
+        if not position.line and _is_unknown_key(group) and not _is_in_list(group.path):
+            settings = settings_named(schema, str(group.path[-1]))
+            if len(settings) == 1:
+                return f"settings are written key=value: {settings[0]}=..."
+    return None
 
 
 def _line(tree: Node, position: SourcePosition, path: KeyPath, text: str) -> str:
@@ -51,10 +66,10 @@ def _order(position: SourcePosition) -> tuple[bool, str, int, int]:
 
 @dataclass
 class _Group:
-    """All complaints about one place: a value that may be of several types has one for each of them."""
+    """All errors at one place: pydantic reports one for each type that a value may have."""
 
     path: KeyPath
-    models: _Models  # what may stand at the parent of `path`: the source of suggestions
+    models: _Models  # what may stand at the parent of `path`; their fields are the known keys
     errors: list[ErrorDetails] = field(default_factory=list)
 
 
@@ -67,17 +82,17 @@ def _group(errors: list[ErrorDetails], tree: Node, schema: type[BaseModel]) -> l
 
 
 def _innermost(groups: list[_Group]) -> list[_Group]:
-    """Without complaints about a value in which something is wrong already.
+    """Drop the errors of a value that contains another error.
 
-    They only follow from it: the other members of a union that do not fit either, a list that is too short
-    because pydantic counts its good items.
+    They only follow from it: the other members of a union that do not fit either, or a list that is too
+    short because pydantic counts its valid items.
     """
     outer = {group.path[:length] for group in groups for length in range(len(group.path))}
     return [group for group in groups if group.path not in outer]
 
 
 def _place(error: ErrorDetails, tree: Node, schema: type[BaseModel]) -> tuple[KeyPath, _Models]:
-    """The path without pydantic's labels for the members of unions, and the models that hold its last key."""
+    """Return the path without pydantic's labels of union members, and the models that hold its last key."""
     path: KeyPath = ()
     node: Node | None = tree
     models, parents = [schema], [schema]
@@ -99,7 +114,7 @@ def _fields(models: _Models) -> list[str]:
 
 
 def _below(models: _Models, key: str) -> _Models:
-    """The models that may stand under `key`."""
+    """Return the models that may stand under `key`."""
     fields = [model.model_fields[key] for model in models if key in model.model_fields]
     return [model for info in fields for model in _models_in(info.annotation)]
 
@@ -111,38 +126,42 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _models_in(argument)
 
 
+def _is_unknown_key(group: _Group) -> bool:
+    return group.errors[0]["type"] == "extra_forbidden"
+
+
+def _is_in_list(path: KeyPath) -> bool:
+    """Return whether the path leads into a list, such as the layers of a network."""
+    return any(isinstance(part, int) for part in path)
+
+
 def _position(group: _Group, tree: Node) -> SourcePosition:
-    """Where a message about the group points: at the key itself where the key is what is wrong."""
-    node, depth = tree.nearest(group.path)
-    unknown = group.errors[0]["type"] == "extra_forbidden" and depth == len(group.path)
-    return node.key if unknown else node.position
+    """Return where the message points: at the key if the key is wrong, else at the value."""
+    node, length = tree.nearest(group.path)
+    return node.key if _is_unknown_key(group) and length == len(group.path) else node.position
 
 
-def _explain(group: _Group) -> str:
-    """What is wrong there."""
+def _explain(group: _Group, schema: type[BaseModel]) -> str:
+    """Return what is wrong there."""
     error = group.errors[0]
     if error["type"] == "extra_forbidden":
-        return _unknown_key(group)
+        return _unknown_key(group, schema)
     if error["type"] == "missing":
         return "is missing, and it has no default"
     expected: dict[str, None] = {}  # a set that keeps the order: `int | float` expects a number twice
     for error in group.errors:
         words = _expectation(error)
         if words is None:
-            return _own_words(error)
+            return _message(error)
         expected[words] = None
-    suggestion = _did_you_mean(error["input"], [name for error in group.errors for name in _choices(error)])
-    return f"must be {' or '.join(expected)}, not {_show(error['input'])}{suggestion}"
+    value, choices = error["input"], [name for error in group.errors for name in _choices(error)]
+    near = did_you_mean(value, choices) if isinstance(value, str) else ""
+    return f"must be {' or '.join(expected)}, not {_quote(value)}{near}"
 
 
-def _unknown_key(group: _Group) -> str:
-    known = _fields(group.models)
-    suggestion = _did_you_mean(group.path[-1], known)
-    return (
-        f"unknown key{suggestion}"
-        if suggestion or not known
-        else f"unknown key; known are {', '.join(known)}"
-    )
+def _unknown_key(group: _Group, schema: type[BaseModel]) -> str:
+    name, known = str(group.path[-1]), _fields(group.models)
+    return unknown_name(name, known) if _is_in_list(group.path) else unknown_key(name, known, schema)
 
 
 _EXPECTATIONS: dict[str, str | Callable[[dict[str, Any]], str]] = {
@@ -175,7 +194,7 @@ _EXPECTATIONS: dict[str, str | Callable[[dict[str, Any]], str]] = {
     "literal_error": lambda limits: f"one of {', '.join(_members(limits['expected']))}",
     "enum": lambda limits: f"one of {', '.join(_members(limits['expected']))}",
 }
-"""By pydantic's error type: what completes `must be ..., not ...`, from the error's limits."""
+"""By pydantic's error type: what completes `must be ..., not ...`, from the limits in the error."""
 
 
 def _expectation(error: ErrorDetails) -> str | None:
@@ -183,8 +202,8 @@ def _expectation(error: ErrorDetails) -> str | None:
     return words(error.get("ctx", {})) if callable(words) else words
 
 
-def _own_words(error: ErrorDetails) -> str:
-    """What a validator of the schema says, or pydantic where nobody found better words."""
+def _message(error: ErrorDetails) -> str:
+    """Return the message of a validator of the schema, or else pydantic's own."""
     if "error" in error.get("ctx", {}):
         return str(error["ctx"]["error"])
     return f"{error['msg'][:1].lower()}{error['msg'][1:]}"
@@ -195,7 +214,7 @@ def _choices(error: ErrorDetails) -> list[str]:
 
 
 def _members(expected: str) -> list[str]:
-    """`'a', 'b' or 'c'`, as pydantic lists choices, as a list of names."""
+    """Split `'a', 'b' or 'c'`, as pydantic lists choices, into names."""
     return [name.strip("'") for name in re.split(r", | or ", expected)]
 
 
@@ -207,12 +226,7 @@ def _items(count: int) -> str:
     return f"{count} item" if count == 1 else f"{count} items"
 
 
-def _did_you_mean(value: object, choices: list[str]) -> str:
-    near = difflib.get_close_matches(value, choices, n=1) if isinstance(value, str) else []
-    return f" (did you mean {near[0]!r}?)" if near else ""
-
-
-def _show(value: object) -> str:
-    """A value as the YAML writes it, cut where it is long."""
+def _quote(value: object) -> str:
+    """Return a value as YAML writes it, cut if it is long."""
     text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+    return shorten(text, _LONGEST_VALUE)

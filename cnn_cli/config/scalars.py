@@ -1,7 +1,7 @@
-"""What a YAML scalar means: the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema).
+"""The value of a YAML scalar, by the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema).
 
-PyYAML reads YAML 1.1, where `1e-3` is text, `010` is eight, `off` is false and `12:30` is 750. Here a number
-is a decimal number, and infinity and NaN are refused: no setting means anything with them.
+PyYAML follows YAML 1.1, where `1e-3` is text, `010` is eight, `off` is false and `12:30` is 750. Here a
+number is a decimal number. Infinity and NaN are refused, because no setting can have them.
 """
 
 import math
@@ -23,27 +23,27 @@ _PATTERNS = {  # the first that matches decides, so a float may look like an int
     ),
 }
 RESOLVERS = {None: list(_PATTERNS.items())}
-"""PyYAML's `yaml_implicit_resolvers`; None means whatever character the scalar begins with."""
+"""PyYAML's `yaml_implicit_resolvers`; the key None means: for every first character of the scalar."""
 
 FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that no YAML may hold, plainly or as an escape: control characters and half surrogates."""
+"""Characters that YAML forbids, also as an escape: control characters and lone surrogates."""
 
 
 def scalar(tag: str, text: str, position: SourcePosition) -> Scalar:
-    """The value of `text` under `tag`. A tag may be written out (`!!int x`), so the text need not fit it."""
+    """Return the value of `text` under `tag`. The text may not fit a tag that is written out: `!!int x`."""
     kind = tag.removeprefix(PREFIX)
     if kind not in _CONVERSIONS:
-        raise ConfigError(f"{position}: the tag '{tag}' is not used here: write the value without it")
+        raise ConfigError(f"{position}: the tag '{tag}' is not supported: write the value without it")
     if tag in _PATTERNS and not _PATTERNS[tag].match(text):
         raise ConfigError(f"{position}: the text {text[:40]!r} does not fit its tag '!!{kind}'")
     return _CONVERSIONS[kind](text, position)
 
 
 def refuse_forbidden(text: str, place: Callable[[int], SourcePosition]) -> None:
-    """Raise a ConfigError when `text` holds a forbidden character; `place` gives the position of its index."""
+    """Raise a ConfigError if `text` has a forbidden character; `place` returns the position of an index."""
     if bad := FORBIDDEN.search(text):
         character = f"U+{ord(bad[0]):04X}"
-        raise ConfigError(f"{place(bad.start())}: the character {character} cannot stand in a config")
+        raise ConfigError(f"{place(bad.start())}: the character {character} is not allowed in a config")
 
 
 def _text(text: str, position: SourcePosition) -> str:

@@ -1,4 +1,4 @@
-"""The values of a config as a tree in which each knows where it was written."""
+"""The values of a config as a tree, each with the position where it was written."""
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -9,22 +9,22 @@ Scalar: TypeAlias = str | int | float | bool | None
 
 @dataclass(frozen=True)
 class SourcePosition:
-    """A place that a message points at: `file:line:column`, or a source without lines (an argument)."""
+    """The place that a message points at: `file:line:column`, or a source without lines (an argument)."""
 
     source: str
     line: int = 0  # from 1; 0 where the source has no lines
     column: int = 0  # from 1
 
-    def __str__(self) -> str:  # noqa: D105 - the class says it
+    def __str__(self) -> str:  # noqa: D105 - the class documents it
         return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
 
 
 @dataclass(frozen=True)
 class Node:
-    """A value with its place. Trees never change: merging and overriding build new ones that share parts.
+    """A value with its position. A tree never changes: merging and overriding build new ones.
 
-    `position` is where a scalar stands; for a map or a list it is the place of its key, where people look for it.
-    `key` is where the key stands; a list item has none, so its own start.
+    `position` is the place of a scalar; for a map or a list it is the place of its key, where people look.
+    `key` is the place of the key; a list item has none, so it is the start of the item.
     """
 
     value: "Scalar | dict[str, Node] | list[Node]"
@@ -32,7 +32,7 @@ class Node:
     key: SourcePosition
 
     def plain(self) -> Any:
-        """The same as dicts, lists and scalars."""
+        """Return the same values as dicts, lists and scalars."""
         if isinstance(self.value, dict):
             return {key: child.plain() for key, child in self.value.items()}
         if isinstance(self.value, list):
@@ -40,7 +40,7 @@ class Node:
         return self.value
 
     def child(self, part: str | int) -> "Node | None":
-        """The value under a key or at an index, or None where there is none."""
+        """Return the value under a key or at an index, or None if there is none."""
         if isinstance(self.value, dict) and isinstance(part, str):
             return self.value.get(part)
         if isinstance(self.value, list) and isinstance(part, int) and 0 <= part < len(self.value):
@@ -48,56 +48,56 @@ class Node:
         return None
 
     def nearest(self, path: KeyPath) -> "tuple[Node, int]":
-        """The node at the longest prefix of `path` that was written, and the length of that prefix.
+        """Return the node at the longest prefix of `path` that was written, and the length of that prefix.
 
         A list may stand for a map, `parallel: [...]` for `parallel: {branches: [...]}`: a key that leads into
-        a list is passed over.
+        a list is skipped.
         """
         node = self
-        for depth, part in enumerate(path):
-            if isinstance(node.value, list) and isinstance(part, str) and depth + 1 < len(path):
+        for length, part in enumerate(path):
+            if isinstance(node.value, list) and isinstance(part, str) and length + 1 < len(path):
                 continue
             child = node.child(part)
             if child is None:
-                return node, depth
+                return node, length
             node = child
         return node, len(path)
 
     def written(self, path: KeyPath) -> KeyPath:
-        """The path as people see it: lists that stand alone have no key, and a block goes by its name."""
-        shown: list[str | int] = []
+        """Return the path as it was written: without keys that a list replaces, with the names of blocks."""
+        visible: list[str | int] = []
         node: Node | None = self
         for part, after in zip(path, (*path[1:], None), strict=True):
             if node and isinstance(node.value, list) and isinstance(part, str) and isinstance(after, int):
                 continue
             node = node.child(part) if node else None
             name = node.child("name") if node and part == "block" else None
-            shown.append(name.value if name and isinstance(name.value, str) else part)
-        return tuple(shown)
+            visible.append(name.value if name and isinstance(name.value, str) else part)
+        return tuple(visible)
 
     def uses(self, path: KeyPath) -> "list[tuple[str, SourcePosition]]":
-        """Name and place of each use of a block on the way to `path`, the outermost first.
+        """Return the name and position of each use of a block on the way to `path`, the outermost first.
 
-        `cnn_cli.config.blocks` gives the name of a block the place of its use, where no name is written.
+        `cnn_cli.config.blocks` gives the name of a block the position of its use.
         """
-        found = []
+        uses = []
         for length, part in enumerate(path, 1):
-            node, depth = self.nearest(path[:length])
-            name = node.child("name") if part == "block" and depth == length else None
+            node, reached = self.nearest(path[:length])
+            name = node.child("name") if part == "block" and reached == length else None
             if name and isinstance(name.value, str) and name.position == node.position:
-                found.append((name.value, name.position))
-        return found
+                uses.append((name.value, name.position))
+        return uses
 
     @property
     def kind(self) -> str:
-        """What the value is, for messages."""
+        """The kind of the value, for messages."""
         if isinstance(self.value, dict | list):
             return "a map" if isinstance(self.value, dict) else "a list"
         return "text" if isinstance(self.value, str) else "a single value"
 
 
 def merge(base: Node, top: Node) -> Node:
-    """Lay `top` over `base`: maps merge key by key, lists and scalars of `top` replace those below."""
+    """Merge `top` over `base`: maps merge key by key, everything else of `top` replaces that of `base`."""
     if not (isinstance(base.value, dict) and isinstance(top.value, dict)):
         return top
     merged = dict(base.value)

@@ -1,7 +1,7 @@
-"""MNIST's four files: found in a folder in any usual layout, proven by hash, downloaded where they are not.
+"""MNIST's four files: found in any common layout, verified by hash, downloaded if they are missing.
 
-Downloads land where torchvision looks, in ROOT/MNIST/raw. torchvision itself reads the extracted files:
-`torchvision.datasets.MNIST(ROOT, download=True)` accepts our .gz and extracts them, without a network.
+Downloads are stored where torchvision expects them, in ROOT/MNIST/raw. torchvision itself reads the extracted
+files: `torchvision.datasets.MNIST(ROOT, download=True)` accepts our .gz and extracts them, without a network.
 """
 
 import logging
@@ -29,12 +29,12 @@ TRAIN_IMAGES = PublishedFile(
     "train-images-idx3-ubyte", 47_040_016, "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
 )
 FILES = (TEST_LABELS, TRAIN_LABELS, TEST_IMAGES, TRAIN_IMAGES)
-"""Smallest first: a machine without network, or a folder that cannot be written, shows within 5 kB."""
+"""Smallest first: a missing network, or a folder that cannot be written, is noticed within 5 kB."""
 
 
 @dataclass(frozen=True)
 class MnistFile:
-    """One of the four files, verified: where it lies and its extracted content."""
+    """One of the four files, verified: its path and its extracted content."""
 
     path: Path
     content: bytes
@@ -48,26 +48,22 @@ def check(root: Path) -> list[Check]:
 def obtain(
     root: Path, mirrors: Sequence[str], progress: Progress | None = None, *, limits: Limits = LIMITS
 ) -> dict[PublishedFile, MnistFile]:
-    """All four files, verified and in memory (55 MB); those that `root` lacks are downloaded into it.
+    """Return all four files, verified and in memory (55 MB); those that `root` lacks are downloaded into it.
 
-    Each file is read once, and what was hashed is what is returned. A damaged file gets a warning and is
+    Each file is read once, and the bytes that were hashed are returned. A damaged file gets a warning and is
     downloaded again; it is replaced only by a verified file of the same name.
 
     Raises:
         DataError: a file is neither in `root` nor at any mirror, or cannot be written.
     """
     order = list(mirrors)
-    files = {}
-    for file in FILES:
-        found = _find(root, file) or _fetch(root, file, order, progress, limits)
-        files[file] = found
-    return files
+    return {file: _find(root, file) or _fetch(root, file, order, progress, limits) for file in FILES}
 
 
 def _fetch(
     root: Path, file: PublishedFile, mirrors: list[str], progress: Progress | None, limits: Limits
 ) -> MnistFile:
-    """Download one file. The mirror that had it moves to the front, so a dead one is waited for only once."""
+    """Download one file. Its mirror moves to the front of `mirrors`: a dead one is waited for only once."""
     try:
         arrived = download(file, _download_folder(root), mirrors, progress=progress, limits=limits)
     except DataError as error:
@@ -78,7 +74,7 @@ def _fetch(
 
 
 def _find(root: Path, file: PublishedFile) -> MnistFile | None:
-    """The first sound copy in `root`; every damaged one before it is named in a warning."""
+    """Return the first intact copy in `root`; every damaged one before it is named in a warning."""
     for path in _copies(root, file):
         try:
             return MnistFile(path, _read(path, file))
@@ -100,9 +96,9 @@ def _check(root: Path, file: PublishedFile) -> Check:
 
 
 def _copies(root: Path, file: PublishedFile) -> Iterator[Path]:
-    """Where `file` may lie: flat, or in torchvision's layout with `root` at any of its levels.
+    """Yield the copies of `file`: in `root` itself, or in torchvision's layout, `root` being any level of it.
 
-    The extracted one comes first: it is read without decompressing, and torchvision reads that one too.
+    The extracted copy comes first: it is read without decompressing, and torchvision reads it too.
     """
     for folder in (root / "MNIST" / "raw", root / "raw", root):
         for name in (file.name, f"{file.name}.gz"):
@@ -111,7 +107,7 @@ def _copies(root: Path, file: PublishedFile) -> Iterator[Path]:
 
 
 def _read(path: Path, file: PublishedFile) -> bytes:
-    """The extracted content of `path`; a file that cannot be read counts as damaged."""
+    """Return the extracted content of `path`; a file that cannot be read counts as damaged."""
     try:
         with path.open("rb") as stream:
             data = stream.read(file.largest + 1)
@@ -121,7 +117,7 @@ def _read(path: Path, file: PublishedFile) -> bytes:
 
 
 def _download_folder(root: Path) -> Path:
-    """ROOT/MNIST/raw, where `root` may already be one of the two lower levels."""
+    """Return ROOT/MNIST/raw, where `root` may already be one of the two lower levels."""
     if root.name == "raw" and root.parent.name == "MNIST":
         return root
     return root / "raw" if root.name == "MNIST" else root / "MNIST" / "raw"

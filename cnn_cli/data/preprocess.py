@@ -1,4 +1,4 @@
-"""From stored images to what a network reads: one definition for training, evaluation and prediction."""
+"""From stored images to the network's input, for training and evaluation."""
 
 import math
 
@@ -10,10 +10,10 @@ from cnn_cli.checkpoint.preprocessing import Preprocessing
 from cnn_cli.data.source import LabeledImages
 
 CHUNK = 2**20
-"""Numbers that are summed at once: 4 MB as int32, which stay in the processor's cache."""
+"""Values that are summed at once: 4 MB as int32, which stay in the processor's cache."""
 
 LUMA = (0.299, 0.587, 0.114)
-"""Shares of red, green and blue in brightness (ITU-R BT.601), as in Pillow's conversion to gray."""
+"""Weights of red, green and blue in brightness (ITU-R BT.601), as in Pillow's conversion to gray."""
 
 
 def to_unit_range(images: Tensor, preprocessing: Preprocessing) -> Tensor:
@@ -31,7 +31,9 @@ def to_unit_range(images: Tensor, preprocessing: Preprocessing) -> Tensor:
 def normalize(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
     """Compute (pixels - mean) / std, per channel, in place."""
     for channel, (mean, std) in enumerate(zip(preprocessing.mean, preprocessing.std, strict=True)):
-        pixels[:, channel].sub_(mean).div_(std)  # plain numbers: a tensor would have to reach the device
+        pixels[:, channel].sub_(mean).div_(
+            std
+        )  # plain numbers: a tensor would have to be moved to the device
     return pixels
 
 
@@ -41,17 +43,17 @@ def network_input(images: Tensor, preprocessing: Preprocessing) -> Tensor:
 
 
 def to_channels(images: Tensor, channels: int) -> Tensor:
-    """uint8 [N, 1 or 3, H, W] to [N, channels, H, W]: gray comes `channels` times, color becomes gray."""
+    """Convert uint8 [N, 1 or 3, H, W] to [N, channels, H, W]: repeat gray, or convert color to gray."""
     if images.shape[1] == channels:
         return images
     if images.shape[1] == 1:
         return images.expand(-1, channels, -1, -1)
-    gray = sum(share * images[:, i : i + 1].float() for i, share in enumerate(LUMA))
+    gray = sum(weight * images[:, i : i + 1].float() for i, weight in enumerate(LUMA))
     return torch.as_tensor(gray).round_().to(torch.uint8)
 
 
 def mean_and_std(images: LabeledImages, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of the pixels in 0..1 for each of `channels`, exact: from whole numbers."""
+    """Return mean and standard deviation of the pixels in 0..1 per channel, exactly, from integer sums."""
     sums = torch.zeros(2, channels, dtype=torch.int64)  # of the values, and of their squares
     step = max(1, CHUNK // max(1, images.store[:1].numel()))
     for start in range(0, len(images), step):
@@ -64,7 +66,7 @@ def mean_and_std(images: LabeledImages, channels: int) -> tuple[tuple[float, ...
 
 
 def _padded(images: Tensor, size: int) -> Tensor:
-    """Put images [N, C, H, W] into the middle of a square of paper (0) that is no smaller than `size`."""
+    """Put images [N, C, H, W] into the middle of a square of background (0), of `size` pixels or more."""
     height, width = images.shape[-2:]
     side = max(size, height, width)
     if (height, width) == (side, side):

@@ -1,4 +1,4 @@
-"""What a data set is: images with labels, and a source that makes them when they are asked for."""
+"""Labeled images, and data sources, which provide them."""
 
 import os
 from collections.abc import Callable
@@ -13,10 +13,14 @@ from cnn_cli.config.choices import PreprocessingKind
 from cnn_cli.config.schema import Data
 from cnn_cli.data.download import Progress
 from cnn_cli.data.transfer import LIMITS, Limits
+from cnn_cli.data.verify import DamagedError
 from cnn_cli.errors import DataError
 
 DIGITS = tuple("0123456789")
-"""The classes of every set of digits: only sets of the same classes may stand in for each other."""
+"""The classes of every set of digits. A fallback must have the classes of the set that it replaces."""
+
+DOWNLOADS_OFF = "downloads are off (data.download=false or CNN_OFFLINE)"
+"""The reason why a data set is not downloaded, for error messages."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +28,9 @@ class LabeledImages:
     """Labeled images, all or some of a store that may be larger than memory.
 
     Args:
-        store: uint8 [M, C, H, W], 0 = background, 255 = ink (or black and white); a file may be mapped behind it.
+        store: uint8 [M, C, H, W], 0 = background, 255 = ink (or black and white); it may be a mapped file.
         labels: int64 [N], indices into the source's classes.
-        rows: int64 [N], where in the store each of these images is; None: they are all of it, in its order.
+        rows: int64 [N], the index of each image in the store; None: all of the store, in its order.
 
     Raises:
         DataError: the parts do not fit together.
@@ -37,7 +41,7 @@ class LabeledImages:
     rows: Tensor | None = None
 
     def __post_init__(self) -> None:
-        """Refuse other types and lengths here, where their origin is still known."""
+        """Check types and lengths here, where their origin is still known."""
         if self.store.dtype != torch.uint8 or self.store.ndim != 4:
             raise DataError(f"images are uint8 [N, C, H, W], not {_describe(self.store)}")
         if self.labels.dtype != torch.int64 or self.labels.ndim != 1:
@@ -47,11 +51,11 @@ class LabeledImages:
             raise DataError(f"{count:,} images, but {len(self.labels):,} labels")
 
     def __len__(self) -> int:
-        """How many images there are."""
+        """Return the number of images."""
         return len(self.labels)
 
     def take(self, indices: Tensor | slice) -> Tensor:
-        """The images at `indices`, uint8 [n, C, H, W], on the device of the labels."""
+        """Return the images at `indices`, uint8 [n, C, H, W], on the device of the labels."""
         if isinstance(indices, Tensor):
             indices = indices.to(self.store.device)
         rows = indices if self.rows is None else self.rows[indices]
@@ -60,12 +64,12 @@ class LabeledImages:
         return chosen.to(self.labels.device)
 
     def subset(self, indices: Tensor) -> "LabeledImages":
-        """The images at `indices` int64 [n], in that order. None is copied."""
+        """Return the images at `indices` int64 [n], in that order, without copying them."""
         rows = indices if self.rows is None else self.rows[indices]
         return LabeledImages(self.store, self.labels[indices], rows)
 
     def to(self, device: torch.device) -> "LabeledImages":
-        """These images for work on `device`: they move there whole, or in batches if they are too many."""
+        """Return these images for work on `device`: moved now, or later in batches if they are too many."""
         if device == self.labels.device:
             return self
         labels = self.labels.to(device)
@@ -76,17 +80,17 @@ class LabeledImages:
 
 @dataclass(frozen=True)
 class Source:
-    """A data set that is at hand.
+    """A data set that is available.
 
     Args:
-        name: what the data really is; it goes into every table, file and JSON.
-        requested: what was asked for; differs from `name` where a fallback stands in.
+        name: the data that is used; every table, file and JSON shows it.
+        requested: the data set that was requested; differs from `name` if a fallback is used.
         classes: the class names; a label is an index into them.
-        train: makes the training images.
-        test: makes the test images; nobody should call it before training has ended.
-        preprocessing: what is done to an image of this kind before a network reads it.
-        validation: makes validation images; None: they are cut from the training images.
-        paths: its files, or the folder that holds them; none: nothing was there before.
+        train: returns the training images.
+        test: returns the test images; do not call it before training has ended.
+        preprocessing: what is done to an image before a network reads it.
+        validation: returns the validation images; None: they are cut from the training images.
+        paths: its files, or the folder that holds them; empty: the program draws the images.
     """
 
     name: str
@@ -100,23 +104,23 @@ class Source:
 
     @property
     def splits(self) -> dict[str, Callable[[], LabeledImages]]:
-        """What makes the images of each split that the source itself has, by the split's name."""
-        makers = {"train": self.train, "validation": self.validation, "test": self.test}
-        return {name: maker for name, maker in makers.items() if maker is not None}
+        """The splits that the source itself has, by name: a function that returns the images of each."""
+        splits = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: load for name, load in splits.items() if load is not None}
 
     @property
     def is_fallback(self) -> bool:
-        """Whether other data stands in for what was asked for. Such data satisfies no accuracy bar."""
+        """Whether other data replaces the requested data. It does not satisfy an accuracy bar."""
         return self.name != self.requested
 
 
 @dataclass(frozen=True)
 class Access:
-    """How a data set is reached, beside what the config says of it.
+    """How a data set is opened, apart from its config.
 
     Args:
-        progress: called as a download or the decoding of a folder goes on.
-        limits: how long one request of a download may take.
+        progress: called while files are downloaded or the images of a folder are decoded.
+        limits: time limits of one request of a download.
     """
 
     progress: Progress | None = None
@@ -134,13 +138,24 @@ def may_download(data: Data) -> bool:
 
 
 def default_root() -> Path:
-    """Where data sets are kept unless the config says otherwise: CNN_DATA, else the user's cache folder."""
-    chosen = os.environ.get("CNN_DATA")
-    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("cnn")
+    """Return the default folder of data sets: CNN_DATA, else the user's cache folder."""
+    folder = os.environ.get("CNN_DATA")
+    return Path(folder).expanduser() if folder else platformdirs.user_cache_path("cnn")
+
+
+def check_labels(labels: Tensor, classes: int) -> None:
+    """Check that labels int64 [N] are class indices.
+
+    Raises:
+        DamagedError: one is not.
+    """
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= classes:
+        raise DamagedError(f"labels are from {low} to {high}, but there are {classes} classes")
 
 
 def _fits(size: int, device: torch.device) -> bool:
-    """Whether so many bytes leave half of the device's memory to the network."""
+    """Return whether `size` bytes leave half of the device's free memory to the network."""
     if device.type != "cuda":
         return True
     free, _ = torch.cuda.mem_get_info(device)

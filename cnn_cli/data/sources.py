@@ -8,10 +8,13 @@ from functools import partial
 import torch
 
 from cnn_cli.config.schema import Data
-from cnn_cli.data import idx, mnist, vision
-from cnn_cli.data.published import SETS
+from cnn_cli.data import idx, mnist
+from cnn_cli.data.idx_sets import IDX_SETS
+from cnn_cli.data.idx_source import check_idx_set, open_idx_set
 from cnn_cli.data.source import DIGITS, Access, LabeledImages, Source, data_root, may_download
 from cnn_cli.data.verify import Check, PublishedFile
+from cnn_cli.data.vision import check_vision_set, open_vision_set
+from cnn_cli.data.vision_sets import VISION_SETS
 from cnn_cli.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -27,12 +30,12 @@ FALLBACK_WARNING = (
 def open_source(data: Data, access: Access | None = None) -> Source:
     """Open the data set that the config names, or its fallback if it is not available.
 
-    The choice is made here, once: the training and test images of one source are always of one kind. A
-    fallback stands in only for a data set with the same classes, and never for a folder of your own.
+    The choice is made once, here, so the training and test images of one source always belong together. A
+    fallback replaces only a data set with the same classes, and never a folder of your own images.
 
     Args:
         data: the config's section.
-        access: who hears about progress, and how long a download may take.
+        access: the listener of the progress, and time limits of a download.
 
     Raises:
         DataError: the data is not available, and there is no fallback for it.
@@ -45,8 +48,7 @@ def open_source(data: Data, access: Access | None = None) -> Source:
         if fallback is None:
             raise
         source = _open_fallback(data, access, fallback, error)
-    kind = data.preprocessing or source.preprocessing
-    return replace(source, preprocessing=kind)
+    return replace(source, preprocessing=data.preprocessing or source.preprocessing)
 
 
 def _open_fallback(data: Data, access: Access, name: str, error: DataError) -> Source:
@@ -59,10 +61,10 @@ def _open_fallback(data: Data, access: Access, name: str, error: DataError) -> S
 
 
 def check_source(data: Data) -> list[Check]:
-    """Verify the data set where it lies, as far as that is possible; nothing is downloaded.
+    """Verify the data set in its folder, as far as that is possible; nothing is downloaded.
 
     Raises:
-        DataError: it cannot be read; for unpublished images, what `open_source` raises.
+        DataError: it cannot be read; for images that were not published, the errors of `open_source`.
     """
     if data.name in _CHECKS:
         return _CHECKS[data.name](data)
@@ -109,7 +111,7 @@ def _synthetic(data: Data, _: Access) -> Source:
     """
 
     def load(count: int, seed: int) -> LabeledImages:
-        from cnn_cli.data import synthetic  # drawing needs more imports than a source that only reads
+        from cnn_cli.data import synthetic  # imported here, since only drawing needs it
 
         images, labels = synthetic.load(data_root(data), count, seed)  # uint8 [N, 28, 28], uint8 [N]
         return LabeledImages(torch.from_numpy(images).unsqueeze(1), torch.from_numpy(labels).long())
@@ -120,16 +122,22 @@ def _synthetic(data: Data, _: Access) -> Source:
 
 
 def _folder(data: Data, access: Access) -> Source:
-    from cnn_cli.data.folder.source import open_folder  # it imports Pillow and the worker processes
+    from cnn_cli.data.folder.source import open_folder  # it imports Pillow and worker processes
 
     return open_folder(data, access)
 
 
-_CLASSES = {"mnist": DIGITS, "synthetic": DIGITS, **{name: SETS[name].classes for name in SETS}}
+_CLASSES = {
+    "mnist": DIGITS,
+    "synthetic": DIGITS,
+    **{name: published.classes for name, published in IDX_SETS.items()},
+    **{name: published.classes for name, published in VISION_SETS.items()},
+}
 
 SOURCES: dict[str, Opener] = {
     "mnist": _mnist,
-    **dict.fromkeys(SETS, vision.open_set),
+    **dict.fromkeys(IDX_SETS, open_idx_set),
+    **dict.fromkeys(VISION_SETS, open_vision_set),
     "folder": _folder,
     "synthetic": _synthetic,
 }
@@ -137,6 +145,7 @@ SOURCES: dict[str, Opener] = {
 
 _CHECKS: dict[str, Callable[[Data], list[Check]]] = {
     "mnist": lambda data: mnist.check(data_root(data)),
-    **dict.fromkeys(SETS, vision.check),
+    **dict.fromkeys(IDX_SETS, check_idx_set),
+    **dict.fromkeys(VISION_SETS, check_vision_set),
 }
-"""Those whose files were published; of the others one can only see whether they open."""
+"""The data sets whose files were published. The others can only be opened to check them."""

@@ -1,4 +1,4 @@
-"""Cutting a validation set from the training set."""
+"""The split of a training set into training and validation images."""
 
 import torch
 from torch import Tensor
@@ -11,11 +11,12 @@ def split(labels: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
 
     Args:
         labels: int64 [N], class indices from 0; on any device.
-        count: how many images go into the validation set; 0 gives an empty one.
+        count: number of images in the validation set; 0 gives an empty one.
         seed: the same seed and labels give the same split, on every device.
 
     Returns:
-        (train, validation): int64 indices on the CPU, ascending, [N - count] and [count]; together all of N.
+        (train, validation): int64 indices on the CPU, ascending, [N - count] and [count];
+            each of the N images is in one of them.
 
     Raises:
         DataError: `count` is negative, or leaves nothing to train on.

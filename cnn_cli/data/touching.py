@@ -1,9 +1,9 @@
-"""Digits cut out of rows in which they touch their neighbors, and what is cut out wrongly.
+"""Digits cut out of rows of touching digits, and wrong pieces of such rows.
 
-What the network sees of touching digits is rarely a clean one: bits of a neighbor are left at a side, a bit
-of its own is gone. And most of what it is asked about is no digit: a part of one, or more than one. Both are
-made here from digits whose truth is known, by the cuts with which rows are read (LeCun et al. 1998, section
-VI, trained a reader of strings by such examples).
+When touching digits are read, the network's input is rarely a clean digit: bits of an adjacent digit are left
+at a side, a bit of the digit itself is missing. Most pieces are no digit at all, but a part of one, or more
+than one. Both are made here from labeled digits, with the cuts that are used to read rows (LeCun et al. 1998,
+section VI, trained a reader of strings with such examples).
 """
 
 import itertools
@@ -14,70 +14,71 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cnn_cli.image.cuts import HEIGHT, WIDEST, Cut, find_cuts, piece
-from cnn_cli.image.fit import fit
+from cnn_cli.image.normalize import normalize_digit
 from cnn_cli.image.text_components import Component
 
 Images = NDArray[np.uint8]
 
 ROW = 3
-"""Digits in a row: the middle one has two neighbors."""
+"""Digits in a row: the middle one touches two others."""
 
 SCALE = HEIGHT / 20
-"""Pixels of a row for each of the digits', which MNIST has 20 pixels high."""
+"""Pixels of a row per pixel of a digit; MNIST's digits are 20 pixels high."""
 
-# How far the boxes of two neighbors overlap and the middles of digits lie above or below the line (pixels of
-# the digits), and the spread of their sizes.
+# How far the boxes of two adjacent digits overlap, how far the middles of digits are above or below the line
+# (pixels of the digits), and the range of their sizes.
 OVERLAP, JITTER, SIZES = (-0.5, 4.0), 2.0, (0.8, 1.2)
 
-# Ink of a piece that is a digit: so much of its own, and of others as a share of that.
+# A piece is a digit if it has at least this share of the digit's ink, and at most this much ink of others as
+# a share of that.
 OWN, FOREIGN = 0.9, 0.15
 
-# A piece is none if it has at most the first share of any digit, or the second one of two. Narrower and lower
-# ones (1 = the digits' height) could be a 1 whatever they were cut from, and are known by their size; wider
-# ones are never shown to the network.
+# A piece is no digit if it has at most the first share of any digit, or at least the second share of two.
+# Pieces that are narrower or lower (1 = the digits' height) could be a 1, whatever they were cut from, and
+# are recognized by their size; wider ones never reach the network.
 PART, SECOND = 0.65, 0.35
 NARROWEST, LOWEST = 0.4, 0.7
 
 TRIES = 4
-"""Pieces that are looked at for one of the right size."""
+"""Maximum number of pieces that are tried to find one of the right size."""
 
 
 @dataclass(frozen=True)
 class CutOut:
-    """What comes out of rows."""
+    """Pieces that were cut out of rows."""
 
     digits: Images
     """uint8 [K, 28, 28], 0 = background."""
     which: NDArray[np.int64]
-    """int64 [K]: of each the digit that it shows, as an index into those that were given."""
+    """int64 [K]: the digit that each shows, as an index into the given images."""
     wrong: Images
-    """uint8 [M, 28, 28]: parts of digits, and several in one."""
+    """uint8 [M, 28, 28]: parts of digits, and several digits in one."""
 
 
 def cut_out(images: Images, count: int, seed: int) -> CutOut:
-    """Write rows of digits that touch, and cut them, until there are so many digits.
+    """Compose rows of touching digits, and cut them, until there are `count` digits.
 
     Args:
         images: uint8 [N, 28, 28], 0 = background.
-        count: of digits; each row gives up to three, and up to two wrong pieces.
-        seed: any whole number from 0. A row depends on nothing but the digits, the seed and its number.
+        count: number of digits; each row gives up to three, and up to two wrong pieces.
+        seed: any integer from 0. A row depends only on the digits, the seed and its number.
     """
     inked = np.flatnonzero(images.any(axis=(1, 2)))
     digits: list[Images] = []
     which: list[int] = []
     wrong: list[Images] = []
-    for number in range(2 * count if len(inked) else 0):  # a row of ink that is no digit may give none
+    for number in range(2 * count if len(inked) else 0):  # a row without digits may give none
         if len(digits) >= count:
             break
         rng = np.random.default_rng([seed, number])
         chosen = rng.choice(inked, ROW)
-        row = _cut(_written([images[index] for index in chosen], rng))
+        row = _cut(_compose([images[index] for index in chosen], rng))
         for place, index in enumerate(chosen):
-            found = row.piece_of(place, rng)
-            if found is not None:
-                digits.append(fit(found.ink))
+            component = row.piece_of(place, rng)
+            if component is not None:
+                digits.append(normalize_digit(component.ink).pixels)
                 which.append(int(index))
-        wrong += [fit(found.ink) for found in row.wrong(rng)]
+        wrong += [normalize_digit(component.ink).pixels for component in row.wrong(rng)]
     return CutOut(_stacked(digits[:count]), np.array(which[:count], np.int64), _stacked(wrong))
 
 
@@ -87,49 +88,49 @@ def _stacked(images: list[Images]) -> Images:
 
 @dataclass(frozen=True)
 class _Row:
-    """A row that is cut, and what its pieces hold."""
+    """A row with its cuts, and the ink of its pieces."""
 
     component: Component
     height: float
-    """Of its digits, in pixels."""
+    """Height of its digits, in pixels."""
     pieces: list[tuple[Cut | None, Cut | None]]
-    """P of them, each between two cuts or sides."""
+    """P pieces, each between two cuts or sides (None)."""
     shares: NDArray[np.float64]
-    """[P, ROW]: how much of each digit's ink a piece holds."""
+    """[P, ROW]: the share of each digit's ink that a piece holds."""
 
     def piece_of(self, place: int, rng: np.random.Generator) -> Component | None:
-        """One of the pieces that are the digit at that place; None if it cannot be cut out."""
+        """Return one of the pieces that are the digit at that place; None if it cannot be cut out."""
         own, all_ink = self.shares[:, place], self.shares.sum(axis=1)
         fits = np.flatnonzero((own >= OWN) & (all_ink - own <= FOREIGN * own))
         return piece(self.component, *self.pieces[rng.choice(fits)]) if len(fits) else None
 
     def wrong(self, rng: np.random.Generator) -> list[Component]:
-        """A piece that is less than a digit, and one that is more; none where there is none."""
+        """Return a piece that is less than a digit, and one that is more, where there are such pieces."""
         most, second = np.sort(self.shares, axis=1)[:, :-3:-1].T
         kinds = (most <= PART) & (second <= SECOND), second >= SECOND
-        found = []
+        wrong = []
         for kind in kinds:
             tried = rng.permutation(np.flatnonzero(kind))[:TRIES]
             parts = (piece(self.component, *self.pieces[index]) for index in tried)
-            found += [part for part in parts if part is not None and self._is_none(part)][:1]
-        return found
+            wrong += [part for part in parts if part is not None and self._has_size_of_digit(part)][:1]
+        return wrong
 
-    def _is_none(self, part: Component) -> bool:
+    def _has_size_of_digit(self, part: Component) -> bool:
         width, height = part.width / self.height, part.height / self.height
         return NARROWEST <= width <= WIDEST and height >= LOWEST
 
 
 def _cut(layers: NDArray[np.float32]) -> _Row:
-    """Cut a row of digits as rows are cut when they are read.
+    """Cut a row of digits in the same way as rows that are read.
 
     Args:
-        layers: each digit on its own, float32 [ROW, H, W], 0 = background, 1 = full ink.
+        layers: each digit on a layer of its own, float32 [ROW, H, W], 0 = background, 1 = full ink.
     """
     component = Component(layers.max(axis=0), 0, 0)
     height = float(np.median(layers.any(axis=2).sum(axis=1)))
     ends = [None, *find_cuts(component, height), None]
     column, total = np.arange(component.width), layers.sum(axis=(1, 2))
-    left = [  # how much of each digit lies left of each end
+    left = [  # share of each digit's ink that is left of each end
         np.zeros(ROW),
         *((layers * (column < cut.columns[:, None])).sum(axis=(1, 2)) / total for cut in ends if cut),
         np.ones(ROW),
@@ -139,8 +140,12 @@ def _cut(layers: NDArray[np.float32]) -> _Row:
     return _Row(component, height, [(ends[start], ends[end]) for start, end in between], shares)
 
 
-def _written(digits: list[Images], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Digits beside each other, each on a layer of its own: float32 [ROW, H, W], 0 = background, 1 = full ink."""
+def _compose(digits: list[Images], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Put digits beside each other, each on a layer of its own.
+
+    Returns:
+        float32 [ROW, H, W], 0 = background, 1 = full ink.
+    """
     drawn = [_resized(digit, SCALE * rng.uniform(*SIZES)) for digit in digits]
     height = max(digit.shape[0] for digit in drawn) + round(2 * JITTER * SCALE)
     left, places = 0, []

@@ -1,12 +1,11 @@
-"""Published data sets through torchvision's classes, which here never believe half a file nor wait for ever.
+"""The sets that torchvision reads, without its traps: partial files, endless waits, unclear errors.
 
-torchvision takes an extracted file for good once it exists, even if the process was killed while writing it;
-downloads go straight to their final names; requests have no time limit; what it raises for a damaged file
-depends on the byte that is wrong. So every file is proven before it is used, a download is made and proven in
-a folder beside and then moved into place, and each failure becomes one `DataError`.
+torchvision uses an extracted file as soon as it exists, even if the process was killed while writing it;
+downloads are written under their final names; requests have no time limit; the error for a damaged file
+depends on the byte that is wrong. So here every file is verified before it is used, a download is made and
+verified in a temporary folder and then moved into place, and each failure becomes one `DataError`.
 """
 
-import hashlib
 import importlib
 import logging
 import re
@@ -21,27 +20,35 @@ from types import TracebackType
 from typing import Any, Self
 
 from cnn_cli.config.schema import Data
-from cnn_cli.data import idx
 from cnn_cli.data.download import Progress
-from cnn_cli.data.published import SETS, Split
-from cnn_cli.data.source import Access, LabeledImages, Source, data_root, may_download
-from cnn_cli.data.verify import Check, DamagedError
+from cnn_cli.data.source import (
+    DOWNLOADS_OFF,
+    Access,
+    LabeledImages,
+    Source,
+    check_labels,
+    data_root,
+    may_download,
+)
+from cnn_cli.data.verify import Check, DamagedError, check_md5
+from cnn_cli.data.vision_sets import VISION_SETS, Split
 from cnn_cli.errors import DataError
+from cnn_cli.text import one_line
 
 log = logging.getLogger(__name__)
 
 
-def open_set(data: Data, access: Access) -> Source:
-    """The data set `name` of `published.SETS`. If a file is missing or damaged, the set is fetched.
+def open_vision_set(data: Data, access: Access) -> Source:
+    """Open the data set `data.name`. If a file is missing or damaged, the set is fetched.
 
-    Both splits are read now, one after the other, and read again when they are asked for: damage must not
-    show after an hour of training, and nobody needs both in memory.
+    Both splits are read now, one after the other, and read again when they are used: damage must not show
+    after an hour of training, and both together may be large.
 
     Raises:
-        DataError: it is not whole in `root` and cannot be fetched, or torchvision cannot be used.
+        DataError: it is not complete in the root and cannot be fetched, or torchvision cannot be used.
     """
-    name, root, published = data.name, data_root(data), SETS[data.name]
-    faults = [part for part in check(data) if part.state != "ok"]
+    name, root, published = data.name, data_root(data), VISION_SETS[data.name]
+    faults = [part for part in check_vision_set(data) if part.state != "ok"]
     if faults:
         _obtain(data, access, faults)
     train, test = (partial(_load, name, root, split) for split in published.splits.values())
@@ -49,52 +56,37 @@ def open_set(data: Data, access: Access) -> Source:
     return Source(name, name, published.classes, train, test, published.preprocessing, paths=paths)
 
 
-def check(data: Data) -> list[Check]:
-    """Prove the files of `name` in `root` and read both splits; nothing is downloaded or written.
-
-    A file is compared with its MD5 where torchvision knows that of the file itself. Of an idx file it knows
-    only that of the compressed one: there the size is compared with what the header announces.
+def check_vision_set(data: Data) -> list[Check]:
+    """Verify the files in the root by their MD5 and read both splits; nothing is downloaded or written.
 
     Raises:
         DataError: torchvision cannot be used.
     """
-    name, root, published = data.name, data_root(data), SETS[data.name]
+    name, root, published = data.name, data_root(data), VISION_SETS[data.name]
     sums = published.sums(_kind(name))
-    files = [_check_file(root, file, sums.get(file)) for file in published.files]
+    files = [_check_file(root, file, sums[file]) for file in published.files]
     if any(file.state != "ok" for file in files):
-        return files  # and torchvision reads neither split before both are there
+        return files  # torchvision reads neither split before both are there
     return files + [_check_split(name, root, split) for split in published.splits]
 
 
-def _check_file(root: Path, file: str, md5: str | None) -> Check:
+def _check_file(root: Path, file: str, md5: str) -> Check:
     path = root / file
     if not path.is_file():
         return Check(file, None, "missing", f"not in {root}")
     try:
-        if md5 is None:
-            idx.check_size(path)
-        else:
-            _check_md5(path, md5)
+        check_md5(path, md5)
     except DamagedError as error:
         return Check(file, path, "damaged", error.message)
     except OSError as error:
         return Check(file, path, "damaged", f"cannot be read: {error.strerror or error}")
-    proof = "as its header announces" if md5 is None else "MD5 as published"
-    return Check(file, path, "ok", f"{path.stat().st_size:,} bytes, {proof}")
-
-
-def _check_md5(path: Path, md5: str) -> None:
-    with path.open("rb") as file:
-        if hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False)).hexdigest() != md5:
-            raise DamagedError(
-                f"other content than published, in {path.stat().st_size:,} bytes (its MD5 differs)"
-            )
+    return Check(file, path, "ok", f"{path.stat().st_size:,} bytes, MD5 as published")
 
 
 def _check_split(name: str, root: Path, split: str) -> Check:
-    path = root / SETS[name].splits[split].files[0]
+    path = root / VISION_SETS[name].splits[split].files[0]
     try:
-        images = _read(name, root, SETS[name].splits[split])
+        images = _read(name, root, VISION_SETS[name].splits[split])
     except DamagedError as error:
         return Check(split, path, "damaged", error.message)
     height, width = images.store.shape[-2:]
@@ -109,35 +101,33 @@ def _load(name: str, root: Path, split: Split) -> LabeledImages:
 
 
 def _read(name: str, root: Path, split: Split, *, download: bool = False) -> LabeledImages:
-    """The images of a split, read by torchvision.
+    """Return the images of a split, read by torchvision.
 
     Raises:
-        DamagedError: it cannot; the message says why, in torchvision's words.
+        DamagedError: it cannot read them; the message gives its reason.
     """
     kind = _kind(name)
     try:
-        images = SETS[name].images(kind(root, **split.arguments, download=download))
+        images = VISION_SETS[name].images(kind(root, **split.arguments, download=download))
     except MemoryError:
         raise
-    except Exception as error:  # whatever a parser of damaged bytes or a request runs into: there is no list
+    except Exception as error:  # a parser of damaged bytes, or a request, may raise anything
         raise DamagedError(_clause(error)) from error
-    low, high, classes = int(images.labels.min()), int(images.labels.max()), len(SETS[name].classes)
-    if low < 0 or high >= classes:
-        raise DamagedError(f"labels are from {low} to {high}, but there are {classes} classes")
+    check_labels(images.labels, len(VISION_SETS[name].classes))
     return images
 
 
 def _obtain(data: Data, access: Access, faults: Sequence[Check]) -> None:
-    """Fetch the set, after saying which files that are there are not used."""
-    name, root, published = data.name, data_root(data), SETS[data.name]
+    """Fetch the set, after a warning about each damaged file."""
+    name, root, published = data.name, data_root(data), VISION_SETS[data.name]
     for fault in faults:
         if fault.state == "damaged":
             log.warning("%s is damaged and not used: %s", fault.path, fault.detail)
-    unsound = {file for fault in faults for file in (fault.part, *_files(name, fault.part))}
-    archives = [file for file in published.archives if file not in unsound and (root / file).is_file()]
+    faulty = {file for fault in faults for file in (fault.part, *_files(name, fault.part))}
+    archives = [file for file in published.archives if file not in faulty and (root / file).is_file()]
     try:
         if not may_download(data) and not archives:
-            raise DamagedError("downloads are off (data.download=false or CNN_OFFLINE)")
+            raise DamagedError(DOWNLOADS_OFF)
         _fetch(data, access, archives)
     except DamagedError as error:
         names = ", ".join(Path(archive).name for archive in published.archives)
@@ -158,74 +148,76 @@ def _describe(fault: Check) -> str:
 
 
 def _files(name: str, split: str) -> tuple[str, ...]:
-    """The files of a split; none for anything else."""
-    splits = SETS[name].splits
+    """Return the files of a split; none for anything else."""
+    splits = VISION_SETS[name].splits
     return splits[split].files if split in splits else ()
 
 
 def _fetch(data: Data, access: Access, archives: Sequence[str]) -> None:
-    """Let torchvision download and extract into a folder beside; move what it made once both splits are read.
+    """Let torchvision download and extract into a temporary folder; move the files once both splits are read.
 
     Args:
-        archives: those in the root that it may use instead of downloading them; it proves their MD5 itself.
+        data: the config's section.
+        access: time limits, and the listener of the progress.
+        archives: those in the root, which it uses instead of downloading them; it verifies their MD5 itself.
     """
     name, root = data.name, data_root(data)
     root.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{name}-", dir=root) as folder:
-        beside = Path(folder)
-        for archive in archives:  # copies: torchvision overwrites one that is damaged
-            (beside / archive).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(root / archive, beside / archive)
+        temporary = Path(folder)
+        for archive in archives:  # a copy: torchvision overwrites a damaged one
+            (temporary / archive).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(root / archive, temporary / archive)
         with _requests(data, access):
-            for split in SETS[name].splits.values():
-                _read(name, beside, split, download=True)
-        for path in sorted(beside.rglob("*")):
+            for split in VISION_SETS[name].splits.values():
+                _read(name, temporary, split, download=True)
+        for path in sorted(temporary.rglob("*")):
             if path.is_file():
-                target = root / path.relative_to(beside)
+                target = root / path.relative_to(temporary)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 path.replace(target)
 
 
 @contextmanager
 def _requests(data: Data, access: Access) -> Iterator[None]:
-    """torchvision's requests with our progress bar and a limit on silence; none where none are wanted.
+    """Give torchvision's requests our progress bar and a limit on silence; refuse them if downloads are off.
 
-    It offers no setting for any of this, so names that its downloads use are changed for as long as they run.
+    torchvision has no settings for this, so names that its downloads use are replaced while they run.
     """
     from torchvision.datasets import utils
 
-    ours: dict[str, object] = {"tqdm": partial(_Bar, data.name, access.progress)}
+    replaced: dict[str, object] = {"tqdm": partial(_Bar, data.name, access.progress)}
     if not may_download(data):
-        ours["_get_redirect_url"] = _refuse  # what every download begins with
-    theirs = {key: getattr(utils, key) for key in ours}
-    patience = socket.getdefaulttimeout()
-    vars(utils).update(ours)
+        replaced["_get_redirect_url"] = _refuse  # the first call of every download
+    before = {key: getattr(utils, key) for key in replaced}
+    timeout = socket.getdefaulttimeout()
+    vars(utils).update(replaced)
     socket.setdefaulttimeout(access.limits.silence)
     try:
         yield
     finally:
-        vars(utils).update(theirs)
-        socket.setdefaulttimeout(patience)
+        vars(utils).update(before)
+        socket.setdefaulttimeout(timeout)
 
 
 def _refuse(url: str, **_: object) -> str:
-    raise RuntimeError(f"{url} is not asked, since downloads are off")
+    raise RuntimeError(f"{url} is not requested: {DOWNLOADS_OFF}")
 
 
 class _Bar:
-    """Stands in for the bar that torchvision draws on stderr, and tells the program's listener."""
+    """A replacement for the bar that torchvision draws on stderr; it reports to the program's own bar."""
 
     def __init__(self, name: str, progress: Progress | None, total: int | None = None, **_: object) -> None:
         self._name, self._progress, self._total, self._done = name, progress, total or 0, 0
 
     def update(self, count: int) -> None:
-        """So many bytes more have arrived."""
+        """Add `count` bytes that have arrived."""
         self._done += count
         if self._progress is not None:
             self._progress(self._name, self._done, self._total)
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Start."""
         return self
 
     def __exit__(
@@ -235,8 +227,8 @@ class _Bar:
 
 
 def _kind(name: str) -> Any:
-    """torchvision's class, once all that it needs is imported: "no scipy" must come before the download."""
-    published = SETS[name]
+    """Return torchvision's class. Import all that it needs: a missing scipy must show before the download."""
+    published = VISION_SETS[name]
     for module in ("torchvision.datasets", *published.needs):
         package = module.partition(".")[0]
         try:
@@ -250,6 +242,5 @@ def _kind(name: str) -> Any:
 
 
 def _clause(error: BaseException) -> str:
-    """An error of somebody else's in one line."""
-    text = re.sub(r"<urlopen error (?:\[Errno -?\d+\] )?(.*?)>", r"\1", " ".join(str(error).split()))
-    return text or type(error).__name__
+    """Return an error of a library on one line."""
+    return re.sub(r"<urlopen error (?:\[Errno -?\d+\] )?(.*?)>", r"\1", one_line(error))

@@ -1,1 +1,1 @@
-"""From any image file to the pixels that a network reads. `preprocess.preprocess` does it all."""
+"""From an image file to the network's input. `preprocess.preprocess` runs every step. No torch, no scipy."""

@@ -10,60 +10,64 @@ import numpy as np
 
 from cnn_cli.image.text_components import Component
 
-# Digits are cut at this height: twice MNIST's, so that edges stay soft when they are fitted.
+# Digits are cut at this height in pixels: twice MNIST's, so that edges stay soft when pieces are normalized.
 HEIGHT = 40
 
-# No part is wider than this (1 = the digits' height): of MNIST's digits none is wider than 1.0, and the row's
+# No piece is wider than this (1 = the digits' height): no digit of MNIST is wider than 1.0, and the row's
 # height is known to a fifth.
 WIDEST = 1.7
 
-# Cuts run along these tilts (pixels to the left for each down) and leave them only for a price: writing leans
-# to the right far more often than to the left. With upright cuts alone, 60 % of touching strings of MNIST's
-# validation digits could be cut into what the network reads rightly, with these 92 %.
-TILTS = (-0.2, 0.0, 0.2, 0.4, 0.6)
+# Cuts run along these slants (pixels to the left for each pixel down) and leave them only at a cost:
+# handwriting leans to the right far more often than to the left. With vertical cuts alone, 60 % of touching
+# strings of MNIST's validation digits could be cut into pieces that the network classifies correctly; with
+# these, 92 %.
+SLANTS = (-0.2, 0.0, 0.2, 0.4, 0.6)
 
-# What a cut pays for each pixel that it moves aside of its tilt, in pixels of full ink: so much that it goes
-# through a stroke where two are merged, and around it where a step or two suffice.
+# The cost of each pixel that a cut moves sideways, in pixels of full ink: high enough that it goes through a
+# stroke where two digits overlap, and around it where a step or two suffice.
 SIDEWAYS = 0.5
 
-# Two cuts of one tilt, and any cut and the component's sides, lie at least this far apart (1 = the digits'
-# height), and two cuts whose mean distance is less are one. The narrowest 1 has a width of 0.1.
+# Two cuts of one slant lie at least APART from each other, and any cut FROM_SIDE from the component's sides
+# (1 = the digits' height). Of two cuts whose mean distance is less than APART, one is kept. The narrowest 1
+# is 0.1 wide.
 APART = 0.04
 FROM_SIDE = 0.05
 
-# A cut that goes through more ink than this (1 = the digits' height) would run along a stroke.
-MOST_INK = 0.6
+# A cut through more ink than this (1 = the digits' height) would run along a stroke.
+MAX_INK = 0.6
 
 
 @dataclass(frozen=True)
 class Cut:
-    """A way through a component from top to bottom."""
+    """A path through a component from top to bottom."""
 
     columns: np.ndarray
-    """int [H]: the first column behind the cut, in each row."""
+    """int [H]: the first column to the right of the cut, in each row."""
     ink: float
-    """How much ink it goes through, in pixels of full ink."""
+    """How much ink it cuts through, in pixels of full ink."""
 
 
 def find_cuts(component: Component, height: float) -> list[Cut]:
-    """The ways from top to bottom that go through less ink than those beside them, from left to right.
+    """Return the paths from top to bottom that cut through less ink than those next to them, left to right.
 
     Args:
         component: digits that may touch.
-        height: of a digit, in pixels.
+        height: the digits' height, in pixels.
     """
     kept: list[Cut] = []
     side = FROM_SIDE * height
-    found = [cut for tilt in TILTS for cut in _tilted(component.ink, tilt, max(1, round(APART * height)))]
-    for cut in sorted(found, key=lambda cut: cut.ink):
+    cuts = [
+        cut for slant in SLANTS for cut in _slanted_cuts(component.ink, slant, max(1, round(APART * height)))
+    ]
+    for cut in sorted(cuts, key=lambda cut: cut.ink):
         inside = side < float(cut.columns.mean()) < component.width - side
-        if inside and cut.ink <= MOST_INK * height and _is_new(cut, kept, APART * height):
+        if inside and cut.ink <= MAX_INK * height and _is_new(cut, kept, APART * height):
             kept.append(cut)
     return sorted(kept, key=lambda cut: float(cut.columns.mean()))
 
 
 def piece(component: Component, left: Cut | None, right: Cut | None) -> Component | None:
-    """What lies between two cuts, or between a cut and the component's side; None if there is no ink."""
+    """Return the piece between two cuts (None = the component's side), or None if it has no ink."""
     ink = component.ink
     column = np.arange(component.width)
     if left is not None:
@@ -81,45 +85,49 @@ def _is_new(cut: Cut, others: list[Cut], apart: float) -> bool:
     return all(float(np.abs(cut.columns - other.columns).mean()) > apart for other in others)
 
 
-def _tilted(ink: np.ndarray, tilt: float, apart: int) -> list[Cut]:
-    """Of all ways that cross the middle row in a given column the cheapest; these where they are cheap."""
+def _slanted_cuts(ink: np.ndarray, slant: float, apart: int) -> list[Cut]:
+    """Return the cuts along a slant whose cost is a local minimum.
+
+    For each column of the middle row, the cheapest path through it is considered.
+    """
     height, width = ink.shape
-    shift = np.rint((np.arange(height) - height / 2) * -tilt).astype(int)  # of each row, to the left
+    shift = np.rint((np.arange(height) - height / 2) * -slant).astype(int)  # of each row, to the left
     pad = int(np.abs(shift).max()) + 1
-    upright = np.zeros((height, width + 2 * pad), np.float32)
+    sheared = np.zeros((height, width + 2 * pad), np.float32)  # in which the slant is vertical
     for row in range(height):
-        upright[row, pad - shift[row] : pad - shift[row] + width] = ink[row]
+        sheared[row, pad - shift[row] : pad - shift[row] + width] = ink[row]
     middle = height // 2
-    above, steps_above = _cheapest(upright[:middle][::-1])
-    below, steps_below = _cheapest(upright[middle:])
+    above, steps_above = _cheapest_paths(sheared[:middle][::-1])
+    below, steps_below = _cheapest_paths(sheared[middle:])
     cost = above + below
     cuts = []
-    for column in _valleys(cost, apart):
-        way = np.concatenate([_trace(steps_above, column)[::-1], _trace(steps_below, column)])
-        cuts.append(Cut(np.clip(way + shift - pad, 0, width), float(cost[column])))
+    for column in _minima(cost, apart):
+        path = np.concatenate([_follow(steps_above, column)[::-1], _follow(steps_below, column)])
+        cuts.append(Cut(np.clip(path + shift - pad, 0, width), float(cost[column])))
     return cuts
 
 
-def _cheapest(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The cost of the cheapest way from each column of the first row to the last, and its steps.
+def _cheapest_paths(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cost of the cheapest path from each column of the first row to the last row, and its steps.
 
     Returns:
-        float32 [W], and int8 [H, W]: to which side the way goes on from each pixel, -1, 0 or 1.
+        float32 [W], and int8 [H, W]: the column step of the path at each pixel, -1, 0 or 1.
     """
     height, width = ink.shape
     cost = np.zeros(width, np.float32)
     steps = np.zeros((height, width), np.int8)
     for row in range(height - 1, -1, -1):
         sides = np.pad(cost, 1, constant_values=np.inf)
-        ways = np.stack([sides[:-2] + SIDEWAYS, cost, sides[2:] + SIDEWAYS])
-        best = np.argmin(ways, axis=0)
-        best[ways[1] <= ways.min(axis=0)] = 1  # straight on where nothing is won by turning
+        choices = np.stack([sides[:-2] + SIDEWAYS, cost, sides[2:] + SIDEWAYS])
+        best = np.argmin(choices, axis=0)
+        best[choices[1] <= choices.min(axis=0)] = 1  # straight on if a turn saves nothing
         steps[row] = best - 1
-        cost = ways.min(axis=0) + ink[row]
+        cost = choices.min(axis=0) + ink[row]
     return cost, steps
 
 
-def _trace(steps: np.ndarray, column: int) -> np.ndarray:
+def _follow(steps: np.ndarray, column: int) -> np.ndarray:
+    """Return the columns of the path that starts in the given column: int [H]."""
     columns = []
     for row in steps:
         columns.append(column)
@@ -127,8 +135,8 @@ def _trace(steps: np.ndarray, column: int) -> np.ndarray:
     return np.array(columns, np.intp)
 
 
-def _valleys(cost: np.ndarray, apart: int) -> list[int]:
-    """Columns that cost no more than all within `apart` of them; of a flat valley the middle."""
+def _minima(cost: np.ndarray, apart: int) -> list[int]:
+    """Return the columns that cost no more than all others within `apart`; of a flat minimum, its middle."""
     width = len(cost)
     padded = np.pad(cost, apart, constant_values=np.inf)
     lowest = np.min([padded[shift : shift + width] for shift in range(2 * apart + 1)], axis=0)

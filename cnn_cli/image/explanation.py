@@ -1,17 +1,14 @@
-"""What was found in an image on the way to the network's input: the reasons for what the network saw."""
+"""How an image of a digit became the network's input, as data and as sentences."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from cnn_cli.image.components import Components, Reason
-from cnn_cli.image.decode import View
-from cnn_cli.image.fit import Fitted
-from cnn_cli.image.ink import Found, stroke_contrast
-
-Box = tuple[int, int, int, int]
-"""Left, top, right and bottom in pixels of the upright original; right and bottom lie just outside."""
+from cnn_cli.image.components import Box, Components, Reason
+from cnn_cli.image.decode import DecodedImage
+from cnn_cli.image.ink import DigitInk, stroke_contrast
+from cnn_cli.image.normalize import NormalizedDigit
 
 TURNS = {
     2: "mirrored",
@@ -24,126 +21,129 @@ TURNS = {
 }
 """What undoes each EXIF orientation."""
 
-MAX_COMPONENTS = 20
-"""Components that are listed, those with most ink first; the noise of a photo can have hundreds."""
+MAX_IGNORED = 20
+"""Upper limit of listed ignored components, those with most ink first; a noisy photo can have hundreds."""
 
 
 @dataclass(frozen=True)
-class Ignored:
-    """A component that is no part of the digit."""
+class IgnoredComponent:
+    """A component that is not part of the digit."""
 
     box: Box
+    """In pixels of the upright original."""
     reason: Reason
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Each decision between an image of handwriting and the network's input."""
+    """Every decision between an image and the network's input. Boxes: in pixels of the upright original."""
 
     size: tuple[int, int]
-    """Width and height of the original, the right way up."""
+    """Width and height of the original, upright."""
     mode: str
-    """How its file holds pixels: L, RGB, RGBA, P, CMYK, I;16 ..."""
+    """Pillow's name of the file's pixel format: L, RGB, RGBA, P, CMYK, I;16 ..."""
     turned: str | None
-    """What was done because of the EXIF orientation."""
-    ground: float | None
-    """Tone that was laid below transparent pixels, 0..255."""
+    """How the EXIF orientation was undone; None for an upright image."""
+    background: float | None
+    """The tone that was put behind transparent pixels, 0..255; None for an opaque image."""
     margin: Box | None
-    """What was left when a margin of another tone was cut off."""
+    """What was left after a margin of another tone was cut off; None without such a margin."""
     ink_is_light: bool
-    """Whether ink is lighter than background."""
+    """Whether ink is lighter than the background."""
     unevenness: float
-    """Levels (of 255) by which light varied over the page, and that were taken out; 0 for a drawing."""
+    """Variation of the illumination over the page in gray levels, which was removed; 0 for a drawing."""
     noise: float
-    """Standard deviation of the background in levels; 0 for a drawing."""
+    """Standard deviation of the background in gray levels; 0 for a drawing."""
     contrast: float
-    """Levels between background and the middle of a stroke."""
+    """Gray levels between the background and the middle of a stroke."""
     ink: Box
-    """Where the digit is."""
-    parts: int
-    """Components that make up the digit; a stroke with a gap is two."""
-    ignored: tuple[Ignored, ...]
-    """The components that are not a part of it, up to `MAX_COMPONENTS`, those with most ink first."""
+    """The box around the digit's ink."""
+    components: int
+    """The number of components that make up the digit; a stroke with a gap has two."""
+    ignored: tuple[IgnoredComponent, ...]
+    """The components that are not part of the digit, at most `MAX_IGNORED`, those with most ink first."""
     stroke: float
-    """Width of its strokes in pixels of the network's input, before they are thickened."""
+    """Stroke width in pixels of the network's input, before strokes are thickened."""
     thickened: bool
-    """Whether they were thinner than MNIST's and brought to its width."""
+    """Whether strokes were thinner than MNIST's and were thickened."""
     scale: float
     """Pixels of the network's input for each pixel of the original."""
     corner: tuple[int, int]
-    """Where the digit's box lies in the network's input: column and row of its left upper corner."""
+    """Column and row in the network's input of the upper left corner of the digit's box."""
 
 
-def explanation(view: View, found: Found, fitted: Fitted) -> Explanation:
-    """Gather what each step has found. There is ink."""
-    factor = max(view.size) / max(view.gray.shape)  # a large image is looked at in a smaller size
+def explain(image: DecodedImage, found: DigitInk, digit: NormalizedDigit) -> Explanation:
+    """Collect what each step did. The image must have ink."""
+    factor = max(image.size) / max(image.gray.shape)  # a large image was reduced before the next steps
     rows, columns = found.inner
-    top, left = rows.start or 0, columns.start or 0
-    levels = found.page.levels
-    is_cut = levels.shape != found.ink.shape
-    kept = found.ink[found.inner] > 0
-    inside = _inside(kept)
+    corner = columns.start or 0, rows.start or 0
+    contrast = found.contrast.contrast
+    has_margin = contrast.shape != found.ink.shape
+    is_ink = found.ink[found.inner] > 0
     return Explanation(
-        size=view.size,
-        mode=view.mode,
-        turned=TURNS.get(view.orientation),
-        ground=view.ground,
-        margin=_box((0, 0, levels.shape[1], levels.shape[0]), (left, top), factor) if is_cut else None,
-        ink_is_light=found.page.ink_is_light,
-        unevenness=round(found.page.unevenness, 1),
-        noise=round(found.page.noise, 2),
-        contrast=round(stroke_contrast(levels * kept), 1),
-        ink=_box(inside, (left, top), factor),
-        parts=found.rounds[1].parts,
+        size=image.size,
+        mode=image.mode,
+        turned=TURNS.get(image.orientation),
+        background=image.background,
+        margin=_scaled((0, 0, contrast.shape[1], contrast.shape[0]), corner, factor) if has_margin else None,
+        ink_is_light=found.contrast.ink_is_light,
+        unevenness=round(found.contrast.unevenness, 1),
+        noise=round(found.contrast.noise, 2),
+        contrast=round(stroke_contrast(contrast * is_ink), 1),
+        ink=_scaled(_bounding_box(is_ink), corner, factor),
+        components=found.components[1].kept,
         ignored=tuple(
-            Ignored(_box(box, (left, top), factor), reason) for reason, box in _left_out(*found.rounds)
+            IgnoredComponent(_scaled(box, corner, factor), reason)
+            for reason, box in _largest_ignored(found.components)
         ),
-        stroke=round(fitted.stroke, 2),
-        thickened=fitted.thickened,
-        scale=round(fitted.scale / factor, 4),
-        corner=fitted.corner,
+        stroke=round(digit.stroke, 2),
+        thickened=digit.thickened,
+        scale=round(digit.scale / factor, 4),
+        corner=digit.corner,
     )
 
 
-def _inside(mask: np.ndarray) -> Box:
+def _bounding_box(mask: np.ndarray) -> Box:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def _box(box: Box, corner: tuple[int, int], factor: float) -> Box:
-    """From the reduced image's inner part to the original."""
+def _scaled(box: Box, corner: tuple[int, int], factor: float) -> Box:
+    """Convert a box from pixels of the reduced image's inner part to pixels of the original."""
     left, top, right, bottom = (round((end + corner[i % 2]) * factor) for i, end in enumerate(box))
     return left, top, right, bottom
 
 
-def _left_out(*rounds: Components) -> list[tuple[Reason, Box]]:
-    """Reason and box of the components with most ink that are not a part of the digit."""
-    components = sorted((component for round_ in rounds for component in round_.ignored()), reverse=True)
-    return [(reason, box) for _, reason, box in components[:MAX_COMPONENTS]]
+def _largest_ignored(passes: tuple[Components, Components]) -> list[tuple[Reason, Box]]:
+    """Return reason and box of the ignored components of both passes, those with most ink first."""
+    ignored = sorted((item for components in passes for item in components.ignored()), reverse=True)
+    return [(reason, box) for _, reason, box in ignored[:MAX_IGNORED]]
 
 
-def sentences(found: Explanation) -> Iterator[str]:
-    """Every finding in words, a line each."""
-    width, height = found.size
-    yield f"{width}x{height} pixels, {found.mode}" + (f", {found.turned}" if found.turned else "")
-    if found.ground is not None:
-        yield f"transparent: laid on {_tone(found.ground)}"
-    if found.margin:
-        yield f"a margin of another tone was cut off: {_place(found.margin)} is left"
-    polarity = "light ink on dark" if found.ink_is_light else "dark ink on light"
-    yield f"{polarity}, {found.contrast:g} levels apart"
-    if found.noise or found.unevenness:
-        yield f"light varies by {found.unevenness:g} levels, the background's noise is {found.noise:g}"
-    yield f"ink found at {_place(found.ink)}, {_count(found.parts, 'component')}"
-    for component in found.ignored:
-        yield f"left out: {_place(component.box)}, {component.reason}"
-    changed = ", thickened" if found.thickened else ""
-    yield f"scaled by {found.scale:.3g}: strokes {found.stroke:g} pixels wide{changed}"
-    yield f"centered by mass: its corner is at column {found.corner[0]}, row {found.corner[1]}"
+def sentences(explanation: Explanation) -> Iterator[str]:
+    """Yield the explanation in words, a line for each decision."""
+    width, height = explanation.size
+    turned = f", {explanation.turned}" if explanation.turned else ""
+    yield f"{width}x{height} pixels, {explanation.mode}{turned}"
+    if explanation.background is not None:
+        yield f"transparent pixels: put on {_tone(explanation.background)}"
+    if explanation.margin:
+        yield f"margin of another tone cut off, leaving {_place(explanation.margin)}"
+    polarity = "light ink on dark" if explanation.ink_is_light else "dark ink on light"
+    yield f"{polarity}, contrast {explanation.contrast:g} of 255"
+    if explanation.noise or explanation.unevenness:
+        yield f"illumination varies by {explanation.unevenness:g} of 255, noise is {explanation.noise:g}"
+    yield f"ink at {_place(explanation.ink)}, {_count(explanation.components, 'component')}"
+    for component in explanation.ignored:
+        yield f"ignored: component at {_place(component.box)}, {component.reason}"
+    thickened = ", thickened" if explanation.thickened else ""
+    yield f"scaled by {explanation.scale:.3g}: strokes {explanation.stroke:g} pixels wide{thickened}"
+    column, row = explanation.corner
+    yield f"centered by mass: upper left corner at column {column}, row {row}"
 
 
 def _tone(tone: float) -> str:
-    return {255.0: "white", 0.0: "black"}.get(tone, f"its background's tone, {tone:g}")
+    return {255.0: "white", 0.0: "black"}.get(tone, f"the image's background tone, {tone:g}")
 
 
 def _place(box: Box) -> str:

@@ -1,145 +1,144 @@
-"""Luminance -> ink: 0 where there is background or anything that is not the digit, 1 in the middle of a stroke."""
+"""Luminance -> ink: 0 = background and everything that is not the digit, 1 = the middle of a stroke."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cnn_cli.image.background import Contrast, contrast, without_margin
-from cnn_cli.image.components import Components, digit_components
+from cnn_cli.image.background import ContrastMap, measure_contrast, without_margin
+from cnn_cli.image.components import Components, find_digit_components
 from cnn_cli.image.quantiles import quantile
 
-# Ink lies at least this many levels from the background: the palest drawing seen had 8, rounding makes 1 or 2.
+# Ink differs from the background by at least this many gray levels: the palest drawing found had 8, rounding
+# gives 1 or 2.
 MIN_CONTRAST = 4.0
 
-# What is deeper than this many standard deviations of the background's noise may be ink: at five, noise makes no
-# components. The bar stays in this range of shares of the deepest components: pencil beside a dark edge lies above the
-# first, JPEG's ringing below it; ink on very noisy background lies above the second.
-COMPONENT_DEVIATIONS = 5.0
-COMPONENT_RANGE = 0.12, 0.55
+# Contrast above this many standard deviations of the background's noise may be ink: at five, noise forms no
+# components. The threshold stays within this range of shares of the strongest contrast: pencil beside a dark
+# edge lies above the first, JPEG's ringing below it; ink on a very noisy background lies above the second.
+THRESHOLD_DEVIATIONS = 5.0
+THRESHOLD_RANGE = 0.12, 0.55
 
-# Ink begins this many standard deviations of the background's noise away from the background, but at most at this share
-# of a stroke's contrast, so that pencil on rough background is not lost.
+# Ink begins at this many standard deviations of the background's noise, but at most at this share of a
+# stroke's contrast, so that pencil on a rough background is not lost.
 NOISE_DEVIATIONS = 3.0
 MAX_START = 0.3
 
-# A component is real where it has this share of a stroke's contrast; the paler pixels around it are its soft edge.
-# Paler components are the lines of ruled background, smears, shadows and JPEG's ringing.
-REAL = 0.35
+# Ink of at least this share of a stroke's contrast is certain; the paler pixels next to it are its soft edge.
+# What has no such pixels is a ruled line, a smear, a shadow or JPEG's ringing.
+CERTAIN = 0.35
 
-# The deepest pixels, which tell the strokes' contrast: this share of the image, and so many at least.
-DEEPEST_SHARE, DEEPEST_PIXELS = 1 / 2000, 4
+# The strongest pixels, from which the contrast of strokes is measured: a share of the image, and a minimum
+# number.
+STRONGEST_SHARE, STRONGEST_PIXELS = 1 / 2000, 4
 
 
 @dataclass(frozen=True)
-class Page(Contrast):
-    """All that lies on the ink's side of the background, be it ink or not."""
+class ThresholdedContrast(ContrastMap):
+    """The contrast of an image, and where it is strong enough for ink."""
 
-    components: np.ndarray
-    """The levels where they are deep enough for ink, elsewhere 0: float32 [H, W]."""
+    thresholded: np.ndarray
+    """The contrast where it reaches the threshold, elsewhere 0: float32 [H, W]."""
 
-    def ink(self, chosen: np.ndarray) -> np.ndarray:
-        """Scale contrast to ink by the contrast of the chosen components' strokes, and drop what is too pale.
+    def to_ink(self, mask: np.ndarray) -> np.ndarray:
+        """Scale contrast to ink by the strokes' contrast inside the mask, and set to 0 what is too pale.
 
         Args:
-            chosen: bool [H, W], where the components lie that are measured; paler ones are dropped everywhere.
+            mask: bool [H, W], true on the components from which the strokes' contrast is measured.
 
         Returns:
-            float32 [H, W], 0 = background, 1 = full ink; all 0 where no component is chosen.
+            float32 [H, W], 0 = background, 1 = full ink; all 0 if the mask holds no component.
         """
-        components = self.components * chosen
-        if not components.any():
-            return np.zeros_like(self.levels)
-        full = stroke_contrast(components)
+        strokes = self.thresholded * mask
+        if not strokes.any():
+            return np.zeros_like(self.contrast)
+        full = stroke_contrast(strokes)
         start = min(NOISE_DEVIATIONS * self.noise, MAX_START * full)
-        ink = (self.levels - np.float32(start)) * np.float32(1 / (full - start))
+        ink = (self.contrast - np.float32(start)) * np.float32(1 / (full - start))
         np.clip(ink, 0, 1, out=ink)
-        ink *= _grown((ink > REAL) & (components > 0))
+        ink *= _dilate_by_one((ink > CERTAIN) & (strokes > 0))
         return ink
 
 
 @dataclass(frozen=True)
-class Found:
-    """The digit in an image, and how it was found."""
+class DigitInk:
+    """The ink of the digit in an image, and the intermediate results that led to it."""
 
     ink: np.ndarray
-    """float32 [H, W], 0 = not the digit, 1 = full ink; all 0 where there is no ink."""
+    """float32 [H, W], 0 = not the digit, 1 = full ink; all 0 if there is no ink."""
     inner: tuple[slice, slice]
-    """Rows and columns without a margin that was pasted around."""
-    page: Page
-    """What lies in there."""
-    rounds: tuple[Components, Components]
-    """Its components: all of them, and those that are left when the others' contrast no longer counts."""
+    """Rows and columns of the image without an added margin."""
+    contrast: ThresholdedContrast
+    """The contrast of this inner part."""
+    components: tuple[Components, Components]
+    """Its components in the first pass, and in the second, which measures contrast without ignored ones."""
 
 
-def find_component_pixels(gray: np.ndarray, window: int | None = None) -> Page:
-    """Find everything in an image that may be ink, dark on light or light on dark.
+def threshold_contrast(gray: np.ndarray, window: int | None = None) -> ThresholdedContrast:
+    """Measure contrast, and where it is strong enough for ink, dark on light or light on dark.
 
     Args:
         gray: luminance, float32 [H, W], 0..255.
-        window: what is narrower than so many pixels is taken as a stroke (`background.contrast`).
+        window: what is narrower than this, in pixels, counts as a stroke (`background.measure_contrast`).
     """
-    found = contrast(gray, window)
-    levels = found.levels
-    if levels.max() < MIN_CONTRAST:
-        return Page(**vars(found), components=np.zeros_like(levels))
-    deep = stroke_contrast(levels)
-    bar = max(
-        MIN_CONTRAST,
-        float(
-            np.clip(COMPONENT_DEVIATIONS * found.noise, COMPONENT_RANGE[0] * deep, COMPONENT_RANGE[1] * deep)
-        ),
-    )
-    return Page(**vars(found), components=np.where(levels >= bar, levels, np.float32(0)))
+    contrast_map = measure_contrast(gray, window)
+    contrast = contrast_map.contrast
+    if contrast.max() < MIN_CONTRAST:
+        return ThresholdedContrast(**vars(contrast_map), thresholded=np.zeros_like(contrast))
+    strongest = stroke_contrast(contrast)
+    low, high = (share * strongest for share in THRESHOLD_RANGE)
+    threshold = max(MIN_CONTRAST, float(np.clip(THRESHOLD_DEVIATIONS * contrast_map.noise, low, high)))
+    thresholded = np.where(contrast >= threshold, contrast, np.float32(0))
+    return ThresholdedContrast(**vars(contrast_map), thresholded=thresholded)
 
 
-def find_ink(gray: np.ndarray) -> np.ndarray:
-    """Find the digit in an image of one digit: the ink of `locate`."""
-    return locate(gray).ink
-
-
-def locate(gray: np.ndarray) -> Found:
+def find_digit(gray: np.ndarray) -> DigitInk:
     """Find the digit in an image of one digit, dark on light or light on dark.
 
     Args:
         gray: luminance, float32 [H, W], 0..255.
     """
     inner = without_margin(gray)
-    page = find_component_pixels(gray[inner])
-    # Twice: a page's edge is far deeper than pencil, so it has to go before the strokes' contrast is measured.
-    page, first = _without_rules(page, digit_components(page.components))
-    found = page.ink(first.mask)
-    second = digit_components(found)
+    contrast = threshold_contrast(gray[inner])
+    # Two passes: a page's edge has far more contrast than pencil, and has to be removed before the strokes'
+    # contrast is measured.
+    contrast, first = _without_pale_lines(contrast, find_digit_components(contrast.thresholded))
+    inner_ink = contrast.to_ink(first.mask)
+    second = find_digit_components(inner_ink)
     ink = np.zeros(gray.shape, np.float32)
-    np.multiply(found, second.mask, out=ink[inner])
-    return Found(ink, inner, page, (first, second))
+    np.multiply(inner_ink, second.mask, out=ink[inner])
+    return DigitInk(ink, inner, contrast, (first, second))
 
 
-def _without_rules(page: Page, components: Components) -> tuple[Page, Components]:
-    """The same without its paler components if that frees more ink: lines of squared background join digit and edge."""
-    if not components.hides_more:
-        return page, components
-    bar = REAL * stroke_contrast(page.components)
-    deep = replace(page, components=np.where(page.components >= bar, page.components, np.float32(0)))
-    freed = digit_components(deep.components)
-    return (deep, freed) if freed.ink > components.ink else (page, components)
+def _without_pale_lines(
+    contrast: ThresholdedContrast, components: Components
+) -> tuple[ThresholdedContrast, Components]:
+    """Raise the threshold if that separates more ink from page edges: squared paper connects them."""
+    if not components.may_hide_digit:
+        return contrast, components
+    threshold = CERTAIN * stroke_contrast(contrast.thresholded)
+    thresholded = np.where(contrast.thresholded >= threshold, contrast.thresholded, np.float32(0))
+    separated = find_digit_components(thresholded)
+    if separated.ink > components.ink:
+        return replace(contrast, thresholded=thresholded), separated
+    return contrast, components
 
 
-def stroke_contrast(components: np.ndarray) -> float:
-    """The contrast in the middle of a stroke: the upper quartile of all over half as deep as the deepest."""
-    half = float(components.max()) / 2
-    strokes = components[components > half / 2]  # paler ones count in neither
-    deep = strokes[strokes > half]
-    rank = max(DEEPEST_PIXELS, int(components.size * DEEPEST_SHARE))
-    peak = half if deep.size < rank else float(np.partition(deep, -rank)[-rank])
+def stroke_contrast(contrast: np.ndarray) -> float:
+    """Return the contrast in the middle of a stroke: the upper quartile of all above half the strongest."""
+    half = float(contrast.max()) / 2
+    strokes = contrast[contrast > half / 2]  # paler values are not needed below
+    strong = strokes[strokes > half]
+    rank = max(STRONGEST_PIXELS, int(contrast.size * STRONGEST_SHARE))
+    peak = half if strong.size < rank else float(np.partition(strong, -rank)[-rank])
     return quantile(strokes[strokes > peak / 2], 0.75)
 
 
-def _grown(mask: np.ndarray) -> np.ndarray:
-    """True there and in the eight neighbors."""
+def _dilate_by_one(mask: np.ndarray) -> np.ndarray:
+    """Set the eight neighbors of every true pixel to true as well."""
     tall = mask.copy()
     tall[1:] |= mask[:-1]
     tall[:-1] |= mask[1:]
-    grown = tall.copy()
-    grown[:, 1:] |= tall[:, :-1]
-    grown[:, :-1] |= tall[:, 1:]
-    return grown
+    dilated = tall.copy()
+    dilated[:, 1:] |= tall[:, :-1]
+    dilated[:, :-1] |= tall[:, 1:]
+    return dilated

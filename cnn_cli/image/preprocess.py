@@ -1,4 +1,4 @@
-"""The whole way from an image file to the pixels that are kept of it: one definition for all who need it."""
+"""Every step from an image file to the network's input. Training and prediction share this one definition."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,22 +8,23 @@ import numpy as np
 
 from cnn_cli.config.choices import PreprocessingKind
 from cnn_cli.errors import DataError
-from cnn_cli.image.decode import view
-from cnn_cli.image.explanation import Explanation, explanation
-from cnn_cli.image.fit import fitted
-from cnn_cli.image.ink import locate
-from cnn_cli.image.photo import read_whole
+from cnn_cli.image.decode import decode
+from cnn_cli.image.explanation import Explanation
+from cnn_cli.image.explanation import explain as explain_steps
+from cnn_cli.image.ink import find_digit
+from cnn_cli.image.normalize import normalize_digit
+from cnn_cli.image.photo import read_photo
 
 VERSION = 3
-"""Raised whenever the same file gives other pixels: what was kept of it before is then made anew."""
+"""Increased whenever the same file gives other pixels; caches of an older version are then rebuilt."""
 
 DIGIT_SIDE = 28
-"""Pixels a side of a digit as MNIST has it; a larger input has blank background around it."""
+"""Side of a digit's image in pixels, as in MNIST; a larger network input has blank background around it."""
 
 
 @dataclass(frozen=True)
 class InputFormat:
-    """What is made of an image: its `ink` as MNIST has it, or the `whole` of it in that size and color."""
+    """What an image is turned into: a `digit` as in MNIST, or a `photo` of a given size and color."""
 
     kind: PreprocessingKind = "digit"
     size: int = 28
@@ -31,59 +32,58 @@ class InputFormat:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of what `prepare` returns. Ink is gray, and its size is MNIST's."""
+        """(C, H, W) of what `preprocess` returns. A digit is always gray and 28x28."""
         return (1, DIGIT_SIDE, DIGIT_SIDE) if self.kind == "digit" else (self.channels, self.size, self.size)
 
 
 @dataclass(frozen=True)
 class NetworkInput:
-    """What a network is shown of an image."""
+    """The pixels of one image for the network, and how they were made."""
 
     pixels: np.ndarray
-    """uint8 [C, H, W] of `InputFormat.shape`. Of ink, 0 = background and 255 = ink; of a whole image, 0 = black."""
+    """uint8 [C, H, W], as `InputFormat.shape`. Digit: 0 = background, 255 = ink; photo: 0 = black."""
     explanation: Explanation | None
-    """How the ink was found; None for a whole image, where nothing is looked for, or if nobody asked."""
+    """How the digit was found; None for a photo, or if no explanation was asked for."""
 
 
 def preprocess(source: Path | bytes, input_format: InputFormat, *, name: str) -> np.ndarray:
-    """Read an image and bring it into an input_format: the pixels of `look`."""
+    """Turn an image file into pixels of the given format: those of `network_input`."""
     return network_input(source, input_format, name=name).pixels
 
 
 def network_input(
     source: Path | bytes, input_format: InputFormat, *, name: str, explain: bool = False
 ) -> NetworkInput:
-    """Read an image and bring it into an input_format.
+    """Turn an image file into the network's input.
 
     Args:
         source: a file's path or a file's content, in any format that Pillow opens.
-        input_format: what is made of it.
+        input_format: what the image is turned into.
         name: what to call the image in an error.
-        explain: whether to gather the explanation as well.
+        explain: whether to add the explanation.
 
     Raises:
-        DataError: the file is no image, or there is no ink in it where ink is looked for.
+        DataError: the file is not an image, or no ink is found although a digit is expected.
     """
     if input_format.kind == "photo":
-        return NetworkInput(
-            read_whole(source, name=name, size=input_format.size, channels=input_format.channels), None
-        )
-    seen = view(source, name=name)
-    found = locate(seen.gray)
+        size, channels = input_format.size, input_format.channels
+        return NetworkInput(read_photo(source, name=name, size=size, channels=channels), None)
+    image = decode(source, name=name)
+    found = find_digit(image.gray)
     if not found.ink.any():
         raise DataError(f"{name}: no ink found, only background", hint="give an image with a digit on it")
-    digit = fitted(found.ink, DIGIT_SIDE)
-    return NetworkInput(digit.pixels[None], explanation(seen, found, digit) if explain else None)
+    digit = normalize_digit(found.ink, DIGIT_SIDE)
+    return NetworkInput(digit.pixels[None], explain_steps(image, found, digit) if explain else None)
 
 
 def preprocess_all(
     images: Sequence[tuple[str, Path | bytes]], input_format: InputFormat, explain: bool = False
 ) -> list[NetworkInput | DataError]:
-    """Look at each image, given by its name and its source; one that cannot be used gives its error."""
-    return [_look_or_error(name, source, input_format, explain) for name, source in images]
+    """Preprocess several images, each given by its name and source; an image that fails gives its error."""
+    return [_input_or_error(name, source, input_format, explain) for name, source in images]
 
 
-def _look_or_error(
+def _input_or_error(
     name: str, source: Path | bytes, input_format: InputFormat, explain: bool
 ) -> NetworkInput | DataError:
     try:

@@ -1,34 +1,34 @@
-"""Median and quantiles, by NumPy's definition: on an image of 28x28 its own take ten times as long."""
+"""Median and quantiles with NumPy's definition; on an image of 28x28 NumPy's own take ten times as long."""
 
 import numpy as np
 
-# So many pixels tell an image's median and quantiles to two hundredths of its noise.
-ENOUGH = 8192
+# This many pixels give an image's median and quantiles to two hundredths of its noise.
+SAMPLE_SIZE = 8192
 
 
-def quantile(values: np.ndarray, share: float) -> float:
-    """The value below which `share` of all lie, linear between neighbors.
+def quantile(values: np.ndarray, fraction: float) -> float:
+    """Return the value below which `fraction` of all values lie, interpolated linearly.
 
     Args:
-        values: at least one number, none of them NaN.
-        share: 0..1; 0.5 gives the median.
+        values: at least one number, no NaN.
+        fraction: 0..1; 0.5 gives the median.
     """
-    place = share * (values.size - 1)
-    low = int(place)
+    position = fraction * (values.size - 1)
+    low = int(position)
     high = min(low + 1, values.size - 1)
     ordered = np.partition(values, (low, high), axis=None)
     below, above = float(ordered[low]), float(ordered[high])
-    return below + (above - below) * (place - low)
+    return below + (above - below) * (position - low)
 
 
 def median(values: np.ndarray) -> float:
-    """The value in the middle."""
+    """Return the median."""
     return quantile(values, 0.5)
 
 
 def sample(values: np.ndarray) -> np.ndarray:
-    """Evenly spread ones of many values: 1-D, about `ENOUGH` of them; all where there are fewer.
+    """Return about `SAMPLE_SIZE` evenly spaced values, 1-D; all of them if there are fewer.
 
-    The step is odd, so that on an image whose width is a power of two it meets every column.
+    The step is odd, so that the sample contains every column of an image whose width is a power of two.
     """
-    return values.ravel()[:: values.size // ENOUGH | 1]
+    return values.ravel()[:: values.size // SAMPLE_SIZE | 1]

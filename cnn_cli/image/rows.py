@@ -1,129 +1,129 @@
-"""The components of a page -> rows of digits: the parts of one digit together, dots and dashes left out."""
+"""The components of an image -> rows of digits. Merges the parts of a digit, drops points and dashes."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from cnn_cli.image.ink import REAL
-from cnn_cli.image.text_components import Component, joined, typical_height
+from cnn_cli.image.ink import CERTAIN
+from cnn_cli.image.text_components import Component, merge, typical_height
 
-# A component that is lower than this share of the digits' height may be a part of one: the bar of a 5, half of a
-# broken 8. What then belongs to none and is lower than SMALLEST is no digit: a dot, a comma, a minus.
-# MNIST's widest digits have 0.5 of the usual height.
+# Lengths in this file are shares of the digits' height, unless a unit is given.
+
+# A component lower than PART_HEIGHT may be a part of a digit: the bar of a 5, half of a broken 8. What is
+# part of no digit and lower than SMALLEST is a point, a comma or a minus. MNIST's lowest digits have 0.5.
 PART_HEIGHT = 0.65
 SMALLEST = 0.4
 
-# A part lies at most this far from its digit, above or below, and makes it no higher than this (1 = the
-# digits' height); two rows that nearly touch are higher.
+# A part lies at most PART_GAP above or below its digit, and digit and part are at most DIGIT_HEIGHT high; two
+# rows that nearly touch are higher.
 PART_GAP = 0.3
-WHOLE_HEIGHT = 1.35
+DIGIT_HEIGHT = 1.35
 
-# A part shares this share of its width with its digit, or sticks out of the digit's upper part, which a dot
-# or a minus does not: the bar of a 5.
+# A part overlaps its digit in this share of its width, or is a bar: it sticks out of the digit's upper part,
+# at most BAR_PLACE below the digit's top and BAR_GAP away, and is at least BAR_LENGTH long. A point or a
+# minus does not.
 PART_OVERLAP = 0.5
 BAR_PLACE, BAR_GAP, BAR_LENGTH = 0.35, 0.15, 0.25
 
-# A digit belongs to the row whose next digit would lie within this distance of it (1 = the digits' height);
-# in rows that are as close as they can be the next one lies 1 away.
+# A digit belongs to the row whose next digit is expected within this distance of it; in rows that are as
+# close as possible the next row is 1 away.
 ROW_DISTANCE = 0.6
 
-# A component that is longer than this (1 = the usual height) may be several digits, and its height is measured in
-# windows of this width.
+# A component longer than LONGEST may be several digits; its height is measured in windows of this width.
 LONGEST = 1.2
 WINDOW = 0.8
-WINDOW_STEP = 0.25  # from one to the next, as a share of it
+WINDOW_STEP = 0.25  # from one window to the next, as a share of the window
 
-# A gap in a stroke is at most so wide (1 = the digits' height). Two digits may be as near: what lies at a gap
-# is cut like what touches, where the network is surer of the parts.
-BREAK = 0.1
+# A gap in a stroke is at most this wide. Two digits may be as close: components at such a gap are merged, and
+# cut again if the network answers with more confidence for the parts.
+STROKE_GAP = 0.1
 
-# Neighbors that tell the slope of the rows are at most this far apart (1 = the digits' height).
-NEIGHBORS = 2.5
+# Digits that are compared to measure the rows' slope are at most this far apart.
+NEIGHBOR_DISTANCE = 2.5
 
 
 def find_rows(components: Sequence[Component]) -> list[list[Component]]:
-    """Put components together to digits, or to strings of digits that touch, and these into rows.
+    """Merge components into digits, or into strings of digits that touch, and sort these into rows.
 
     Returns:
         Rows from top to bottom, in each the components from left to right. Rows may be slanted or wavy.
     """
     if not components:
         return []
-    height = _height(components)
-    digits = [component for component in _whole(components, height) if component.height >= SMALLEST * height]
+    height = _digit_height(components)
+    merged = _merge_parts(components, height)
+    digits = [component for component in merged if component.height >= SMALLEST * height]
     slope = _slope(digits, height)
     rows: list[list[Component]] = []
     for digit in sorted(digits, key=lambda component: component.left):
-        distances = [abs(_middle(digit) - _expected(row, digit, slope)) for row in rows]
+        distances = [abs(_middle(digit) - _expected_middle(row, digit, slope)) for row in rows]
         nearest = int(np.argmin(distances)) if rows else -1
         if rows and distances[nearest] <= ROW_DISTANCE * height:
             rows[nearest].append(digit)
         else:
             rows.append([digit])
-    return sorted(
-        rows, key=lambda row: np.mean([_middle(component) - slope * _center(component) for component in row])
-    )
+    return sorted(rows, key=lambda row: np.mean([_middle(digit) - slope * _center(digit) for digit in row]))
 
 
-def near_together(row: Sequence[Component], height: float) -> list[Component]:
-    """A row's components, those that nearly touch as one: they may be parts of one digit."""
-    together: list[Component] = []
+def merge_close(row: Sequence[Component], height: float) -> list[Component]:
+    """Merge components of a row that nearly touch, since they may be parts of one digit."""
+    merged: list[Component] = []
     for component in row:
-        if together and component.left - together[-1].right <= BREAK * height:
-            together[-1] = joined([together[-1], component])
+        if merged and component.left - merged[-1].right <= STROKE_GAP * height:
+            merged[-1] = merge([merged[-1], component])
         else:
-            together.append(component)
-    return together
+            merged.append(component)
+    return merged
 
 
 def row_height(row: Sequence[Component]) -> float:
-    """The height of a row's digits, in pixels: the median, measured in windows that hold about one digit.
+    """Return the height of a row's digits in pixels: the median over windows that hold about one digit.
 
-    A string of digits that touch is higher than its digits, which go up and down.
+    A string of digits that touch is higher than its digits, which vary in their vertical position.
     """
-    usual = float(np.median([component.height for component in row]))
-    heights = [_heights(component, usual) for component in row]
+    typical = float(np.median([component.height for component in row]))
+    heights = [_window_heights(component, typical) for component in row]
     weights = [np.full(len(each), WINDOW_STEP) if len(each) > 1 else np.ones(1) for each in heights]
     return typical_height(np.concatenate(heights), np.concatenate(weights))
 
 
-def _heights(component: Component, usual: float) -> np.ndarray:
-    """Of a component that can be one digit its height, of a longer one the heights of its parts."""
-    if component.width <= LONGEST * usual:
+def _window_heights(component: Component, typical: float) -> np.ndarray:
+    """Return the height of a component that can be one digit; of a longer one, the heights in its windows."""
+    if component.width <= LONGEST * typical:
         return np.array([component.height])
-    solid = component.ink > REAL
-    inked = solid.any(axis=0)
-    top = np.where(inked, solid.argmax(axis=0), component.height)
-    bottom = np.where(inked, component.height - solid[::-1].argmax(axis=0), 0)
-    window = max(1, round(WINDOW * usual))
+    certain = component.ink > CERTAIN
+    has_ink = certain.any(axis=0)
+    top = np.where(has_ink, certain.argmax(axis=0), component.height)
+    bottom = np.where(has_ink, component.height - certain[::-1].argmax(axis=0), 0)
+    window = max(1, round(WINDOW * typical))
     starts = range(0, component.width - window + 1, max(1, round(WINDOW_STEP * window)))
     return np.array([bottom[i : i + window].max() - top[i : i + window].min() for i in starts])
 
 
-def _height(components: Sequence[Component]) -> float:
+def _digit_height(components: Sequence[Component]) -> float:
     weights = np.array([float(component.ink.sum()) for component in components])
     return typical_height(np.array([component.height for component in components]), weights)
 
 
-def _whole(components: Sequence[Component], height: float) -> list[Component]:
-    """Join parts to their digits, the largest first."""
-    whole: list[Component] = []
+def _merge_parts(components: Sequence[Component], height: float) -> list[Component]:
+    """Merge parts with their digits, those with most ink first."""
+    digits: list[Component] = []
     for component in sorted(components, key=lambda component: -float(component.ink.sum())):
-        owners = [i for i in range(len(whole)) if _is_part(component, whole[i], height)]
-        best = min(owners, key=lambda i: _gap(whole[i], component), default=None)
-        if best is None:
-            whole.append(component)
+        owners = [i for i, digit in enumerate(digits) if _is_part(component, digit, height)]
+        nearest = min(owners, key=lambda i: _gap(digits[i], component), default=None)
+        if nearest is None:
+            digits.append(component)
         else:
-            whole[best] = joined([whole[best], component])
-    return whole
+            digits[nearest] = merge([digits[nearest], component])
+    return digits
 
 
 def _is_part(part: Component, digit: Component, height: float) -> bool:
-    across = min(part.right, digit.right) - max(part.left, digit.left)
-    union = max(part.bottom, digit.bottom) - min(part.top, digit.top)
-    if part.height >= PART_HEIGHT * height or union > WHOLE_HEIGHT * height:
+    overlap = min(part.right, digit.right) - max(part.left, digit.left)
+    union_height = max(part.bottom, digit.bottom) - min(part.top, digit.top)
+    if part.height >= PART_HEIGHT * height or union_height > DIGIT_HEIGHT * height:
         return False
-    if across >= PART_OVERLAP * min(part.width, digit.width):
+    if overlap >= PART_OVERLAP * min(part.width, digit.width):
         return _gap(part, digit) <= PART_GAP * height
     place = ((part.top + part.bottom) / 2 - digit.top) / digit.height
     is_bar = part.width >= BAR_LENGTH * height and place <= BAR_PLACE and part.left >= _center(digit)
@@ -137,25 +137,25 @@ def _gap(one: Component, other: Component) -> float:
 
 
 def _slope(digits: Sequence[Component], height: float) -> float:
-    """Pixels down for each to the right: the median over all pairs of neighbors."""
+    """Return the rows' slope, pixels down for each pixel to the right: the median over neighboring digits."""
     slopes = []
     for digit in digits:
-        behind = [
+        following = [
             other
             for other in digits
             if digit.right <= other.left + 0.5 * other.width
             and _center(other) > _center(digit)
             and abs(_middle(other) - _middle(digit)) < ROW_DISTANCE * height
-            and other.left - digit.right < NEIGHBORS * height
+            and other.left - digit.right < NEIGHBOR_DISTANCE * height
         ]
-        nearest = min(behind, key=lambda other: other.left, default=None)
+        nearest = min(following, key=lambda other: other.left, default=None)
         if nearest is not None:
             slopes.append((_middle(nearest) - _middle(digit)) / (_center(nearest) - _center(digit)))
     return float(np.median(slopes)) if slopes else 0.0
 
 
-def _expected(row: Sequence[Component], digit: Component, slope: float) -> float:
-    """Where the middle of the row's next digit would lie: as its last two do, along the slope."""
+def _expected_middle(row: Sequence[Component], digit: Component, slope: float) -> float:
+    """Return the expected middle of the row's next digit: that of its last two, continued along the slope."""
     return float(np.mean([_middle(last) + slope * (_center(digit) - _center(last)) for last in row[-2:]]))
 
 

@@ -1,45 +1,47 @@
-"""Luminance -> the components of everything that is written: no page edges, frames, rules or specks."""
+"""Luminance -> the connected components of handwritten lines, without page edges, frames, rules or specks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from cnn_cli.image.background import without_margin
-from cnn_cli.image.components import boxes, label
-from cnn_cli.image.ink import find_component_pixels
+from cnn_cli.image.components import bounding_boxes, label
+from cnn_cli.image.ink import threshold_contrast
 
-# What is narrower than this share of the image's shorter side is taken as a stroke: a row of digits is
-# often all of the image's height, and its strokes are then at most 0.17 of that; two that meet are wider.
+# What is narrower than this share of the image's shorter side is a stroke: a row of digits often fills the
+# height of the image, and its strokes are then at most 0.17 of that wide; where two meet, the ink is wider.
 STROKE_WINDOW = 0.4
 
-# Components hang together by pixels of at least so much ink: paler ones are soft edges, which join neighbors.
+# Components are connected by pixels with more ink than this; paler pixels are soft edges, which would connect
+# neighboring digits.
 CORE = 0.2
 
-# A component is no writing where it runs along the border for this many times the digits' height, or is so many
-# times as high as they are: a page's edge, a desk, a frame, a shadow.
+# A component is a page's edge, a desk, a frame or a shadow if it runs along the border for more than
+# EDGE_LENGTH, or is higher than TALLEST (1 = the digits' height).
 EDGE_LENGTH = 1.6
 TALLEST = 2.2
 
-# A rule of the background is this many times as long as digits are high, and has at most this share of their
-# height as its mean thickness. Of strings that touch all along, the thinnest have 0.2.
+# A ruled line is longer than the first and its mean thickness is less than the second (1 = the digits'
+# height). The thinnest strings of digits that touch everywhere have 0.2.
 RULE_LENGTH, RULE_THICKNESS = 1.8, 0.12
 
-# A speck is smaller than this share of the digits' height, both ways. The bar of a 5 is longer.
+# A speck is smaller than this in both directions (1 = the digits' height). The bar of a 5 is longer.
 SPECK = 0.18
 
 
 @dataclass(frozen=True)
 class Component:
-    """Ink that hangs together, cut out of its image."""
+    """A connected component with its ink, cut out of its image."""
 
     ink: np.ndarray
-    """float32 [H, W], 0 = background or another component, 1 = full ink; no side is blank."""
+    """float32 [H, W], 0 = background or another component, 1 = full ink; no outer row or column is blank."""
     left: int
     top: int
 
     @property
     def right(self) -> int:
-        """The first column behind it."""
+        """The first column to the right of it."""
         return self.left + self.width
 
     @property
@@ -58,58 +60,51 @@ class Component:
         return int(self.ink.shape[1])
 
 
-def joined(components: "list[Component]") -> Component:
-    """Several components as one."""
-    left, top = (
-        min(component.left for component in components),
-        min(component.top for component in components),
-    )
-    shape = (
-        max(component.bottom for component in components) - top,
-        max(component.right for component in components) - left,
-    )
-    ink = np.zeros(shape, np.float32)
-    for component in components:
-        here = ink[
-            component.top - top : component.bottom - top, component.left - left : component.right - left
-        ]
-        np.maximum(here, component.ink, out=here)
+def merge(components: Sequence[Component]) -> Component:
+    """Merge several components into one."""
+    left, top = min(each.left for each in components), min(each.top for each in components)
+    right, bottom = max(each.right for each in components), max(each.bottom for each in components)
+    ink = np.zeros((bottom - top, right - left), np.float32)
+    for each in components:
+        part = ink[each.top - top : each.bottom - top, each.left - left : each.right - left]
+        np.maximum(part, each.ink, out=part)
     return Component(ink, left, top)
 
 
 def find_components(gray: np.ndarray) -> list[Component]:
-    """Find the components of everything that is written in an image, dark on light or light on dark.
+    """Find the components of everything handwritten in an image, dark on light or light on dark.
 
     Args:
         gray: luminance, float32 [H, W], 0..255.
 
     Returns:
-        The components, in no order.
+        The components, in no particular order.
     """
     inner = without_margin(gray)
     part = gray[inner]
-    page = find_component_pixels(part, max(3, round(min(part.shape) * STROKE_WINDOW)))
-    labels = label(page.components > 0)
-    # Twice, as for one digit: the contrast of strokes is measured without what is no writing.
-    ink = page.ink(_is_text(labels, page.components)[labels])
+    contrast = threshold_contrast(part, max(3, round(min(part.shape) * STROKE_WINDOW)))
+    labels = label(contrast.thresholded > 0)
+    # Two passes, as for one digit: the strokes' contrast is measured without the components that are no
+    # digits.
+    ink = contrast.to_ink(_may_be_text(labels, contrast.thresholded)[labels])
     labels = label(ink > CORE)
-    keep = _is_text(labels, ink)
-    found = _cut_out(ink, _with_soft_edges(labels, ink), keep)
+    keep = _may_be_text(labels, ink)
+    components = _cut_out(ink, _with_soft_edges(labels, ink), keep)
     y, x = inner[0].start or 0, inner[1].start or 0
-    return [Component(component.ink, component.left + x, component.top + y) for component in found]
+    return [Component(each.ink, each.left + x, each.top + y) for each in components]
 
 
-def _is_text(labels: np.ndarray, ink: np.ndarray) -> np.ndarray:
-    """bool [components + 1]: which labels are writing, judged by size, place and thickness."""
+def _may_be_text(labels: np.ndarray, ink: np.ndarray) -> np.ndarray:
+    """Decide by size, position and thickness which labels may be digits: bool [components + 1]."""
     mass = np.bincount(labels.ravel(), ink.ravel() / max(float(ink.max()), 1e-9))
     mass[0] = 0
-    top, bottom, left, right = boxes(labels, len(mass))
+    top, bottom, left, right = bounding_boxes(labels, len(mass))
     height, width = np.maximum(bottom - top, 0), np.maximum(right - left, 0)
     digit = typical_height(height, np.where(_is_inside(labels, len(mass)), mass, 1e-3 * mass))
     border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    along = np.bincount(border, minlength=len(mass))
+    contact = np.bincount(border, minlength=len(mass))
     longer, shorter = np.maximum(height, width), np.minimum(height, width)
-    edge = (along > EDGE_LENGTH * digit) | (height > TALLEST * digit)
+    edge = (contact > EDGE_LENGTH * digit) | (height > TALLEST * digit)
     rule = (longer > RULE_LENGTH * digit) & (mass / np.maximum(longer, 1) < RULE_THICKNESS * digit)
     speck = longer < SPECK * digit
     keep: np.ndarray = ~(edge | rule | speck) & (shorter > 0)
@@ -118,7 +113,7 @@ def _is_text(labels: np.ndarray, ink: np.ndarray) -> np.ndarray:
 
 
 def _is_inside(labels: np.ndarray, count: int) -> np.ndarray:
-    """bool [count]: which labels do not touch the border."""
+    """Return which labels do not touch the border: bool [count]."""
     inside = np.ones(count, bool)
     for side in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         inside[side] = False
@@ -126,28 +121,29 @@ def _is_inside(labels: np.ndarray, count: int) -> np.ndarray:
 
 
 def typical_height(heights: np.ndarray, weights: np.ndarray) -> float:
-    """The weighted median: half of the weight belongs to heights up to it."""
+    """Return the weighted median: half of the weight belongs to heights up to it."""
     order = np.argsort(heights)
     total = np.cumsum(weights[order])
     return float(heights[order][np.searchsorted(total, total[-1] / 2)])
 
 
 def _with_soft_edges(labels: np.ndarray, ink: np.ndarray) -> np.ndarray:
-    """Give each pixel of paler ink beside a component to that component."""
+    """Give each paler ink pixel next to a component that component's label."""
     padded = np.pad(labels, 1)
     height, width = labels.shape
-    around = labels.copy()
+    dilated = labels.copy()
     for dy in range(3):
         for dx in range(3):
-            np.maximum(around, padded[dy : dy + height, dx : dx + width], out=around)
-    return np.where(labels > 0, labels, around) * (ink > 0)
+            np.maximum(dilated, padded[dy : dy + height, dx : dx + width], out=dilated)
+    return np.where(labels > 0, labels, dilated) * (ink > 0)
 
 
 def _cut_out(ink: np.ndarray, labels: np.ndarray, keep: np.ndarray) -> list[Component]:
-    top, bottom, left, right = boxes(labels, len(keep))
+    """Cut the components whose label is to be kept out of the image."""
+    top, bottom, left, right = bounding_boxes(labels, len(keep))
     components = []
     for number in np.flatnonzero(keep):
         box = slice(top[number], bottom[number]), slice(left[number], right[number])
-        own = ink[box] * (labels[box] == number)
-        components.append(Component(own.astype(np.float32), int(left[number]), int(top[number])))
+        own_ink = ink[box] * (labels[box] == number)
+        components.append(Component(own_ink.astype(np.float32), int(left[number]), int(top[number])))
     return components

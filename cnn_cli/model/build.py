@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,14 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cnn_cli.config.naming import LayerSpec, Path, fresh_name, unrolled
 from cnn_cli.errors import NetworkError
-from cnn_cli.model.combinators import COMBINATORS, Built, LayerSpec, Site
+from cnn_cli.model.combinators import COMBINATORS, Built, Site
 from cnn_cli.model.fused import Chain
 from cnn_cli.model.layers import LAYERS
 from cnn_cli.model.modules import Modules
 from cnn_cli.model.shapes import LayerError, Shape, describe
-
-Path = tuple[str | int, ...]
 
 MAX_NUMBERS = 2**31
 """Upper limit of numbers in one layer's weights or one image's activations: 8 GB of float32."""
@@ -57,11 +56,9 @@ class _Builder:
     ) -> tuple[Modules, Shape]:
         """Build the chain at `path` and `inside` in the config; return its modules and its output shape."""
         modules, counts = Modules(), Counter[str]()
-        for place, (name, parameters) in _unrolled(layers, (*path, *inside)):
+        for place, (name, parameters) in unrolled(layers, (*path, *inside)):
             module, shape = self._layer_at((*place, name), name, parameters, shape)
-            modules[_fresh_name(str(parameters["name"]) if name == "block" else name, counts, modules)] = (
-                module
-            )
+            modules[fresh_name((name, parameters), counts, modules)] = module
         return modules, shape
 
     def _layer_at(self, path: Path, name: str, parameters: dict[str, Any], shape: Shape) -> Built:
@@ -116,24 +113,6 @@ def initialize(network: nn.Module, seed: int) -> None:
             reset = getattr(module, "reset_parameters", None)
             if reset is not None:
                 reset()
-
-
-def _unrolled(layers: Sequence[LayerSpec], path: Path) -> Iterator[tuple[Path, LayerSpec]]:
-    """The layers with their places; those of a `repeat` come as often as it says."""
-    for index, (name, parameters) in enumerate(layers):
-        if name != "repeat":
-            yield (*path, index), (name, parameters)
-            continue
-        for _ in range(parameters["times"]):
-            yield from _unrolled(parameters["layers"], (*path, index, "repeat", "layers"))
-
-
-def _fresh_name(name: str, counts: Counter[str], taken: Container[str]) -> str:
-    """`conv2` for the second convolution. Where a block's name ends with a digit, that may be taken."""
-    while True:
-        counts[name] += 1
-        if f"{name}{counts[name]}" not in taken:
-            return f"{name}{counts[name]}"
 
 
 def _build_layer(name: str, parameters: dict[str, Any], shape: Shape) -> nn.Module:

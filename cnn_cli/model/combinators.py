@@ -7,16 +7,13 @@ LayerError if the layers inside do not fit together. The parameters are document
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from torch import nn
 
+from cnn_cli.config.naming import LayerSpec, projection
 from cnn_cli.model.fused import Chain
 from cnn_cli.model.modules import Auxiliary, Modules, Parallel, Residual
-from cnn_cli.model.shapes import LayerError, Pair, Shape, describe
-
-LayerSpec = tuple[str, dict[str, Any]]
-"""A layer's name and its parameters, as plain values."""
+from cnn_cli.model.shapes import LayerError, Shape, describe
 
 Built = tuple[nn.Module, Shape]
 
@@ -37,7 +34,7 @@ def residual(
 ) -> Built:
     """Return layers(x) + shortcut(x)."""
     modules, output = site.chain(layers, shape, "layers")
-    shortcut_layers = _projection(shape, output) if shortcut is None else shortcut
+    shortcut_layers = _default_shortcut(shape, output) if shortcut is None else shortcut
     shortcut_modules, shortcut_output = site.chain(shortcut_layers, shape, "shortcut")
     if shortcut_output != output:
         raise LayerError(
@@ -82,21 +79,9 @@ COMBINATORS: dict[str, Callable[..., Built]] = {
 """The function for each name of the YAML that contains layers."""
 
 
-def _projection(shape: Shape, output: Shape) -> Sequence[LayerSpec]:
-    """The shortcut where none is written: nothing between equal shapes, else the paper's option B."""
-    if shape == output:
-        return ()
-    norm: LayerSpec = ("norm", {"kind": "batch", "groups": 1, "eps": 1e-5})
-    if len(shape) == len(output) == 1:
-        return ("linear", {"out": output[0], "bias": False}), norm
-    strides = [_stride(before, after) for before, after in zip(shape[1:], output[1:], strict=False)]
-    if len(shape) != len(output) or None in strides:
+def _default_shortcut(shape: Shape, output: Shape) -> Sequence[LayerSpec]:
+    """Return the layers of a shortcut that the config leaves out."""
+    layers = projection(shape, output)
+    if layers is None:
         raise LayerError(f"no shortcut leads from {describe(shape)} to the {describe(output)} of the layers")
-    one: Pair = (1, 1)
-    conv = {"out": output[0], "kernel": one, "stride": tuple(strides), "padding": "valid"}
-    return ("conv", conv | {"dilation": one, "groups": 1, "bias": False}), norm
-
-
-def _stride(before: int, after: int) -> int | None:
-    """The smallest stride that takes a 1x1 window over `before` pixels to `after` positions."""
-    return next((stride for stride in range(1, before + 1) if (before - 1) // stride + 1 == after), None)
+    return layers

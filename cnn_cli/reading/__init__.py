@@ -1,1 +1,1 @@
-"""Reading images with trained networks, without torch: one digit per image, or lines of digits."""
+"""Classify images with trained networks, without torch: one digit per image, or lines of digits."""

@@ -1,4 +1,4 @@
-"""Images preprocessed in batches, in their order: in this process first, then on all cores."""
+"""Preprocess images in batches, in order: first in this process, then on all cores."""
 
 import time
 from collections import deque
@@ -14,23 +14,23 @@ from cnn_cli.image.preprocess import InputFormat, NetworkInput, preprocess_all
 from cnn_cli.reading.sources import ImageSource
 from cnn_cli.workers import map_ordered
 
-PATIENCE = 0.4
+START_WORKERS_AFTER = 0.4
 """Seconds of work before worker processes are started: about the time that one takes to start."""
 
 Item = TypeVar("Item")
 Batch = list[tuple[ImageSource | DataError, NetworkInput | DataError]]
 
 
-def preprocessed(
+def preprocess_batches(
     images: Iterable[ImageSource | DataError], input_format: InputFormat, size: int, explain: bool = False
 ) -> Generator[Batch, None, None]:
-    """Preprocess images, `size` at a time. No more of them are in memory than the processes work on.
+    """Preprocess images, `size` at a time. Images are taken only as fast as they are processed.
 
     Args:
-        images: the images; an error stays where it is.
-        input_format: what a network reads.
+        images: the images; an error keeps its place.
+        input_format: what each image is turned into.
         size: images per batch.
-        explain: whether to gather how the ink was found.
+        explain: whether to add explanations.
 
     Raises:
         DataError: a worker process was killed.
@@ -42,8 +42,8 @@ def preprocessed(
         started = time.perf_counter()
         results = function(_sources(batch))
         spent += time.perf_counter() - started
-        yield _joined(batch, results)
-        if spent > PATIENCE:
+        yield _pair(batch, results)
+        if spent > START_WORKERS_AFTER:
             break
     submitted: deque[list[ImageSource | DataError]] = deque()
 
@@ -54,7 +54,7 @@ def preprocessed(
 
     with closing(map_ordered(function, jobs())) as outcomes:
         for results in outcomes:
-            yield _joined(submitted.popleft(), results)
+            yield _pair(submitted.popleft(), results)
 
 
 def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
@@ -67,7 +67,7 @@ def _sources(batch: Sequence[ImageSource | DataError]) -> list[tuple[str, Path |
     return [(item.name, item.source) for item in batch if isinstance(item, ImageSource)]
 
 
-def _joined(batch: Sequence[ImageSource | DataError], results: Sequence[NetworkInput | DataError]) -> Batch:
+def _pair(batch: Sequence[ImageSource | DataError], results: Sequence[NetworkInput | DataError]) -> Batch:
     """Pair each image with its result, and each error with itself."""
     remaining = iter(results)
     return [(item, item if isinstance(item, DataError) else next(remaining)) for item in batch]

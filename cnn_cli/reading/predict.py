@@ -1,4 +1,4 @@
-"""Reading one digit per image: files, folders or bytes become labels with probabilities."""
+"""Classify one digit (or photo) per image: files or bytes become labels with probabilities."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -9,30 +9,30 @@ import numpy as np
 
 from cnn_cli.errors import CnnError, DataError
 from cnn_cli.image.preprocess import NetworkInput
-from cnn_cli.reading.batches import Batch, preprocessed
+from cnn_cli.reading.batches import Batch, preprocess_batches
 from cnn_cli.reading.reader import Reader
 from cnn_cli.reading.sources import ImageSource
 
 BATCH = 64
-"""Images that the network reads at once; their answers appear together."""
+"""Images per forward pass; their answers appear together."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer to one image."""
+    """The answer for one image."""
 
     path: str
     label: str
     confidence: float
     """Probability of the label, 0..1."""
     probabilities: dict[str, float]
-    """Of every class, by its name; they sum to 1."""
+    """The probability of every class, by name; they sum to 1."""
     confident: bool = True
-    """Whether the confidence reaches the threshold that was asked for."""
+    """Whether the confidence reaches the threshold."""
     source: Path | bytes = field(default=b"", repr=False, compare=False)
     """The image's file or its content."""
     network_input: NetworkInput | None = field(default=None, repr=False, compare=False)
-    """What the network read and, if asked for, how it was found."""
+    """The network's input and, if asked for, its explanation."""
 
 
 def predict(
@@ -41,15 +41,15 @@ def predict(
     min_confidence: float = 0.0,
     explain: bool = False,
 ) -> Iterator[Prediction | CnnError]:
-    """Read each image. One that cannot be read gives its error, in its place; the others are read.
+    """Classify each image. One that cannot be read gives its error in its place, and the others continue.
 
     Args:
-        reader: what reads.
-        images: what is read.
-        min_confidence: an answer is confident from this probability of its label on, 0..1.
-        explain: whether to gather how the ink was found.
+        reader: the network or ensemble.
+        images: the images; an error keeps its place.
+        min_confidence: from this probability of its label on, an answer is confident, 0..1.
+        explain: whether to add explanations to the network inputs.
     """
-    with closing(preprocessed(images, reader.input_format, BATCH, explain)) as batches:
+    with closing(preprocess_batches(images, reader.input_format, BATCH, explain)) as batches:
         for batch in batches:
             yield from _predict_batch(reader, batch, min_confidence)
 

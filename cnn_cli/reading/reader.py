@@ -1,4 +1,4 @@
-"""A reader: one or several checkpoints as a network in NumPy that answers with calibrated probabilities."""
+"""The reader: one or several checkpoints as networks in NumPy that give calibrated probabilities."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from cnn_cli.checkpoint import file
 from cnn_cli.checkpoint.ensemble import check_compatible
 from cnn_cli.checkpoint.file import Checkpoint
-from cnn_cli.errors import DataError
+from cnn_cli.checkpoint.preprocessing import Preprocessing
+from cnn_cli.errors import CnnError, DataError
 from cnn_cli.image.preprocess import InputFormat
-from cnn_cli.inference.memory import keep_memory
-from cnn_cli.inference.network import Network, build_network
-from cnn_cli.inference.preprocess import normalize, to_unit_range
+from cnn_cli.inference.build import build_network
+from cnn_cli.inference.network import Network
+from cnn_cli.inference.preprocess import preprocess
 
 Floats = NDArray[np.float32]
 
@@ -32,13 +33,12 @@ class Reader:
         check_compatible(checkpoints)
         first = checkpoints[0]
         self.checkpoints = tuple(checkpoints)
-        self.networks = [network_of(checkpoint) for checkpoint in checkpoints]
+        self.networks = tuple(network_of(checkpoint) for checkpoint in checkpoints)
         self.classes = first.classes
         self.preprocessing = first.preprocessing
         self.input_format = InputFormat(
             first.preprocessing.kind, first.preprocessing.size, first.preprocessing.channels
         )
-        keep_memory()
 
     @property
     def name(self) -> str:
@@ -52,36 +52,44 @@ class Reader:
 
     def pixels(self, images: NDArray[np.uint8]) -> Floats:
         """Turn uint8 [N, C, H, W] into float32 [N, channels, size, size] in 0..1."""
-        return to_unit_range(images, self.preprocessing)
+        channels = self.preprocessing.channels
+        return preprocess(
+            images,
+            size=self.preprocessing.size,
+            mean=(0.0,) * channels,
+            std=(1.0,) * channels,
+            kind=self.preprocessing.kind,
+        )
 
     def logits(self, pixels: Floats) -> Floats:
         """Return logits float32 [N, classes] of pixels in 0..1.
 
-        The logits of an ensemble are the logarithm of its mean probability, so that a softmax returns that mean.
+        The logits of an ensemble are the logarithm of its mean probability: their softmax is that mean.
         """
-        if len(self.networks) == 1:
-            return self.networks[0](normalize(pixels.copy(), self.preprocessing))
-        pairs = zip(self.checkpoints, self.networks, strict=True)
-        answers = [
-            _log_softmax(
-                network(normalize(pixels.copy(), checkpoint.preprocessing))
-                / np.float32(checkpoint.temperature)
-            )
-            for checkpoint, network in pairs
+        members = zip(self.checkpoints, self.networks, strict=True)
+        outputs = [network(_normalize(pixels, each.preprocessing)) for each, network in members]
+        if len(outputs) == 1:
+            return outputs[0]
+        temperatures = [np.float32(checkpoint.temperature) for checkpoint in self.checkpoints]
+        calibrated = [
+            _log_softmax(logits / temperature)
+            for logits, temperature in zip(outputs, temperatures, strict=True)
         ]
-        return np.logaddexp.reduce(answers, axis=0) - np.float32(np.log(len(answers)))
+        mean: Floats = np.logaddexp.reduce(calibrated, axis=0) - np.float32(np.log(len(calibrated)))
+        return mean
 
     def probabilities(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the calibrated probabilities float64 [N, classes] of logits [N, classes]."""
         temperature = self.checkpoints[0].temperature if len(self.checkpoints) == 1 else 1.0
-        return np.exp(_log_softmax(logits.astype(np.float64) / temperature))
+        probabilities: NDArray[np.float64] = np.exp(_log_softmax(logits.astype(np.float64) / temperature))
+        return probabilities
 
 
 def open_reader(files: Sequence[Path]) -> Reader:
     """Read checkpoint files and return their reader.
 
     Raises:
-        DataError: a file cannot be used, or the checkpoints do not belong together.
+        DataError: a file cannot be used, or the checkpoints do not fit together.
     """
     return Reader([file.read(path) for path in files])
 
@@ -96,13 +104,22 @@ def network_of(checkpoint: Checkpoint) -> Network:
     shape = checkpoint.preprocessing.input_shape
     try:
         return build_network(layers, shape, len(checkpoint.classes), checkpoint.weights)
-    except ValueError as error:
+    except CnnError as error:
         place = checkpoint.path or "the checkpoint"
-        raise DataError(f"{place}: its weights do not fit its config: {error}") from None
+        raise DataError(f"{place}: its weights do not fit its config: {error.message}") from None
+
+
+def _normalize(pixels: Floats, preprocessing: Preprocessing) -> Floats:
+    """Return (pixels - mean) / std, per channel."""
+    mean, std = (
+        np.array(values, np.float32)[:, None, None] for values in (preprocessing.mean, preprocessing.std)
+    )
+    normalized: Floats = (pixels - mean) / std
+    return normalized
 
 
 def _log_softmax(logits: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return the logarithm of the softmax: log(exp(x) / sum(exp(x))), per row."""
+    """Return the logarithm of the softmax of each row: log(exp(x) / sum(exp(x)))."""
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_softmax: NDArray[np.floating] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     return log_softmax

@@ -1,1 +1,1 @@
-"""Images of results: learning curves, confusion matrices, contact sheets, annotated photos."""
+"""Images of results: learning curves, confusion matrices, contact sheets, annotated images."""

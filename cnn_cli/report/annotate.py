@@ -1,24 +1,25 @@
-"""The image with what was read in it: a box and a label for each digit, as a PNG."""
+"""An image with a box and a label around each digit that was read in it, as a PNG."""
 
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 from cnn_cli.files import write_png
-from cnn_cli.image.photo import read_opaque
+from cnn_cli.image.photo import read_rgb
 from cnn_cli.reading.text import ImageText
 
-# Distinct for red-green blindness (Okabe & Ito); by turns, so that neighbors' boxes can be told apart.
+# Colors that people with red-green blindness can distinguish (Okabe & Ito). They alternate, so that the boxes
+# of adjacent digits differ.
 COLORS = ((213, 94, 0), (0, 114, 178))
 
 LABEL = 0.5  # height of a label as a share of its box's height
-SMALLEST = 10  # pixels of a label's height, which one can still read
+MIN_LABEL = 10  # height of a label in pixels that is still legible
 LINE = 1 / 400  # width of a box's line as a share of the image's longer side
 
 
 def annotate(source: Path | bytes, text: ImageText) -> Image.Image:
-    """Draw boxes and labels over the image, the right way up; the labels lie in a margin above each box."""
-    image = read_opaque(source, name=text.path)
+    """Draw boxes and labels over the upright image, each label above its box."""
+    image = read_rgb(source, name=text.path)
     draw = ImageDraw.Draw(image)
     line = max(1, round(max(image.size) * LINE))
     for number, digit in enumerate(text.digits):
@@ -27,14 +28,14 @@ def annotate(source: Path | bytes, text: ImageText) -> Image.Image:
         draw.rectangle(
             (left - line, top - line, right - 1 + line, bottom - 1 + line), outline=color, width=line
         )
-        size = max(SMALLEST, round((bottom - top) * LABEL))
+        size = max(MIN_LABEL, round((bottom - top) * LABEL))
         place = (left, max(0, top - line - size))
         draw.text(place, digit.label, fill=color, font=ImageFont.load_default(size))
     return image
 
 
 def write_annotated(text: ImageText, path: Path) -> None:
-    """Write that as a PNG.
+    """Write the annotated image as a PNG.
 
     Raises:
         DataError: the image cannot be read, or the file cannot be written.

@@ -1,4 +1,4 @@
-"""A contact sheet: many small images in a grid, each with its caption."""
+"""A contact sheet: many small images in a grid, each with a caption."""
 
 import math
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ Color = tuple[int, int, int]
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 
 RED: Color = (214, 39, 40)
-"""The usual emphasis."""
+"""The color of emphasis."""
 
 COLUMNS = 10
-"""Images in a row, if nothing else is asked for."""
+"""Default number of images in a row."""
 
-SMALLEST = 84  # pixels a side: a 28x28 digit three times as large, which a person reads without zooming
+MIN_SIDE = 84  # pixels per side: a 28x28 digit enlarged three times is legible without zooming
 FONT_SIZE = 14
 GAP = 6  # pixels around a cell
 FRAME = 3  # pixels of an emphasized image's frame; less than GAP
@@ -33,8 +33,8 @@ def contact_sheet(
     """Draw images in rows, in reading order, each above its caption.
 
     Args:
-        images: uint8 [N, C, H, W] with 1 or 3 channels, shown as the network sees them: 0 black, 255 white.
-            Small images are enlarged by a whole factor, so that a pixel stays a square.
+        images: uint8 [N, C, H, W] with 1 or 3 channels, 0 is black and 255 white. Small images are enlarged
+            by a whole factor, so that a pixel stays a square.
         captions: N texts, of one or more lines.
         columns: how many images are in a row, at least 1.
         emphasis: N colors; an image with one gets a frame, and its caption the same color.
@@ -69,14 +69,14 @@ def _check(
 
 
 def _enlarged(pixels: NDArray[np.uint8]) -> Image.Image:
-    """An RGB image of at least SMALLEST pixels a side, from uint8 [H, W, C]."""
+    """Return an RGB image whose longer side has at least MIN_SIDE pixels, from uint8 [H, W, C]."""
     image = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).convert("RGB")
-    factor = math.ceil(SMALLEST / max(image.size))
+    factor = math.ceil(MIN_SIDE / max(image.size))
     return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
 
 
 def _largest_text(captions: Sequence[str], font: Font) -> tuple[int, int]:
-    """The width and height, in pixels, that the largest caption needs."""
+    """Return the largest width and the largest height of the captions, in pixels."""
     draw = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     boxes = [draw.multiline_textbbox((0, 0), caption, font=font) for caption in captions]
     return math.ceil(max(box[2] for box in boxes)), math.ceil(max(box[3] for box in boxes))
@@ -91,7 +91,7 @@ def _draw_cell(
     center: int,
     top: int,
 ) -> None:
-    """One image and its caption, centered on the column `center`."""
+    """Draw one image and its caption, centered on the column `center`."""
     draw = ImageDraw.Draw(sheet)
     left = center - image.width // 2
     if color is not None:

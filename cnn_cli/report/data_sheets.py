@@ -1,4 +1,4 @@
-"""Contact sheets of a data set: its images, or what augmentation makes of them."""
+"""Contact sheets of a data set: its images, or augmented copies of them."""
 
 from pathlib import Path
 
@@ -35,15 +35,15 @@ def write_augmented(
     preprocessing: Preprocessing,
     settings: Augmentation,
 ) -> None:
-    """Draw one row for each of the first images: the image in a frame, then random changes of it.
+    """Draw one row for each of the first images: the image in a frame, then augmented copies of it.
 
     Args:
         images: uint8 [N, C, H, W] with their labels.
         classes: the names of the labels.
-        count: cells of the sheet; it has as many whole rows as fit, and at least one.
+        count: the number of cells; only whole rows are drawn, and at least one.
         path: the PNG.
-        preprocessing: how images become inputs; its mean and deviation are not used.
-        settings: the random changes.
+        preprocessing: how images become inputs; its mean and std are not used.
+        settings: the augmentation.
 
     Raises:
         DataError: it cannot be written.

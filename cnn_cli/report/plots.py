@@ -1,22 +1,23 @@
-"""Images of results. matplotlib is imported when one is drawn: it takes half a second."""
+"""Plots of results. matplotlib is imported when one is drawn, because the import takes half a second."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnn_cli.files import write_png
+from cnn_cli.report.confusion import MAX_CLASSES, ConfusedPair, worst_pairs
 from cnn_cli.training.records import EpochRecord
 
 if TYPE_CHECKING:
     from cnn_cli.training.evaluation import Evaluation
 
 DPI = 120
-WORST = 24
-"""Mistakes that are shown."""
+MAX_MISTAKES = 24
+"""Upper limit of mistakes that are shown."""
 
 
 def learning_curve(history: Sequence[EpochRecord], title: str, path: Path) -> None:
-    """Loss and accuracy over the epochs, as a PNG."""
+    """Draw loss and error over the epochs as a PNG."""
     validated = history[0].validation_accuracy is not None
     figure = _figure(9 if validated else 4.5, 4)
     losses, *others = figure.subplots(1, 2 if validated else 1, squeeze=False)[0]
@@ -33,33 +34,57 @@ def learning_curve(history: Sequence[EpochRecord], title: str, path: Path) -> No
 
 
 def evaluation_plot(evaluation: "Evaluation", classes: tuple[str, ...], path: Path) -> None:
-    """The confusion matrix beside the surest mistakes, as a PNG."""
-    from cnn_cli.report.contact_sheet import contact_sheet
+    """Draw the confusion matrix beside the most confident mistakes as a PNG.
 
-    metrics, worst = evaluation.metrics, evaluation.worst(WORST)
+    Of more than `MAX_CLASSES` classes, the most frequent mistakes are drawn instead of the matrix.
+    """
+    metrics = evaluation.metrics
     figure = _figure(14, 6.5)
-    matrix, mistakes = figure.subplots(1, 2)
-    _draw_matrix(matrix, metrics.confusion_matrix, classes)
-    matrix.set_title(f"{evaluation.data} {evaluation.split}: {metrics.accuracy:.2%} of {metrics.n:,}")
-    mistakes.axis("off")
-    if len(worst):
-        confidence, answered = evaluation.probabilities[worst].max(1)
-        captions = [
-            f"{classes[true]} read as {classes[said]}\n{share:.0%}"
-            for true, said, share in zip(
-                evaluation.images.labels[worst].tolist(),
-                answered.tolist(),
-                confidence.tolist(),
-                strict=True,
-            )
-        ]
-        mistakes.imshow(contact_sheet(evaluation.images.take(worst).numpy(), captions, columns=6))
-    mistakes.set_title("the surest mistakes" if len(worst) else "no mistakes")
+    confusion, mistakes = figure.subplots(1, 2)
+    if len(classes) > MAX_CLASSES:
+        _draw_pairs(confusion, worst_pairs(metrics.confusion_matrix, classes))
+    else:
+        _draw_matrix(confusion, metrics.confusion_matrix, classes)
+    confusion.set_title(f"{evaluation.data} {evaluation.split}: {metrics.accuracy:.2%} of {metrics.n:,}")
+    _draw_mistakes(mistakes, evaluation, classes)
     _save(figure, path)
 
 
+def _draw_mistakes(axes: Any, evaluation: "Evaluation", classes: tuple[str, ...]) -> None:
+    """Draw a contact sheet of the most confident mistakes."""
+    from cnn_cli.report.contact_sheet import contact_sheet
+
+    worst = evaluation.worst(MAX_MISTAKES)
+    axes.axis("off")
+    axes.set_title("the most confident mistakes" if len(worst) else "no mistakes")
+    if not len(worst):
+        return
+    confidence, answered = evaluation.probabilities[worst].max(1)
+    columns = evaluation.images.labels[worst], answered, confidence
+    captions = [
+        f"{classes[true]} read as {classes[answer]}\n{share:.0%}"
+        for true, answer, share in zip(*(column.tolist() for column in columns), strict=True)
+    ]
+    axes.imshow(contact_sheet(evaluation.images.take(worst).numpy(), captions, columns=6))
+
+
+def _draw_pairs(axes: Any, pairs: Sequence[ConfusedPair]) -> None:
+    """Draw a bar for each pair of a true class and a wrong answer, the most frequent at the top."""
+    places = range(len(pairs))
+    axes.barh(places, [pair.count for pair in pairs], color="tab:blue")
+    axes.set(
+        xlabel="images (share of the true class)",
+        yticks=places,
+        yticklabels=[f"{pair.true} read as {pair.answered}" for pair in pairs],
+    )
+    for place, pair in zip(places, pairs, strict=True):
+        axes.text(pair.count, place, f" {pair.count:,} ({pair.share:.1%})", va="center", fontsize=8)
+    axes.invert_yaxis()
+    axes.margins(x=0.2)
+
+
 def _draw_matrix(axes: Any, matrix: Sequence[Sequence[int]], classes: tuple[str, ...]) -> None:
-    """Counts in cells whose color is the share of the row, mistakes enlarged so that they show."""
+    """Draw counts in cells. The color is the share of the row to the power 0.4: it shows rare mistakes."""
     shares = [[count / max(1, sum(row)) for count in row] for row in matrix]
     axes.imshow([[share**0.4 for share in row] for row in shares], cmap="Blues", vmin=0, vmax=1)
     ticks = range(len(classes))
@@ -75,7 +100,7 @@ def _draw_matrix(axes: Any, matrix: Sequence[Sequence[int]], classes: tuple[str,
 
 
 def _figure(width: float, height: float) -> Any:
-    """A figure without pyplot: no window system, no global state."""
+    """Return a figure without pyplot, which would need a window system and global state."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")

@@ -1,5 +1,6 @@
 """A benchmark: one config trained with several seeds. After a stop it continues where it was."""
 
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -59,9 +60,8 @@ class Bench:
 
     def __init__(self, config: Config, source: Source, compute: Compute, path: Path, command: str) -> None:
         if path.suffix != ".json":
-            raise ConfigError(
-                f"{path}: results are written as JSON", hint=f"--out {path.with_suffix('.json')}"
-            )
+            json_path = shlex.quote(str(path.with_suffix(".json")))
+            raise ConfigError(f"{path}: results are written as JSON", hint=f"--out {json_path}")
         self.config, self.source, self.compute, self.path = config, source, compute, path
         self.setting, self.command = setting(config, source, compute), command
         self.results = results.read_or_create(path, self.setting, command)
@@ -167,7 +167,8 @@ class Bench:
         if folder.state.is_file():
             state = read_state(folder)
             if _without_output(state.config) != _without_output(config):
-                raise DataError(f"{folder.state}: is from another config", hint=f"remove {folder.path}")
+                hint = f"remove {shlex.quote(str(folder.path))}"
+                raise DataError(f"{folder.state}: is from another config", hint=hint)
             run.restore(state)
         return run
 

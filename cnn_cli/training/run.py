@@ -171,7 +171,7 @@ class Run:
         epoch, step = divmod(self.loop.step, self.loop.steps_per_epoch)
         raise StoppedError(
             f"stopped after {epoch} epochs and {step} steps; everything is saved in {folder.path}",
-            hint=f"go on with: cnn train --resume {shlex.quote(str(folder.path))}",
+            hint=f"to continue: cnn train --resume {shlex.quote(str(folder.path))}",
             code=code,
         )
 

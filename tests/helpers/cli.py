@@ -1,4 +1,4 @@
-"""Running `cnn` as people and scripts do: in this process where that will do, else in one of its own."""
+"""Run `cnn` as people and scripts do: in this process, which is quicker, or in a new one."""
 
 import io
 import logging
@@ -28,18 +28,18 @@ model:
 train: {epochs: 2, batch_size: 50, lr: 0.01, threads: 1}
 output: {plot: false}
 """
-"""A run of 0.1 s: 250 images, 490 weights."""
+"""A config of a run of 0.1 s: 250 images, 500 parameters."""
 
 SLOWER = ("train.epochs=20", "train.batch_size=4")
-"""Settings that make it 1,260 steps, 2 s: long enough to be stopped in the middle."""
+"""Settings that make the run 1,260 steps, 2 s: long enough to be stopped in the middle."""
 
 PATIENCE = 60
-"""Seconds that a test waits for something that takes one or two on a quiet machine."""
+"""Seconds that a test waits for something that takes one or two on an idle machine."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command left: exit code, stdout, stderr."""
+    """The result of a command: exit code, stdout, stderr."""
 
     code: int
     out: str
@@ -47,30 +47,30 @@ class Outcome:
 
 
 def cnn(*arguments: object, stdin: bytes = b"") -> Outcome:
-    """Run a command in this process, its streams piped as in a script, and put back what it changes."""
+    """Run a command in this process with piped streams, as in a script, and restore what it changes."""
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
-    with redirect_stdout(out), redirect_stderr(err), _stdin(stdin), _globals_kept():
+    with redirect_stdout(out), redirect_stderr(err), _stdin(stdin), _restored_globals():
         code = run([str(argument) for argument in arguments])
     texts = [stream.buffer.getvalue().decode() for stream in (out, err)]
     return Outcome(int(code), *texts)
 
 
 def spawn(*arguments: object, **options) -> subprocess.Popen[str]:
-    """Start a command in a process of its own, with pipes for stdout and stderr."""
+    """Start a command in a new process, with pipes for stdout and stderr."""
     options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
     command = [sys.executable, "-m", "cnn_cli", *map(str, arguments)]
     return subprocess.Popen(command, text=True, env=environment(), **options)
 
 
 def cnn_process(*arguments: object, **options) -> Outcome:
-    """Run a command in a process of its own."""
+    """Run a command in a new process."""
     with spawn(*arguments, **options) as process:
         out, err = process.communicate(timeout=2 * PATIENCE)
     return Outcome(process.returncode, out or "", err or "")
 
 
 def environment() -> dict[str, str]:
-    """This process's environment, in which any working folder finds the package that is tested here."""
+    """Return this process's environment, with the tested package on the path of any working folder."""
     paths = [str(Path(cnn_cli.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
     return os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
 
@@ -79,17 +79,17 @@ def wait_for(condition: Callable[[], object]) -> None:
     """Wait until the condition holds."""
     end = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < end, f"nothing happened for {PATIENCE} s"
+        assert time.monotonic() < end, f"the condition did not hold within {PATIENCE} s"
         time.sleep(0.005)
 
 
 def lines_of(path: Path) -> int:
-    """How many lines the file has; 0 where there is none."""
+    """Return how many lines the file has; 0 if there is no file."""
     return path.read_text().count("\n") if path.is_file() else 0
 
 
 def digit(path: Path) -> Path:
-    """Draw a 1 in a hundred pixels, black on white, in the format that the suffix names."""
+    """Draw a 1 in 100x100 pixels, black on white, in the format that the suffix names."""
     image = Image.new("L", (100, 100), 255)
     ImageDraw.Draw(image).line([(50, 15), (48, 85)], fill=0, width=8)
     image.save(path)
@@ -97,7 +97,7 @@ def digit(path: Path) -> Path:
 
 
 def screen(stream: str) -> list[str]:
-    """The lines that a terminal shows after this stream: carriage returns, erased lines, moves up."""
+    """Return the lines that a terminal shows after this stream: it obeys \r, erased lines and moves up."""
     lines, row, column = [""], 0, 0
     for control, text in re.findall(r"(\x1b\[[?\d;]*[A-Za-z]|\r|\n)|([^\x1b\r\n]+)", stream):
         if control == "\r":
@@ -125,8 +125,8 @@ def _stdin(data: bytes) -> Iterator[None]:
 
 
 @contextmanager
-def _globals_kept() -> Iterator[None]:
-    """A process runs one command; here the next test must not inherit threads and handlers from the last."""
+def _restored_globals() -> Iterator[None]:
+    """Restore threads and log handlers, which the next test must not inherit."""
     logger, threads = logging.getLogger("cnn_cli"), torch.get_num_threads()
     handlers, propagate, level = list(logger.handlers), logger.propagate, logger.level
     try:

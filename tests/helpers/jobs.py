@@ -1,4 +1,4 @@
-"""Jobs for worker processes, in a module that loads quickly there."""
+"""Jobs for worker processes, in a module that is imported quickly there."""
 
 import os
 import signal
@@ -9,13 +9,13 @@ from cnn_cli.errors import DataError
 
 
 def slower_first(number: int) -> tuple[int, int]:
-    """The number and who did it; the first job takes longest."""
+    """Return the number and the process; the first job takes longest."""
     time.sleep(0.2 if number == 0 else 0)
     return number, os.getpid()
 
 
 def loaded(_: int) -> list[str]:
-    """The modules of the process."""
+    """Return the modules of the process."""
     return sorted(sys.modules)
 
 

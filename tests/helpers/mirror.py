@@ -1,4 +1,4 @@
-"""A mirror on the loop-back interface that serves a folder, well or badly."""
+"""A mirror on the loopback interface that serves a folder, in good or bad ways."""
 
 import gzip
 import socket
@@ -12,14 +12,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 Manner = Callable[["Handler", bytes], None]
-"""How a request for a file with this content is answered."""
+"""Answers a request for a file with this content."""
 
-END_OF_TEST = 20  # seconds after which a manner that waits gives up, should a test forget to stop its mirror
+END_OF_TEST = 20  # seconds until a waiting manner ends, if a test does not stop its mirror
 
 
 @dataclass
 class Mirror:
-    """A running mirror: its address, the paths that were asked for, and a flag that ends whoever waits."""
+    """A running mirror: its address, the requested paths, and a flag that ends waiting requests."""
 
     url: str
     requests: list[str] = field(default_factory=list)
@@ -27,7 +27,7 @@ class Mirror:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers GET in the manner that the test chose."""
+    """A handler that answers GET in the manner that the test chose."""
 
     def __init__(self, folder: Path, manner: Manner, mirror: Mirror, *args: object) -> None:
         self.folder, self.manner, self.mirror = folder, manner, mirror
@@ -42,7 +42,7 @@ class Handler(BaseHTTPRequestHandler):
             else:
                 self.send_error(404)
         except (BrokenPipeError, ConnectionResetError):
-            pass  # the client went away, as some tests want it to
+            pass  # the client disconnected, as some tests expect
 
     def head(self, status: int = 200, **headers: object) -> None:
         self.send_response(status)
@@ -70,7 +70,7 @@ def serve(folder: Path, manner: Manner) -> Iterator[Mirror]:
 
 
 def refused() -> str:
-    """The address of a port where nobody listens."""
+    """Return the address of a port where no program listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return f"http://127.0.0.1:{server.getsockname()[1]}/"
 
@@ -117,7 +117,7 @@ def flipped_bit(handler: Handler, body: bytes) -> None:
 
 
 def flipped_content(handler: Handler, body: bytes) -> None:
-    """A sound gzip file whose content differs in one bit: only the hash can tell."""
+    """Send a valid gzip file whose content differs in one bit: only the hash shows that."""
     content = bytearray(gzip.decompress(body))
     content[-1] ^= 1
     good(handler, gzip.compress(bytes(content)))
@@ -176,13 +176,13 @@ def circle(handler: Handler, _: bytes) -> None:
 
 
 def extracts(handler: Handler, body: bytes) -> None:
-    """Declares the compression as one of the connection, so that clients undo it."""
+    """Declare the compression as one of the connection, so that clients undo it."""
     handler.head(Content_Length=len(body), Content_Encoding="gzip")
     handler.wfile.write(body)
 
 
 def in_step(clients: int) -> Manner:
-    """Answers once that many clients wait, so that they really run at the same time."""
+    """Return a manner that answers when this many clients wait, so that they run at the same time."""
     barrier = threading.Barrier(clients)
 
     def manner(handler: Handler, body: bytes) -> None:

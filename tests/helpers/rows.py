@@ -1,4 +1,4 @@
-"""Images of rows of digits whose truth is known: MNIST's digits, written on paper by code."""
+"""Compose images of rows of MNIST's digits, whose text and boxes are known."""
 
 import io
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ Box = tuple[int, int, int, int]
 # At MNIST's scale, where a digit is 20 pixels high.
 SPACING = 2, 8  # between the boxes of two neighbors
 OVERLAP = 0, 3  # of the boxes of two neighbors that touch
-JITTER = 1.5  # how far a digit lies above or below its line, at most
-SIZES = 0.85, 1.15  # height of a digit, as a share of what MNIST makes of it
-MARGIN = 6, 20  # blank paper around
+JITTER = 1.5  # largest distance of a digit above or below its line
+SIZES = 0.85, 1.15  # scale of a digit
+MARGIN = 6, 20  # background around
 
 
 @dataclass(frozen=True)
-class Written:
-    """An image of digits and what it says."""
+class Page:
+    """An image of digits and its text."""
 
     image: np.ndarray
     """uint8 [H, W]."""
@@ -37,7 +37,7 @@ class Written:
 
 @dataclass(frozen=True)
 class Line:
-    """Ink alone: uint8 [H, W], 0 = background, and the digits' boxes in it."""
+    """The ink of one line, uint8 [H, W], 0 = background, with its text and the digits' boxes."""
 
     ink: np.ndarray
     text: str
@@ -54,16 +54,16 @@ def line(
     spacing: tuple[float, float] = SPACING,
     slope: float = 0,
 ) -> Line:
-    """Write digits uint8 [28, 28] beside each other.
+    """Put digits uint8 [28, 28] next to each other.
 
     Args:
-        digits: what to write, 0 = background.
+        digits: the images, 0 = background.
         text: their labels.
-        random: draws sizes, gaps and jitter.
-        scale: a digit's height becomes 20 pixels times this, and the variation of sizes.
-        touching: the boxes of neighbors touch or overlap, instead of standing apart.
-        spacing: range of the gap between neighbors' boxes, in MNIST's pixels.
-        slope: of the baseline, pixels down for each to the right.
+        random: for sizes, gaps and jitter.
+        scale: a digit's height becomes 20 pixels times this times a random size.
+        touching: whether the boxes of neighbors touch or overlap.
+        spacing: range of the gap between the boxes of neighbors, in pixels at MNIST's scale.
+        slope: of the baseline, in pixels down for each pixel to the right.
     """
     drawn = [_resized(digit, scale * random.uniform(*SIZES)) for digit in digits]
     width = sum(digit.shape[1] for digit in drawn) + round(len(drawn) * (spacing[1] + 4) * scale)
@@ -85,8 +85,8 @@ def line(
     return Line(ink[:, : max(box[2] for box in boxes)], text, boxes)
 
 
-def page(lines: Sequence[Line], random: np.random.Generator, *, scale: float, gap: float = 8) -> Written:
-    """Put lines on paper, below each other, `gap` of MNIST's pixels apart, under light that is not even."""
+def page(lines: Sequence[Line], random: np.random.Generator, *, scale: float, gap: float = 8) -> Page:
+    """Put lines below each other, `gap` pixels at MNIST's scale apart, on a background in uneven light."""
     margins = np.rint(random.uniform(*MARGIN, 4) * scale).astype(int)
     between = round(gap * scale)
     height = sum(line.ink.shape[0] + between for line in lines) - between
@@ -99,36 +99,36 @@ def page(lines: Sequence[Line], random: np.random.Generator, *, scale: float, ga
     ink = np.pad(ink, (margins[:2], margins[2:]))
     y, x = margins[0], margins[2]
     boxes = [(x0 + x, y0 + y, x1 + x, y1 + y) for x0, y0, x1, y1 in boxes]
-    return Written(on_paper(ink, random), "\n".join(line.text for line in lines), boxes)
+    return Page(photographed(ink, random), "\n".join(line.text for line in lines), boxes)
 
 
-def on_paper(ink: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Ink uint8 [H, W] on paper with a camera's noise and uneven light; one in four is light on dark."""
-    paper, contrast, noise = random.uniform(190, 245), random.uniform(90, 180), random.uniform(0, 5)
+def photographed(ink: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Put ink uint8 [H, W] on a background with noise and uneven light; one in four is light on dark."""
+    background, contrast, noise = random.uniform(190, 245), random.uniform(90, 180), random.uniform(0, 5)
     y, x = np.mgrid[-1 : 1 : ink.shape[0] * 1j, -1 : 1 : ink.shape[1] * 1j]
     tilt = random.uniform(-0.1, 0.1, 2)
     light = 1 + tilt[0] * x + tilt[1] * y - random.uniform(0, 0.1) * (x * x + y * y)
-    gray = (paper - contrast * (ink / 255.0)) * light + random.normal(0, noise, ink.shape)
+    gray = (background - contrast * (ink / 255.0)) * light + random.normal(0, noise, ink.shape)
     gray = np.clip(np.rint(gray), 0, 255).astype(np.uint8)
     return 255 - gray if random.random() < 0.25 else gray
 
 
 def strings(
     images: np.ndarray, labels: np.ndarray, count: int, seed: int, *, touching: bool = False
-) -> list[Written]:
-    """So many images of one row of 3 to 8 digits, drawn from uint8 [N, 28, 28] and their labels [N]."""
+) -> list[Page]:
+    """Return `count` images of one row of 3 to 8 digits, drawn from uint8 [N, 28, 28] and labels [N]."""
     random = np.random.default_rng(seed)
-    written = []
+    pages = []
     for _ in range(count):
         chosen = random.integers(len(images), size=random.integers(3, 9))
-        text, scale = "".join(str(labels[which]) for which in chosen), random.uniform(1, 6)
+        text, scale = "".join(str(labels[index]) for index in chosen), random.uniform(1, 6)
         row = line(images[chosen], text, random, scale=scale, touching=touching)
-        written.append(page([row], random, scale=scale))
-    return written
+        pages.append(page([row], random, scale=scale))
+    return pages
 
 
 def _resized(digit: np.ndarray, scale: float) -> np.ndarray:
-    """The digit cropped to its ink and scaled."""
+    """Crop a digit to its ink and scale it."""
     rows, columns = np.flatnonzero(digit.any(axis=1)), np.flatnonzero(digit.any(axis=0))
     cropped = digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     size = max(1, round(cropped.shape[1] * scale)), max(1, round(cropped.shape[0] * scale))

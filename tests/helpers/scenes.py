@@ -1,4 +1,4 @@
-"""MNIST's digits as people's images: drawn, scanned, photographed, in every way whose truth is known."""
+"""Turn MNIST's digits into drawings, scans and photos of many kinds, whose labels are known."""
 
 import io
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-# The EXIF orientation says how to turn the stored image; this is the turn that stores it so.
+# The transposition that stores an upright image in each EXIF orientation.
 STORED_AS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -28,11 +28,11 @@ AXES: dict[str, tuple[Any, ...]] = {
     "alpha": ("none", "opaque", "clear"),
     "quality": (None, 90, 60, 30),
     "light": ("even", "lamp", "corners", "shadow"),
-    "paper": ("plain", "lined", "squared", "rough"),
+    "background": ("plain", "lined", "squared", "rough"),
     "specks": (0, 6),
     "orientation": (1, 2, 3, 4, 5, 6, 7, 8),
 }
-"""What an image can be like; the first value of each is the plain one."""
+"""The properties of an image and their values; the first value of each is the plain one."""
 
 
 @dataclass(frozen=True)
@@ -43,36 +43,36 @@ class Scene:
     side: int = 160
     """Pixels a side."""
     margin: float = 0.25
-    """Paper on each side, as a share of the digit's longer side."""
+    """Background on each side, as a share of the digit's longer side."""
     mode: str = "L"
-    """Pillow's; "RGB" has colored ink on tinted paper."""
+    """Pillow's mode; "RGB" has colored ink on a tinted background."""
     alpha: str = "none"
-    """`clear`: what is no mark is transparent."""
+    """`clear`: everything but the ink is transparent."""
     quality: int | None = None
-    """JPEG's; None is lossless."""
+    """JPEG quality; None is lossless."""
     light: str = "even"
-    paper: str = "plain"
+    background: str = "plain"
     specks: int = 0
     orientation: int = 1
-    """EXIF's."""
+    """EXIF orientation."""
 
     @property
     def exists(self) -> bool:
-        """Whether there are such files: JPEG has no alpha, two tones no shadow, and 28 pixels little room."""
-        photo = self.light != "even" or self.paper == "rough" or self.quality is not None
+        """Whether such files exist: JPEG has no alpha, two tones no shadow, 28 pixels no room for lines."""
+        photo = self.light != "even" or self.background == "rough" or self.quality is not None
         return (
             not (self.quality is not None and self.mode in ("P", "I;16", "1"))
             and not (self.mode in ("I;16", "CMYK", "P", "1") and self.alpha != "none")
-            and not (self.mode == "1" and (photo or self.paper != "plain"))
+            and not (self.mode == "1" and (photo or self.background != "plain"))
             and not (self.alpha == "clear" and photo)
             and not (self.alpha != "none" and self.quality is not None)
             and not (self.mode == "CMYK" and self.polarity == "light on dark")
-            and not (self.side == 28 and (self.margin > 0.25 or self.paper in ("lined", "squared")))
+            and not (self.side == 28 and (self.margin > 0.25 or self.background in ("lined", "squared")))
         )
 
 
 def grid() -> Iterator[Scene]:
-    """Every combination that exists."""
+    """Yield every combination that exists."""
     for values in product(*AXES.values()):
         scene = Scene(*values)
         if scene.exists:
@@ -80,12 +80,13 @@ def grid() -> Iterator[Scene]:
 
 
 def pairwise(seed: int = 0, tries: int = 60) -> list[Scene]:
-    """A few scenes in which every pair of two axes' values occurs that can: greedy, from random proposals."""
+    """Return a few scenes that contain every possible pair of two axes' values, chosen greedily."""
     random = np.random.default_rng(seed)
-    missing = {pair for pair in _all_pairs() if _somewhere(pair)}
+    missing = {pair for pair in _all_pairs() if _can_exist(pair)}
     chosen: list[Scene] = []
     while missing:
-        start = min(missing, key=lambda pair: sorted(map(repr, pair)))  # a set's own repr differs by process
+        # Sorted, since the order in a set's repr differs between processes.
+        start = min(missing, key=lambda pair: sorted(map(repr, pair)))
         proposals = [
             scene for scene in (_proposal(random, dict(start)) for _ in range(tries)) if scene.exists
         ]
@@ -108,8 +109,8 @@ def _pairs(scene: Scene) -> set[Pair]:
     return {frozenset(pair) for pair in combinations(asdict(scene).items(), 2)}
 
 
-def _somewhere(pair: Pair) -> bool:
-    """Whether a scene with the pair exists: if any does, the one that is plain otherwise."""
+def _can_exist(pair: Pair) -> bool:
+    """Return whether a scene with the pair exists: if any does, the otherwise plain one does."""
     return replace(Scene(), **dict(pair)).exists
 
 
@@ -121,28 +122,29 @@ def _proposal(random: np.random.Generator, fixed: dict[str, Any]) -> Scene:
 # ---- drawing
 
 
-def image(digit: np.ndarray, scene: Scene, seed: int) -> bytes:
-    """The file of such an image.
+def render(digit: np.ndarray, scene: Scene, seed: int) -> bytes:
+    """Render a scene as an image file.
 
     Args:
         digit: uint8 [28, 28] as MNIST has it.
-        scene: how it is to look.
-        seed: of place, specks and noise.
+        scene: the properties of the image.
+        seed: for position, specks and noise.
     """
     random = np.random.default_rng(seed)
     ink = _placed(digit, scene, random)
-    marks = np.maximum.reduce([ink, 0.3 * _rules(scene), _specks(scene, random)])
-    shape = marks.shape
+    strokes = np.maximum.reduce([ink, 0.3 * _rules(scene), _specks(scene, random)])
+    shape = strokes.shape
     light = _light(scene, shape)
-    noise = random.normal(0, 5, shape) if scene.paper == "rough" else np.zeros(shape)
+    noise = random.normal(0, 5, shape) if scene.background == "rough" else np.zeros(shape)
     planes = [
-        np.clip((ground + (tone - ground) * marks) * light + noise, 0, 255) for ground, tone in _tones(scene)
+        np.clip((background + (tone - background) * strokes) * light + noise, 0, 255)
+        for background, tone in _tones(scene)
     ]
-    return _encoded([np.rint(plane) for plane in planes], marks, scene)
+    return _encoded([np.rint(plane) for plane in planes], strokes, scene)
 
 
 def _placed(digit: np.ndarray, scene: Scene, random: np.random.Generator) -> np.ndarray:
-    """The digit's ink, 0..1, somewhere in the square, with the crisp edges of a pen."""
+    """Put the digit's ink, 0..1, at a random position of the square, with the sharp edges of a pen."""
     rows, columns = (np.flatnonzero(digit.max(axis=axis) > 100) for axis in (1, 0))
     tight = digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float32) / 255
     longer = scene.side / (1 + 2 * scene.margin)
@@ -158,23 +160,23 @@ def _placed(digit: np.ndarray, scene: Scene, random: np.random.Generator) -> np.
 
 
 def _rules(scene: Scene) -> np.ndarray:
-    """Ruled paper: lines as far apart as the digit is high, or squares of 0.45 of it."""
+    """Draw ruled lines as far apart as the digit is high, or squares of 0.45 of that."""
     side = scene.side
     rules = np.zeros((side, side), np.float32)
     height = side / (1 + 2 * scene.margin)
-    step = {"lined": height, "squared": 0.45 * height}.get(scene.paper)
+    step = {"lined": height, "squared": 0.45 * height}.get(scene.background)
     if step is not None:
-        wide = 0.012 * height
+        width = 0.012 * height
         for place in np.arange(0.3 * step, side, step).astype(int):
-            line = slice(place, place + max(1, round(wide)))
-            rules[line] = min(1, wide)  # what is narrower than a pixel is paler
-            if scene.paper == "squared":
-                rules[:, line] = min(1, wide)
+            line = slice(place, place + max(1, round(width)))
+            rules[line] = min(1, width)  # a line narrower than a pixel is paler
+            if scene.background == "squared":
+                rules[:, line] = min(1, width)
     return rules
 
 
 def _specks(scene: Scene, random: np.random.Generator) -> np.ndarray:
-    """Dots near the border, a fortieth of the side large."""
+    """Draw dots near the border, with 1/40 of the side as their size."""
     side = scene.side
     specks, size = np.zeros((side, side), np.float32), max(1, side // 40)
     for _ in range(scene.specks):
@@ -196,8 +198,8 @@ def _light(scene: Scene, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _tones(scene: Scene) -> list[tuple[float, float]]:
-    """Ground and ink of each plane: white paper or a blackboard, in color a blue pen or yellow chalk."""
-    photo = scene.light != "even" or scene.paper == "rough"
+    """Return the tones of background and ink in each plane: pen on paper, or chalk on a blackboard."""
+    photo = scene.light != "even" or scene.background == "rough"
     dark = scene.polarity == "dark on light"
     if scene.mode in ("RGB", "CMYK"):
         if dark:
@@ -208,10 +210,10 @@ def _tones(scene: Scene) -> list[tuple[float, float]]:
     return [(255, 20) if dark else (0, 255)]
 
 
-def _encoded(planes: list[np.ndarray], marks: np.ndarray, scene: Scene) -> bytes:
+def _encoded(planes: list[np.ndarray], strokes: np.ndarray, scene: Scene) -> bytes:
     image = _in_mode([Image.fromarray(plane.astype(np.uint8)) for plane in planes], scene.mode)
     if scene.alpha != "none":
-        alpha = marks if scene.alpha == "clear" else np.ones_like(marks)
+        alpha = strokes if scene.alpha == "clear" else np.ones_like(strokes)
         image.putalpha(Image.fromarray(np.rint(255 * alpha).astype(np.uint8)))
     kind, options = ("PNG", {}) if scene.mode != "CMYK" else ("TIFF", {})
     if scene.quality is not None:

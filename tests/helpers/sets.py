@@ -1,4 +1,4 @@
-"""Published data sets in small: files of the real formats with a few images, and their archives."""
+"""Small versions of the published data sets: files of the real formats with a few images, and archives."""
 
 import bz2
 import gzip
@@ -8,6 +8,7 @@ import pickle
 import struct
 import tarfile
 import zipfile
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+from cnn_cli.data.idx_sets import IDX_SETS
 
 COUNTS = {"train": 60, "test": 40}
 GRAY = ("fashion-mnist", "kmnist", "emnist-digits", "emnist-letters", "qmnist")
@@ -32,36 +35,36 @@ ARGUMENTS: dict[str, Any] = {
     "emnist-letters": lambda split: {"split": "letters", "train": split == "train"},
     "svhn": lambda split: {"split": split},
 }
-"""How torchvision's class is told which split; the others are told `train=True`."""
+"""The arguments of torchvision's class for a split, where they are not `train=True` or `train=False`."""
 
 
 def pixels(name: str, split: str) -> NDArray[np.uint8]:
-    """The images as a person sees them: uint8 [N, H, W] or [N, H, W, 3], no two alike."""
+    """Return upright images uint8 [N, H, W] or [N, H, W, 3], all different."""
     side = 16 if name == "usps" else 32 if name in COLOR else 28
     shape = (COUNTS[split], side, side) + ((3,) if name in COLOR else ())
     return np.random.default_rng([NAMES.index(name), COUNTS[split]]).integers(0, 256, shape, np.uint8)
 
 
 def labels(name: str, split: str) -> NDArray[np.int64]:
-    """int64 [N], from 0; every class comes at least once."""
+    """Return labels int64 [N], from 0; every class has at least one image."""
     classes = 26 if name == "emnist-letters" else 10
     return (np.arange(COUNTS[split]) * 7 + len(split)) % classes
 
 
 def idx(array: NDArray[Any]) -> bytes:
-    """An idx file of bytes or of whole numbers."""
+    """Return an idx file of bytes or of integers."""
     code, kind = {1: (8, ">u1"), 4: (12, ">i4")}[array.dtype.itemsize]
     return struct.pack(f">HBB{array.ndim}I", 0, code, array.ndim, *array.shape) + array.astype(kind).tobytes()
 
 
 def files(name: str) -> dict[str, bytes]:
-    """What torchvision reads: path below the root -> content."""
+    """Return the files that torchvision reads: path below the root -> content."""
     return {path: content for split in COUNTS for path, content in split_files(name, split).items()}
 
 
 @cache
 def split_files(name: str, split: str) -> dict[str, bytes]:
-    """Those of one split; made once, since scipy writes the time into its files."""
+    """Return the files of one split. They are made once, because scipy writes the time into its files."""
     images, numbers = pixels(name, split), labels(name, split)
     if name in GRAY:
         return _idx_pair(name, split, images, numbers)
@@ -94,7 +97,7 @@ def _idx_pair(
 
 
 def libsvm(images: NDArray[np.uint8], numbers: NDArray[np.int64]) -> bytes:
-    """Lines `label index:value ...`, labels from 1, values from -1 to 1."""
+    """Return lines `label index:value ...`, with labels from 1 and values from -1 to 1."""
     rows = images.reshape(len(images), -1) / 127.5 - 1
     texts = (" ".join(f"{i}:{value:.6f}" for i, value in enumerate(row, 1)) for row in rows)
     return "".join(f"{number + 1} {text} \n" for number, text in zip(numbers, texts, strict=True)).encode()
@@ -120,7 +123,7 @@ def _batches(split: str, images: NDArray[np.uint8], numbers: NDArray[np.int64]) 
 
 
 def archives(name: str) -> dict[str, bytes]:
-    """What lies on the set's web site: path below the root -> content."""
+    """Return the files on the set's web site: path below the root -> content."""
     content = files(name)
     if name.startswith("emnist"):
         content = files("emnist-digits") | files("emnist-letters")
@@ -158,7 +161,7 @@ def lay(content: dict[str, bytes], root: Path) -> None:
 
 
 def torchvisions(name: str, root: Path, split: str) -> Any:
-    """torchvision's own data set."""
+    """Return torchvision's own data set."""
     from torchvision import datasets
 
     arguments = ARGUMENTS.get(name, lambda split: {"train": split == "train"})(split)
@@ -168,7 +171,7 @@ def torchvisions(name: str, root: Path, split: str) -> Any:
 def publish(
     monkeypatch: pytest.MonkeyPatch, name: str, url: str, content: dict[str, bytes] | None = None
 ) -> None:
-    """Let torchvision take the small set for the real one: its addresses and MD5 sums are changed."""
+    """Give the small set to torchvision and this program as the real one: change addresses and MD5 sums."""
     from torchvision import datasets
 
     kind = getattr(datasets, KINDS[name])
@@ -194,6 +197,10 @@ def publish(
         }
     for attribute, value in changes.items():
         monkeypatch.setattr(kind, attribute, value)
+    if name in IDX_SETS:
+        published = IDX_SETS[name]
+        known = tuple(replace(archive, md5=sums[archive.name]) for archive in published.archives)
+        monkeypatch.setitem(IDX_SETS, name, replace(published, archives=known, mirrors=(url,)))
 
 
 def _md5(data: bytes) -> str:

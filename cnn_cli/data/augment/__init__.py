@@ -1,1 +1,1 @@
-"""Augmentation as functions of a whole batch: every image gets draws of its own, on the batch's device."""
+"""Augmentation as functions of a whole batch, with separate random draws for each image."""

@@ -1,4 +1,4 @@
-"""Turning, scaling, slanting and shifting, as one matrix for each image."""
+"""Rotation, scale, shear and translation as one matrix per image."""
 
 import math
 
@@ -16,16 +16,16 @@ def draw_matrices(
     shear: float,
     translate: float,
 ) -> Tensor:
-    """Matrices float [count, 2, 3] of random changes about the center, for `warp`.
+    """Return matrices float [count, 2, 3] of random changes about the center, for `warp`.
 
-    Where all are zero, nothing is drawn.
+    If all amounts are zero, nothing is drawn.
 
     Args:
-        count: how many images.
+        count: number of images.
         generator: a CPU generator, so that the draws are the same on every device.
         size: height and width of the images, in pixels.
         rotate: largest angle to either side, in degrees.
-        scale: largest relative change of height and of width, drawn apart.
+        scale: largest relative change of height and of width, drawn separately.
         shear: largest slant, in pixels to the side for each pixel of height.
         translate: largest shift in either direction, in pixels.
     """
@@ -48,9 +48,9 @@ def draw_matrices(
 def affine_matrices(
     angle: Tensor, width_factor: Tensor, height_factor: Tensor, slant: Tensor, right: Tensor, down: Tensor
 ) -> Tensor:
-    """Matrices float [N, 2, 3] that take a place in the result to the place in the source it comes from.
+    """Return matrices float [N, 2, 3] that map a position in the result to its position in the source.
 
-    Coordinates run from -1 to 1 over the image, as in `torch.nn.functional.affine_grid`. All arguments are
+    Coordinates go from -1 to 1 over the image, as in `torch.nn.functional.affine_grid`. All arguments are
     float [N]; angles are in radians, shifts in half images.
     """
     cos, sin = torch.cos(angle), torch.sin(angle)

@@ -1,4 +1,4 @@
-"""All random changes of a batch of training images, in their order."""
+"""All random changes of a batch of training images, in order."""
 
 import torch
 from torch import Tensor
@@ -14,13 +14,13 @@ from cnn_cli.data.augment.warp import warp
 
 
 def augment(images: Tensor, generator: torch.Generator, settings: Augmentation) -> tuple[Tensor, Mix | None]:
-    """Change every image float [N, C, H, W] in 0..1, 0 = background, by draws of its own.
+    """Change every image float [N, C, H, W] in 0..1, 0 = background, each by separate random draws.
 
-    The order is that of the world: the pen, the shape, the camera, what is in the way. What is switched off
-    costs nothing and draws nothing, so it moves no other draw.
+    The order is that of a real image: pen, shape, camera, occlusion. A change that is switched off costs no
+    time and draws no numbers, so it does not alter the other draws.
 
     Returns:
-        The changed images, and what they were mixed with where `mixup` is on: their loss needs it.
+        The changed images and, if `mixup` is on, the mix, which the loss needs.
     """
     if settings.thickness:
         images = random_thickness(images, generator, settings.thickness)
@@ -38,7 +38,7 @@ def augment(images: Tensor, generator: torch.Generator, settings: Augmentation) 
 
 
 def _reshape(images: Tensor, generator: torch.Generator, settings: Augmentation) -> Tensor:
-    """The affine changes and the elastic one, in one resampling."""
+    """Apply the affine and the elastic changes in one resampling."""
     affine = {name: getattr(settings, name) for name in ("rotate", "scale", "shear", "translate")}
     if not (any(affine.values()) or settings.elastic):
         return images

@@ -1,4 +1,4 @@
-"""What a camera adds: blur and noise."""
+"""Blur and noise, as a camera adds them."""
 
 import torch
 from torch import Tensor
@@ -7,19 +7,19 @@ from cnn_cli.data.augment.gaussian import gaussian_matrices, smooth
 
 
 def random_blur(images: Tensor, generator: torch.Generator, most: float) -> Tensor:
-    """Smooth every image float [N, C, H, W] by a Gaussian of 0..`most` pixels; outside is paper (0).
+    """Smooth every image float [N, C, H, W] by a Gaussian of 0..`most` pixels; outside is background (0).
 
     The generator is a CPU generator, so that the draws are the same on every device.
     """
-    deviations = torch.rand(len(images), 1, generator=generator).mul_(most)  # one for all its channels
+    deviations = torch.rand(len(images), 1, generator=generator).mul_(most)  # the same for all channels
     matrices = (gaussian_matrices(side, deviations).to(images.device) for side in images.shape[-2:])
     return smooth(images, *matrices)
 
 
 def random_noise(images: Tensor, generator: torch.Generator, most: float) -> Tensor:
-    """Add normal noise to every image float [N, C, H, W] in 0..1, which it does not leave.
+    """Add normal noise to every image float [N, C, H, W] in 0..1; the result is clipped to 0..1.
 
-    Each image draws its standard deviation from 0..`most`, and then a number for every pixel; the generator
+    For each image, a standard deviation is drawn from 0..`most`, and then a number per pixel. The generator
     is a CPU generator, so that the draws are the same on every device.
     """
     deviations = torch.rand(len(images), 1, 1, 1, generator=generator).mul_(most)

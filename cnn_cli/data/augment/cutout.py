@@ -1,4 +1,4 @@
-"""Cut-out: a square of every image is paper.
+"""Cutout: a square of every image is blanked.
 
 DeVries, Taylor: Improved regularization of convolutional neural networks with cutout, arXiv 1708.04552.
 """
@@ -8,10 +8,10 @@ from torch import Tensor
 
 
 def random_cutout(images: Tensor, generator: torch.Generator, side: int) -> Tensor:
-    """Blank a square of `side` pixels in every image float [N, C, H, W]: 0 there.
+    """Set a square of `side` pixels in every image float [N, C, H, W] to 0.
 
-    Its middle is any pixel with the same chance, so it may lie partly outside. The generator is a CPU
-    generator, so that the draws are the same on every device.
+    Every pixel has the same chance to be its middle, so the square may be partly outside. The generator is a
+    CPU generator, so that the draws are the same on every device.
     """
     count, _, height, width = images.shape
     middles = [torch.randint(length, (count,), generator=generator) for length in (height, width)]
@@ -19,7 +19,7 @@ def random_cutout(images: Tensor, generator: torch.Generator, side: int) -> Tens
 
 
 def cut_out(images: Tensor, side: int, top: Tensor, left: Tensor) -> Tensor:
-    """Blank the squares of `side` pixels whose first row and column are `top` and `left`, int64 [N]."""
+    """Set the squares of `side` pixels with the first row `top` and column `left`, int64 [N], to 0."""
     rows, columns = (
         _within(start, side, length) for start, length in zip((top, left), images.shape[-2:], strict=True)
     )
@@ -27,6 +27,6 @@ def cut_out(images: Tensor, side: int, top: Tensor, left: Tensor) -> Tensor:
 
 
 def _within(start: Tensor, side: int, length: int) -> Tensor:
-    """Which of `length` places are among the `side` from `start` int64 [N] on: bool [N, length]."""
+    """Return bool [N, length]: which positions are among the `side` ones from `start` int64 [N] on."""
     offset = torch.arange(length, device=start.device) - start[:, None]
     return (offset >= 0) & (offset < side)

@@ -1,4 +1,4 @@
-"""Elastic distortion: a field of displacements that changes slowly over the image.
+"""Elastic distortion: a field of displacements that varies smoothly over the image.
 
 Simard, Steinkraus, Platt: Best practices for convolutional neural networks applied to visual document
 analysis, ICDAR 2003, section 2.
@@ -13,13 +13,13 @@ from cnn_cli.data.augment.gaussian import gaussian_matrices, smooth
 def draw_displacements(
     count: int, generator: torch.Generator, *, size: tuple[int, int], strength: float, sigma: float
 ) -> Tensor:
-    """Displacements float [count, 2, H, W] in pixels, to the right and down, for `warp`.
+    """Return displacements float [count, 2, H, W] in pixels, to the right and down, for `warp`.
 
-    Two fields an image of even draws from -1..1, smoothed by a Gaussian and multiplied by `strength`; beyond
-    the border the field is 0, as in SciPy's `gaussian_filter(mode="constant")`.
+    Two fields per image of uniform draws from -1..1 are smoothed by a Gaussian and multiplied by `strength`;
+    beyond the border the field is 0, as in SciPy's `gaussian_filter(mode="constant")`.
 
     Args:
-        count: how many images.
+        count: number of images.
         generator: a CPU generator, so that the draws are the same on every device.
         size: height and width of the images, in pixels.
         strength: the paper's alpha.

@@ -1,4 +1,4 @@
-"""Gaussian smoothing as two matrix products: for small images quicker than any convolution."""
+"""Gaussian smoothing as two matrix products, which is faster than a convolution for small images."""
 
 import math
 
@@ -6,19 +6,18 @@ import torch
 from torch import Tensor
 
 TRUNCATE = 4.0
-"""Standard deviations at which the bell is cut off, as in SciPy."""
+"""Standard deviations at which the Gaussian is cut off, as in SciPy."""
 
 
 def gaussian_matrices(size: int, sigma: Tensor) -> Tensor:
-    """Matrices float [..., size, size] that smooth `size` pixels side by side; beyond them is 0.
+    """Return matrices float [..., size, size] that smooth a line of `size` pixels; beyond it is 0.
 
     Args:
-        size: pixels.
-        sigma: float [...], standard deviations in pixels; 0 leaves everything as it is.
+        size: number of pixels.
+        sigma: float [...], standard deviations in pixels; 0 changes nothing.
     """
-    variance = sigma.clamp(min=1e-3).square()[
-        ..., None
-    ]  # so narrow a bell is 1 in the middle and 0 beside it
+    # The smallest deviation, 1e-3, gives a Gaussian that is 1 in the middle and 0 beside it.
+    variance = sigma.clamp(min=1e-3).square()[..., None]
     reach = math.ceil(TRUNCATE * sigma.max().item())
     total = torch.exp(-torch.arange(-reach, reach + 1).square() / (2 * variance)).sum(-1, keepdim=True)
     steps = torch.arange(size)

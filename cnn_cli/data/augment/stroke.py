@@ -1,4 +1,4 @@
-"""Thicker and thinner strokes: gray dilation and erosion, in part."""
+"""Thicker and thinner strokes, by a share of gray dilation or erosion."""
 
 import torch
 import torch.nn.functional as F
@@ -8,15 +8,15 @@ from torch import Tensor
 def random_thickness(images: Tensor, generator: torch.Generator, most: float) -> Tensor:
     """Make the strokes of every image float [N, C, H, W], 0 = background, thicker or thinner.
 
-    Each image draws a share from -`most`..`most`, see `thicken`; the generator is a CPU generator, so that
-    the draws are the same on every device.
+    A share is drawn for each image from -`most`..`most`, see `thicken`. The generator is a CPU generator, so
+    that the draws are the same on every device.
     """
     shares = torch.rand(len(images), generator=generator).mul_(2 * most).sub_(most)
     return thicken(images, shares.to(images.device))
 
 
 def thicken(images: Tensor, shares: Tensor) -> Tensor:
-    """Move each image by its share towards its dilation or, where the share is negative, its erosion.
+    """Move each image by its share toward its dilation or, if the share is negative, its erosion.
 
     Args:
         images: float [N, C, H, W], 0 = background.
@@ -24,6 +24,6 @@ def thicken(images: Tensor, shares: Tensor) -> Tensor:
             pixel on either side. At -1 it is the lightest.
     """
     sign = shares.sign()[:, None, None, None]
-    # The erosion of an image is the dilation of its negative, so that one pooling serves both.
+    # The erosion of an image is the dilation of its negative, so one pooling computes both.
     grown = F.max_pool2d(images * sign, 3, stride=1, padding=1) * sign
     return torch.lerp(images, grown, shares.abs()[:, None, None, None])

@@ -1,1 +1,1 @@
-"""Images of one's own: a folder with one folder a class, decoded once into a file that is mapped."""
+"""Your own images: a folder with one subfolder per class, decoded once into a file that is mapped."""

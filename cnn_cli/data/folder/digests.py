@@ -1,4 +1,4 @@
-"""The content of files as digests. As in git's index, what was digested once is not read again."""
+"""Digests of the content of files. As in git's index, a file is not read again until it changes."""
 
 import hashlib
 import logging
@@ -20,31 +20,31 @@ from cnn_cli.workers import map_ordered
 log = logging.getLogger(__name__)
 
 CHUNK = 512
-"""Files of a job."""
+"""Files per job."""
 
 SETTLED = 2_000_000_000
-"""Nanoseconds since a file's last change after which a further one shows in its times: FAT counts in 2 s."""
+"""Nanoseconds after which another change of a file shows in its times: FAT stores them in steps of 2 s."""
 
 DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, zipfile.BadZipFile)
-"""What NumPy and zipfile raise for a file that is not what it should be."""
+"""The errors of NumPy and zipfile for a damaged file."""
 
 Report = Callable[[int, int], None]
-"""Called with the files that are done, and all."""
+"""Called with the number of files that are done, and the total."""
 
 
 def digests(root: Path, files: Sequence[File], memory: Path, report: Report) -> list[bytes | str]:
-    """The SHA-256 of every file's content, or a few words on why it cannot be read.
+    """Return the SHA-256 of every file's content, or the reason why it cannot be read.
 
     Args:
         root: the folder that the files' paths start in.
-        files: as they were found just now.
-        memory: file that keeps the digests for the next time; whether it can be written does not matter.
-        report: told how far it is.
+        files: the files, as the folder was just scanned.
+        memory: file that keeps the digests for the next time; it is no error if it cannot be written.
+        report: called with the progress.
     """
     now = time.time_ns()
-    known = _remembered(memory)
-    found = [known.get((file.path, file.signature)) for file in files]
-    new = [index for index, value in enumerate(found) if value is None]
+    known = _load(memory)
+    contents = [known.get((file.path, file.signature)) for file in files]
+    new = [index for index, value in enumerate(contents) if value is None]
     log.info("%s: %d of %d images have to be read", root, len(new), len(files))
     jobs = [
         Digesting(root, [files[index].path for index in new[start : start + CHUNK]])
@@ -53,22 +53,22 @@ def digests(root: Path, files: Sequence[File], memory: Path, report: Report) -> 
     with closing(map_ordered(digest, jobs)) as results:
         for number, values in enumerate(results):
             for index, value in zip(new[number * CHUNK :], values, strict=False):
-                found[index] = value
+                contents[index] = value
             report(min((number + 1) * CHUNK, len(new)), len(new))
-    complete = [value for value in found if value is not None]
+    complete = [value for value in contents if value is not None]
     if new or len(known) != len(files):
-        _remember(memory, files, complete, now)
+        _save(memory, files, complete, now)
     return complete
 
 
 def memory_path(folder: Path, root: Path) -> Path:
-    """Where the digests of `root` are kept below `folder`."""
+    """Return the file below `folder` that keeps the digests of `root`."""
     name = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:32]
     return folder / f"files-{name}.npz"
 
 
-def _remembered(memory: Path) -> dict[tuple[str, bytes], bytes | str]:
-    """Digests by path and signature."""
+def _load(memory: Path) -> dict[tuple[str, bytes], bytes | str]:
+    """Return the stored digests by path and signature."""
     try:
         with memory.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             paths, signatures, digests = (arrays[name] for name in ("paths", "signatures", "digests"))
@@ -83,15 +83,15 @@ def _remembered(memory: Path) -> dict[tuple[str, bytes], bytes | str]:
 
 
 def _rows(array: np.ndarray) -> list[bytes]:
-    """The rows of uint8 [N, 32]."""
+    """Return the rows of uint8 [N, 32]."""
     if array.dtype != np.uint8 or array.ndim != 2 or array.shape[1] != 32:
         raise ValueError("not 32 bytes a row")
     content = array.tobytes()
     return [content[start : start + 32] for start in range(0, len(content), 32)]
 
 
-def _remember(memory: Path, files: Sequence[File], digests: Sequence[bytes | str], now: int) -> None:
-    """Keep what will still be true if the signature is: a file that has just changed may change unseen."""
+def _save(memory: Path, files: Sequence[File], digests: Sequence[bytes | str], now: int) -> None:
+    """Store the digests, except of files that have just changed: their times may not show the next change."""
     kept = [
         (file, value)
         for file, value in zip(files, digests, strict=True)
@@ -111,7 +111,7 @@ def _remember(memory: Path, files: Sequence[File], digests: Sequence[bytes | str
 
 
 def _changed(file: File) -> int:
-    """When the file was changed last, in nanoseconds: its content or its times."""
+    """Return the time of the last change of the file's content or times, in nanoseconds."""
     _, mtime, ctime, _ = struct.unpack(SIGNATURE, file.signature)
     return int(max(mtime, ctime))
 

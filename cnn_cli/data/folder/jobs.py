@@ -1,4 +1,4 @@
-"""Jobs of worker processes: digest files, and decode images into a store. No torch is imported here."""
+"""Jobs of worker processes: digest files, and decode images into a store. This module imports no torch."""
 
 import hashlib
 from pathlib import Path
@@ -11,14 +11,14 @@ from cnn_cli.image.preprocess import InputFormat, preprocess
 
 
 class Digesting(NamedTuple):
-    """Files whose content is to be digested."""
+    """Files to be digested."""
 
     root: Path
     paths: list[str]
 
 
 def digest(job: Digesting) -> list[bytes | str]:
-    """The SHA-256 of every file, or a few words on why it cannot be read."""
+    """Return the SHA-256 of every file, or the reason why it cannot be read."""
     return [_digest(job.root / path) for path in job.paths]
 
 
@@ -33,28 +33,28 @@ def _digest(path: Path) -> bytes | str:
 
 
 class Decoding(NamedTuple):
-    """Images that are to be written to a file, one after the other."""
+    """Images to be decoded into a file, one after the other."""
 
     root: Path
     images: list[tuple[str, bytes]]
-    """Path and digest."""
+    """Path and digest of each."""
     input_format: InputFormat
     target: Path
     """The file."""
     offset: int
-    """Where in it the first image begins, in bytes."""
+    """Where the first image begins in the file, in bytes."""
 
 
 def decode(job: Decoding) -> dict[int, str]:
-    """Prepare the images and write them to their place. One that cannot be used leaves zeros there.
+    """Preprocess the images and write them to their place in the file; a broken image leaves zeros there.
 
-    They are written, not mapped: on a full disk that is an error, where a mapped file would be a crash.
+    They are written, not mapped: on a full disk that raises an error, while a mapped file would crash.
 
     Returns:
-        What is wrong with the broken ones, by their place in the job.
+        The problems of broken images, by their index in the job.
 
     Raises:
-        DataError: a file is no longer what was digested.
+        DataError: the content of a file is no longer the one that was digested.
         OSError: the file cannot be written.
     """
     rows = np.zeros((len(job.images), *job.input_format.shape), np.uint8)
@@ -64,7 +64,7 @@ def decode(job: Decoding) -> dict[int, str]:
         try:
             rows[row] = preprocess(content, job.input_format, name=path)
         except DataError as error:
-            if isinstance(error.__cause__, MemoryError):  # that is no fault of the image's
+            if isinstance(error.__cause__, MemoryError):  # the image is not broken
                 raise
             problems[row] = error.message.removeprefix(f"{path}: ")
     with job.target.open("rb+") as file:
@@ -74,13 +74,11 @@ def decode(job: Decoding) -> dict[int, str]:
 
 
 def _content(path: Path, digest: bytes) -> bytes:
-    """The file's bytes: what is kept under a digest has that digest."""
+    """Return the file's bytes, after comparing them with the digest that they are stored under."""
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DataError(
-            f"{path}: was taken away while images were read: {error.strerror or error}"
-        ) from error
+        raise DataError(f"{path}: was removed while images were read: {error.strerror or error}") from error
     if hashlib.sha256(content).digest() != digest:
         raise DataError(f"{path}: was changed while images were read", hint="start again")
     return content

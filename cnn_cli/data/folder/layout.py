@@ -1,6 +1,7 @@
-"""Where the images of a folder lie: its splits, its classes, its files. Only names are read, no image."""
+"""The splits, classes and files of a folder of images. Only names are read, no image."""
 
 import os
+import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ SPLITS = {
     "valid": "validation",
     "validation": "validation",
 }
-"""What people call the folder of a split, in lower case."""
+"""Common names of the folder of a split, in lower case."""
 
 SIGNATURE = "<qqqQ"
 """Size, mtime and ctime in nanoseconds, inode."""
@@ -30,21 +31,22 @@ class File(NamedTuple):
     """An image that has not been read."""
 
     path: str
-    """Below the folder that was scanned."""
+    """Path below the scanned folder."""
     label: int
     signature: bytes
-    """Size, times and inode: while these 32 bytes stay the same, so does the content. Empty: it has none."""
+    """Size, times and inode. As long as these 32 bytes stay the same, the content does. Empty: unknown."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What a folder holds.
+    """The images of a folder.
 
     Args:
         root: the folder.
-        classes: names, sorted; a label is an index into them.
-        splits: the images of `train` and, where they have folders of their own, of `test` and `validation`.
-            Class by class, and within a class in the order of their paths.
+        classes: names in natural order (2 before 10); a label is an index into them.
+        splits: the images of `train` and, if there are such folders, of `test` and `validation`; class by
+        class,
+            and within a class in the order of their paths.
     """
 
     root: Path
@@ -53,10 +55,10 @@ class Layout:
 
 
 def class_names(root: Path) -> tuple[str, ...]:
-    """The classes of the images in `root`: its sub-folders, or those of its folder `train`.
+    """Return the classes of the images in `root`: its subfolders, or those of its folder `train`.
 
     Raises:
-        DataError: there is no such folder, it may not be read, or it holds fewer than two classes.
+        DataError: there is no such folder, it cannot be read, or it has fewer than two classes.
     """
     return _classes(_split_folders(root)["train"])
 
@@ -65,7 +67,7 @@ def scan(root: Path) -> Layout:
     """Find all images in `root`: files with an image's suffix, not hidden, at any depth of a class.
 
     Raises:
-        DataError: as `class_names`; or a class or a split is empty, or a class is not among those of `train`.
+        DataError: as `class_names`; or a class or a split is empty, or `train` lacks a class.
     """
     folders = _split_folders(root)
     classes = _classes(folders["train"])
@@ -78,27 +80,27 @@ def scan(root: Path) -> Layout:
 
 
 def _split_folders(root: Path) -> dict[str, Path]:
-    """The folder of each split. Where there is none for training, `root` itself holds the classes.
+    """Return the folder of each split. Without a training folder, `root` itself holds the classes.
 
-    A folder `train` is one for training only if it has sub-folders: else it may be a class of vehicles.
+    A folder `train` holds training images only if it has subfolders: otherwise it may be a class of vehicles.
     """
     names = _subfolders(root)
-    found: dict[str, Path] = {}
+    folders: dict[str, Path] = {}
     for name in names:
         split = SPLITS.get(name.lower())
-        if split in found:
+        if split in folders:
             raise DataError(
-                f"{root}: has two folders for {split}: {found[split].name} and {name}",
-                hint="leave one of them, or put one into the other",
+                f"{root}: has two folders for {split}: {folders[split].name} and {name}",
+                hint="keep one of them, or move one into the other",
             )
         if split:
-            found[split] = root / name
-    if "train" in found and _subfolders(found["train"]):
-        return found
-    if names and len(found) == len(names):
+            folders[split] = root / name
+    if "train" in folders and _subfolders(folders["train"]):
+        return folders
+    if names and len(folders) == len(names):
         raise DataError(
             f"{root}: has the folder {names[0]}, but no folder train with one folder for each class",
-            hint="images lie in train/CLASS/, and in test/CLASS/ if they are for the test alone",
+            hint="put the images into train/CLASS/, and into test/CLASS/ those for the test alone",
         )
     return {"train": root}
 
@@ -106,10 +108,8 @@ def _split_folders(root: Path) -> dict[str, Path]:
 def _classes(folder: Path) -> tuple[str, ...]:
     names = _subfolders(folder)
     if len(names) < 2:
-        what = f"only one class, {names[0]}" if names else "no sub-folders"
-        raise DataError(
-            f"{folder}: has {what}", hint="there is one sub-folder for each of two or more classes"
-        )
+        what = f"only one class, {names[0]}" if names else "no subfolders"
+        raise DataError(f"{folder}: has {what}", hint="make one subfolder for each of two or more classes")
     return tuple(names)
 
 
@@ -117,29 +117,41 @@ def _check(split: str, folder: Path, classes: tuple[str, ...], files: list[File]
     unknown = [name for name in _subfolders(folder) if name not in classes]
     if unknown:
         raise DataError(
-            f"{folder / unknown[0]}: {unknown[0]} is no class of the training images",
-            hint=f"those are {', '.join(classes)}",
+            f"{folder / unknown[0]}: {unknown[0]} is not a class of the training images",
+            hint=f"their classes are {', '.join(classes)}",
         )
     missing = set(range(len(classes))) - {file.label for file in files} if split == "train" else set()
     empty = folder / classes[min(missing)] if missing else None if files else folder
     if empty:
-        raise DataError(f"{empty}: has no images", hint="images are .png, .jpg, .webp, .tif and the like")
+        raise DataError(
+            f"{empty}: has no images", hint="put images there: .png, .jpg, .webp, .tif or similar"
+        )
 
 
 def _subfolders(folder: Path) -> list[str]:
-    return [entry.name for entry in _entries(folder) if _is_folder(entry)]
+    """Return the names of the subfolders in natural order."""
+    return sorted((entry.name for entry in _entries(folder) if _is_folder(entry)), key=natural_key)
+
+
+def natural_key(name: str) -> tuple[list[str | int], str]:
+    """Return a sorting key by which numbers in names count as numbers: `2` before `10`, `a9` before `a10`.
+
+    Names with the same numbers, such as `1` and `01`, are in plain order.
+    """
+    parts = re.split(r"([0-9]+)", name)  # text at even places, numbers at odd places
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)], name
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """What lies in `folder` and is not hidden, sorted by name."""
+    """Return the entries of `folder` that are not hidden, sorted by name."""
     with _errors(folder), os.scandir(folder) as entries:
         return sorted((e for e in entries if not e.name.startswith(".")), key=lambda entry: entry.name)
 
 
 @contextmanager
 def _errors(folder: Path) -> Iterator[None]:
-    """Say in the user's words why a folder cannot be read."""
-    hint = "data.root names the folder of the images"
+    """Explain to the user why a folder cannot be read."""
+    hint = "set data.root to the folder of the images"
     try:
         yield
     except FileNotFoundError as error:
@@ -152,7 +164,7 @@ def _errors(folder: Path) -> Iterator[None]:
 
 
 def _images(root: Path, inside: str, classes: tuple[str, ...]) -> Iterator[File]:
-    """The images of every class that lies in `root`/`inside`; a class that is not there has none."""
+    """Yield the images of every class in `root`/`inside`; a class without a folder there has none."""
     for label, name in enumerate(classes):
         if (root / inside / name).is_dir():
             paths = sorted(_walk(root, inside + name, frozenset()))
@@ -160,18 +172,18 @@ def _images(root: Path, inside: str, classes: tuple[str, ...]) -> Iterator[File]
 
 
 def _walk(root: Path, inside: str, above: frozenset[tuple[int, int]]) -> Iterator[tuple[str, bytes]]:
-    """(path below root, signature) of every image below root/inside, in no order."""
+    """Yield (path below root, signature) of every image below root/inside, in any order."""
     folder = root / inside
     with _errors(folder):
         status = folder.stat()
     here = (status.st_dev, status.st_ino)
-    if here in above:  # a symbolic link to a folder that it lies in
+    if here in above:  # a symbolic link to a folder above it
         return
     for entry in _entries(folder):
         path = f"{inside}/{entry.name}"
         if _is_folder(entry):
             yield from _walk(root, path, above | {here})
-        elif f".{entry.name.rpartition('.')[2].lower()}" in SUFFIXES and _may_be_read(entry):
+        elif f".{entry.name.rpartition('.')[2].lower()}" in SUFFIXES and _is_file(entry):
             yield path, _signature(entry)
 
 
@@ -182,8 +194,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _may_be_read(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a file, or a link to one that is missing: that is a broken image. A pipe is neither."""
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Return whether it is a file, or a link to a missing one, which is a broken image. A pipe is neither."""
     try:
         return entry.is_file() or (entry.is_symlink() and not Path(entry).exists())
     except OSError:
@@ -198,6 +210,6 @@ def _signature(entry: os.DirEntry[str]) -> bytes:
 
 
 def signature(status: os.stat_result) -> bytes:
-    """32 bytes that change with the file's content: ctime does, even where size and mtime are put back."""
-    inode = status.st_ino % 2**64  # Windows has longer ones
+    """Return 32 bytes that change with the content: ctime does, even if size and mtime are restored."""
+    inode = status.st_ino % 2**64  # Windows has longer numbers
     return struct.pack(SIGNATURE, status.st_size, status.st_mtime_ns, status.st_ctime_ns, inode)

@@ -1,4 +1,4 @@
-"""A folder of images as a data source: what is in it, read as its options say, and split."""
+"""A folder of images as a data source: scanned, decoded, and split."""
 
 import logging
 import warnings
@@ -20,25 +20,26 @@ from cnn_cli.image.preprocess import InputFormat
 
 log = logging.getLogger(__name__)
 
-NAMED = 5
-"""Broken images that are named one by one; of the others the number is told."""
+MAX_NAMED = 5
+"""Maximum number of broken images that are named; of more, only the number is given."""
 
 
 def open_folder(data: Data, access: Access) -> Source:
-    """The images in `data.root`, which are decoded when they are opened for the first time.
+    """Open the images in `data.root`, which are decoded when they are opened for the first time.
 
     Raises:
-        DataError: the folder is not laid out as one for each class, an image is broken and that is not to be
-            skipped, too few are left, or the decoded images cannot be kept.
+        DataError: the folder does not have one subfolder per class, an image is broken and is not to be
+        skipped,
+            too few images are left, or the decoded images cannot be stored.
     """
     layout = scan(data_root(data))
-    found = _images(layout, data, access)
-    _check_classes(layout, found["train"])
-    if "test" not in found:
-        found["train"], found["test"] = _cut(found["train"], data.folder)
-        _check_classes(layout, found["train"])
-    train, test, validation = found["train"], found["test"], found.get("validation")
-    _warn_of_twins(layout.root, train, test)
+    images = _images(layout, data, access)
+    _check_classes(layout, images["train"])
+    if "test" not in images:
+        images["train"], images["test"] = _cut(images["train"], data.folder)
+        _check_classes(layout, images["train"])
+    train, test, validation = images["train"], images["test"], images.get("validation")
+    _warn_of_duplicates(layout.root, train, test)
     name = f"folder {layout.root.absolute().name}"
     return Source(
         name=name,
@@ -53,7 +54,7 @@ def open_folder(data: Data, access: Access) -> Source:
 
 
 def _images(layout: Layout, data: Data, access: Access) -> dict[str, LabeledImages]:
-    """The good images of every split, as rows of one store."""
+    """Return the images of every split that are not broken, as rows of one store."""
     files = [file for split in layout.splits.values() for file in split]
     cache = default_root() / "folders"
     contents = digests(
@@ -61,28 +62,27 @@ def _images(layout: Layout, data: Data, access: Access) -> dict[str, LabeledImag
     )
     input_format = InputFormat(data.preprocessing or "photo", data.size, data.channels)
     report = _report("decoding", layout.root, access)
-    store = _store(
-        Place(cache, layout.root, input_format), files, contents, data.folder.broken == "stop", report
-    )
+    place = Place(cache, layout.root, input_format)
+    store = _store(place, files, contents, data.folder.broken == "stop", report)
     problems = [store.problems.get(c) if isinstance(c, bytes) else c for c in contents]
-    _judge(layout.root, files, problems, data.folder)
+    _report_broken(layout.root, files, problems, data.folder)
     labels = torch.tensor([file.label for file in files])
     rows = torch.tensor([store.rows.get(c, -1) if isinstance(c, bytes) else -1 for c in contents])
     good = torch.tensor([problem is None for problem in problems])
-    pixels, found, start = _tensor(store.pixels), {}, 0
+    pixels, images, start = _tensor(store.pixels), {}, 0
     for name, split in layout.splits.items():
         part = slice(start, start := start + len(split))
         kept = good[part]
-        found[name] = LabeledImages(pixels, labels[part][kept], rows[part][kept])
+        images[name] = LabeledImages(pixels, labels[part][kept], rows[part][kept])
         if not kept.any():
             raise DataError(f"{layout.root}: no image for {name} can be read")
-    return found
+    return images
 
 
 def _store(
     place: Place, files: Sequence[File], contents: Sequence[bytes | str], stop: bool, report: Report
 ) -> Store:
-    """The decoded images; each content once, however many files have it."""
+    """Return the decoded images; each content once, however many files have it."""
     paths: dict[bytes, str] = {}
     for file, content in zip(files, contents, strict=True):
         if isinstance(content, bytes):
@@ -106,9 +106,9 @@ def _report(doing: str, root: Path, access: Access) -> Report:
 
 
 def _tensor(pixels: np.ndarray) -> Tensor:
-    """The mapped pixels as a tensor, which must not be written to.
+    """Return the mapped pixels as a tensor, which must not be written to.
 
-    A map that could be written to, privately, is refused where the file is larger than memory.
+    Linux refuses a private, writable map if the file is larger than memory.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
@@ -119,19 +119,19 @@ def _tensor(pixels: np.ndarray) -> Tensor:
 
 
 def _broken(root: Path, path: str, problem: str) -> DataError:
-    hint = "mend or remove it, or leave out all that are broken: data.folder.broken=skip"
+    hint = "fix or remove it, or skip all broken images: data.folder.broken=skip"
     return DataError(f"{root / path}: {problem}", hint=hint)
 
 
-def _judge(root: Path, files: Sequence[File], problems: Sequence[str | None], folder: Folder) -> None:
-    """Stop at a broken image or warn of it. So also when it was decoded, and skipped, long ago."""
+def _report_broken(root: Path, files: Sequence[File], problems: Sequence[str | None], folder: Folder) -> None:
+    """Stop at a broken image or warn of it, also if it was skipped when the store was made."""
     broken = [(file, problem) for file, problem in zip(files, problems, strict=True) if problem is not None]
     if broken and folder.broken == "stop":
         file, problem = broken[0]
         raise _broken(root, file.path, problem)
-    for file, problem in broken[:NAMED]:
+    for file, problem in broken[:MAX_NAMED]:
         log.warning("%s: %s; it is skipped", root / file.path, problem)
-    if len(broken) > NAMED:
+    if len(broken) > MAX_NAMED:
         log.warning("%s: %s images of %s are skipped", root, f"{len(broken):,}", f"{len(files):,}")
 
 
@@ -139,7 +139,7 @@ def _judge(root: Path, files: Sequence[File], problems: Sequence[str | None], fo
 
 
 def _cut(images: LabeledImages, folder: Folder) -> tuple[LabeledImages, LabeledImages]:
-    """Training and test images, each class in proportion."""
+    """Cut the test images from all images, in proportion to the classes."""
     count = max(1, round(folder.test * len(images)))
     train, test = splits.split(images.labels, count, folder.seed)
     return images.subset(train), images.subset(test)
@@ -151,12 +151,12 @@ def _check_classes(layout: Layout, train: LabeledImages) -> None:
         missing = layout.classes[int(counts.argmin())]
         raise DataError(
             f"{layout.root}: no image of class {missing} is left to train on",
-            hint=f"add images of {missing}, or take its folder away",
+            hint=f"add images of {missing}, or remove its folder",
         )
 
 
-def _warn_of_twins(root: Path, train: LabeledImages, test: LabeledImages) -> None:
-    """Images of equal content are one row of the store."""
+def _warn_of_duplicates(root: Path, train: LabeledImages, test: LabeledImages) -> None:
+    """Warn of test images that are also training images: equal contents are one row of the store."""
     if train.rows is None or test.rows is None:
         return
     known = torch.zeros(len(train.store), dtype=torch.bool)

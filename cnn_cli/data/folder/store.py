@@ -1,7 +1,8 @@
-"""Decoded images in a file that is mapped: made once, found again by the content of the images.
+"""Decoded images in a mapped file, which is made once and found again by the content of the images.
 
-KEY.npy holds the pixels and KEY.npz what is known of them; it is written last, and pixels without it do not
-count. KEY stands for the contents and the form, not for names: a folder that was moved has its old pixels.
+KEY.npy holds the pixels and KEY.npz a table that describes them. The table is written last, and pixels
+without it are not used. KEY depends on the contents and the input format, not on names: a folder that was
+moved keeps its pixels.
 """
 
 import hashlib
@@ -29,13 +30,13 @@ log = logging.getLogger(__name__)
 
 JOB_BYTES = 4_000_000
 JOB_IMAGES = 256
-"""A job ends with the first of the two: so much memory, or so long before the next sign of progress."""
+"""Upper limits of a job, for its memory and for the time until the next report of progress."""
 
 ABANDONED = 86_400
-"""Seconds after which a temporary file that nobody writes to is removed: its process was killed."""
+"""Seconds after which an unchanged temporary file is removed: its process was killed."""
 
 Refuse = Callable[[str, str], None]
-"""Called with the path of a broken image and what is wrong with it; may raise."""
+"""Called with the path of a broken image and its problem; may raise."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ class Store:
 
     Args:
         pixels: uint8 [M, C, H, W], mapped from the file; it cannot be written to.
-        rows: where in it an image is, by the digest of its content.
-        problems: what is wrong with an image, by digest; its pixels are zeros.
+        rows: the index of an image in it, by the digest of its content.
+        problems: the problem of a broken image, by digest; its pixels are zeros.
     """
 
     pixels: np.ndarray
@@ -55,12 +56,12 @@ class Store:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a store is kept, and what for.
+    """The place of a store, and its purpose.
 
     Args:
-        folder: holds the stores of all folders of images.
+        folder: the folder with the stores of all folders of images.
         root: the folder of these images.
-        input_format: what is made of an image.
+        input_format: the format that the images are converted to.
     """
 
     folder: Path
@@ -68,59 +69,59 @@ class Place:
     input_format: InputFormat
 
     def pixels(self, key: str) -> Path:
-        """The file of the pixels."""
+        """Return the file of the pixels."""
         return self.folder / f"{key}.npy"
 
     def table(self, key: str) -> Path:
-        """The file of what is known of them."""
+        """Return the file of the table."""
         return self.folder / f"{key}.npz"
 
     @property
     def owner(self) -> list[str]:
-        """Who uses the store: one folder in one form needs one store, and the one that it had before goes."""
+        """The user of the store. One folder needs one store per input format; an older one is removed."""
         return [str(self.root.resolve()), _text(self.input_format)]
 
 
 def obtain(place: Place, paths: Mapping[bytes, str], refuse: Refuse, report: Report) -> Store:
-    """The store of these images: found, or made of them.
+    """Return the store of these images; if there is none, make it.
 
-    Two processes may do this at the same time: each makes the same file, and names it when it is whole.
+    Two processes may do this at the same time: each makes the same file, and renames it when it is complete.
 
     Args:
-        place: where it is kept.
+        place: the place of the store.
         paths: a path below `place.root` for each content, by digest; pixels are stored in this order.
-        refuse: told of broken images while the store is made, in that order.
-        report: told how far that is.
+        refuse: called for broken images while the store is made, in that order.
+        report: called with the progress.
 
     Raises:
-        DataError: it cannot be written. What `refuse` raises comes through.
+        DataError: it cannot be written. Errors of `refuse` are passed on.
     """
     key = _key(place.input_format, paths)
-    found = _find(place, key)
-    if found is not None:
-        return found
+    store = _find(place, key)
+    if store is not None:
+        return store
     try:
         _make(place, key, paths, refuse, report)
     except OSError as error:
-        found = _find(place, key)  # Windows replaces no file that another process has mapped: then it is here
-        if found is None:
-            raise _cannot_be_kept(place, error.strerror or str(error)) from error
-    made = found or _find(place, key)
-    if made is None:
-        raise _cannot_be_kept(place, "what was written is not what is read")
+        store = _find(place, key)  # Windows does not replace a file that another process has mapped
+        if store is None:
+            raise _unwritable(place, error.strerror or str(error)) from error
+    store = store or _find(place, key)
+    if store is None:
+        raise _unwritable(place, "the file that was written cannot be read again")
     _remove_superseded(place, key)
-    return made
+    return store
 
 
-def _cannot_be_kept(place: Place, why: str) -> DataError:
+def _unwritable(place: Place, reason: str) -> DataError:
     return DataError(
-        f"decoded images cannot be kept in {place.folder}: {why}",
+        f"decoded images cannot be stored in {place.folder}: {reason}",
         hint="set CNN_DATA to a folder that can be written and has room for them",
     )
 
 
 def _key(input_format: InputFormat, digests: Iterable[bytes]) -> str:
-    """The same for the same contents in the same input_format, whatever their order."""
+    """Return the same key for the same contents in the same input format, in any order."""
     total = hashlib.sha256(f"{VERSION} {_text(input_format)}".encode())
     for digest in sorted(digests):
         total.update(digest)
@@ -128,7 +129,7 @@ def _key(input_format: InputFormat, digests: Iterable[bytes]) -> str:
 
 
 def _text(input_format: InputFormat) -> str:
-    """What of a form decides the pixels: ink is the same for every size of the network's input."""
+    """Return the part of the format that decides the pixels: digits do not depend on the network's size."""
     return f"{input_format.kind} {input_format.shape}"
 
 
@@ -136,7 +137,7 @@ def _text(input_format: InputFormat) -> str:
 
 
 def _find(place: Place, key: str) -> Store | None:
-    """The store; None where there is none, or none that is whole."""
+    """Return the store; None if there is none, or it is damaged."""
     try:
         record, digests = _read_table(place.table(key))
         pixels = np.load(place.pixels(key), mmap_mode="r")
@@ -146,7 +147,7 @@ def _find(place: Place, key: str) -> Store | None:
     except DAMAGE as error:
         log.warning("%s is damaged (%s); the images are decoded again", place.pixels(key), error)
         return None
-    if record["owner"] != place.owner:  # the folder was moved: its store goes with it
+    if record["owner"] != place.owner:  # the folder was moved: it keeps its store
         with suppress(OSError):
             _write_table(place.table(key), record | {"owner": place.owner}, digests)
     rows = {digest: row for row, digest in enumerate(digests)}
@@ -155,9 +156,9 @@ def _find(place: Place, key: str) -> Store | None:
 
 
 def _verify(pixels: np.ndarray, shape: tuple[int, ...], path: Path, record: dict[str, Any]) -> None:
-    """Raise ValueError where the pixels are not those that were written.
+    """Raise ValueError if the pixels are not those that were written.
 
-    They are not read for that as long as nobody touched the file.
+    They are read for this only if the file was touched.
     """
     if pixels.shape != shape or pixels.dtype != np.uint8:
         raise ValueError(f"{pixels.dtype} {list(pixels.shape)}, not uint8 {list(shape)}")
@@ -166,12 +167,12 @@ def _verify(pixels: np.ndarray, shape: tuple[int, ...], path: Path, record: dict
 
 
 def _read_table(path: Path) -> tuple[dict[str, Any], list[bytes]]:
-    """The record and the digest of every row."""
+    """Return the record and the digest of every row."""
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         record = json.loads(arrays["record"].tobytes())
         content = arrays["digests"].tobytes()
     if not isinstance(record, dict):
-        raise TypeError("its record is no mapping")
+        raise TypeError("its record is not a mapping")
     return record, [content[start : start + 32] for start in range(0, len(content), 32)]
 
 
@@ -211,11 +212,11 @@ def _make(place: Place, key: str, paths: Mapping[bytes, str], refuse: Refuse, re
 
 
 def _allocate(place: Place, target: Path, count: int) -> int:
-    """Write the header of an .npy file and give the file its length; returns where the pixels begin."""
+    """Write the header of an .npy file and set the file's length. Return where the pixels begin."""
     shape = (count, *place.input_format.shape)
     needed, free = int(np.prod(shape)), shutil.disk_usage(place.folder).free
     if needed > free:
-        raise _cannot_be_kept(place, f"they need {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free")
+        raise _unwritable(place, f"they need {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free")
     with target.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
         offset = file.tell()
@@ -231,7 +232,7 @@ def _decode(
     refuse: Refuse,
     report: Report,
 ) -> dict[int, str]:
-    """Decode all images into the file; returns what is wrong with the broken ones, by row."""
+    """Decode all images into the file. Return the problems of the broken ones, by row."""
     size = int(np.prod(place.input_format.shape))
     step = max(1, min(JOB_IMAGES, JOB_BYTES // size))
     starts = range(0, len(images), step)
@@ -241,8 +242,8 @@ def _decode(
     ]
     problems = {}
     with closing(map_ordered(decode, jobs)) as results:
-        for start, found in zip(starts, results, strict=True):
-            for row, problem in found.items():
+        for start, broken in zip(starts, results, strict=True):
+            for row, problem in broken.items():
                 refuse(images[start + row][0], problem)
                 problems[start + row] = problem
             report(min(start + step, len(images)), len(images))
@@ -253,7 +254,7 @@ def _decode(
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Temporary files of processes that were killed."""
+    """Remove the temporary files of processes that were killed."""
     for path in folder.glob(f".*{TEMPORARY}"):
         with suppress(OSError):
             if path.stat().st_mtime < time.time() - ABANDONED:
@@ -261,7 +262,7 @@ def _remove_abandoned(folder: Path) -> None:
 
 
 def _remove_superseded(place: Place, key: str) -> None:
-    """The store that the same folder used in the same input_format, before its images changed."""
+    """Remove the store of the same folder and input format from before its images changed."""
     for table in place.folder.glob("*.npz"):
         if table == place.table(key) or table.name.startswith("files-"):
             continue

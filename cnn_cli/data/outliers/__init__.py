@@ -1,1 +1,1 @@
-"""Outliers: images that are not digits, drawn by the program. A network learns to be unsure of them."""
+"""Outliers: images that are not digits, drawn by the program. The network learns to be unsure of them."""

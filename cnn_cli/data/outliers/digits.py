@@ -1,4 +1,4 @@
-"""Digits that are none any more: parts of one, and two on the same place."""
+"""Images made of digits that are not digits: halves, and two digits on the same place."""
 
 import numpy as np
 
@@ -6,10 +6,10 @@ from cnn_cli.data.synthetic import shape
 from cnn_cli.data.synthetic.splines import Floats, alphabet
 
 Pen = tuple[Floats, Floats]
-"""Pen positions [n, P, 2] in digit heights, and radii [n, P] in pixels; below zero there is no ink."""
+"""Pen positions [n, P, 2] in digit heights, and radii [n, P] in pixels; a negative radius leaves no ink."""
 
-# Digits and the half of them that is kept: axis (0 = x, 1 = y) and side. Halves that are a digit again
-# are left out: half a 1 is a 1, the upper half of an 8 a 0, its right half a 3, the lower half of a 7 a 1.
+# Digits and the half that is kept: axis (0 = x, 1 = y) and side. Halves that look like a digit are left out:
+# half a 1 is a 1, the upper half of an 8 a 0, its right half a 3, the lower half of a 7 a 1.
 HALVES = (
     (0, 1, "first"),
     (0, 1, "last"),
@@ -19,16 +19,16 @@ HALVES = (
     (5, 1, "first"),
 )
 
-# How much of the digit's extent is kept.
+# The share of the digit's extent that is kept.
 KEPT = (0.40, 0.55)
 
-# How far the second digit lies beside the first (digit heights; closer, a thick pen joins the two into one),
-# the spread of its height, and that of the log of its size.
+# The second digit: horizontal distance from the first (digit heights; closer, a thick pen joins the two into
+# one), standard deviation of its vertical distance, and of the log of its size.
 BESIDE, ABOVE, SIZE = (0.25, 0.70), 0.15, 0.12
 
 
 def halves(n: int, rng: np.random.Generator) -> Pen:
-    """Halves of digits."""
+    """Draw halves of digits."""
     chosen = rng.integers(len(HALVES), size=n)
     digit, axis, side = (np.array(part)[chosen] for part in zip(*HALVES, strict=True))
     path, radius = shape.write(alphabet(), _variants(digit, rng), rng)
@@ -40,7 +40,7 @@ def halves(n: int, rng: np.random.Generator) -> Pen:
 
 
 def doubles(n: int, rng: np.random.Generator) -> Pen:
-    """Two different digits over each other. A 1 is neither: with it, others are a slashed 0 or a 7."""
+    """Draw two different digits over each other, but no 1, which makes a slashed 0 or a 7 of others."""
     first = rng.integers(9, size=n)
     second = (first + rng.integers(1, 9, size=n)) % 9
     pens = [shape.write(alphabet(), _variants(np.where(d == 1, 9, d), rng), rng) for d in (first, second)]
@@ -53,6 +53,6 @@ def doubles(n: int, rng: np.random.Generator) -> Pen:
 
 
 def _variants(digits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A way of writing for each digit [n], as often as people use it."""
+    """Draw a variant for each digit [n], as often as people use it."""
     bounds = np.cumsum(alphabet().chance, axis=1)[digits]  # [n, V]
     return np.asarray((rng.random((len(digits), 1)) * bounds[:, -1:] >= bounds).sum(axis=1))

@@ -1,4 +1,4 @@
-"""OutlierPool of every kind, mixed."""
+"""The drawing of outliers of all kinds, mixed."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,19 +17,19 @@ from cnn_cli.data.synthetic.splines import alphabet
 
 Images = NDArray[np.uint8]
 
-# Spread of a further factor of the pen's size (log): the outliers that people hand over are often printed,
-# and print is thinner and thicker than handwriting. The radius stays in this range of pixels.
+# Standard deviation of a further factor of the pen's size (log): the outliers in users' images are often
+# printed, and print is thinner or thicker than handwriting. The radius stays in this range of pixels.
 BROAD, RADIUS = 0.45, (0.6, 4.0)
 
 
 def draw(count: int, seed: int) -> Images:
-    """Draw images that are no digits, in MNIST's format.
+    """Draw images that are not digits, in MNIST's format.
 
-    As with `synthetic.draw`, a block of 250 depends on nothing but the seed and its number.
+    As in `synthetic.draw`, a block of 250 depends only on the seed and its number.
 
     Args:
-        count: how many.
-        seed: any whole number from 0.
+        count: number of images.
+        seed: any integer from 0.
 
     Returns:
         uint8 [count, 28, 28], 0 = background, 255 = ink.
@@ -77,6 +77,6 @@ KINDS: tuple[tuple[Callable[[int, np.random.Generator], Images], int], ...] = (
     (_doubles, 30),
     (textures, 35),
 )
-"""What draws each kind, and how many of a block are of it. Letters are the likest to digits."""
+"""The function that draws each kind, and its number of images in a block. Letters resemble digits most."""
 
 BLOCK = sum(count for _, count in KINDS)

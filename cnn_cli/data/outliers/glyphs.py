@@ -1,16 +1,16 @@
 """Letters and other signs as strokes, in the notation of `synthetic.strokes`.
 
-A network that learns to be unsure of a sign grows unsure of the digits that look like it. So what people
-take for a digit is left out: O o D Q (0); I i j l J | / ! ( ) (1); Z z (2); B (3, 8); y (4); S s $ (5);
-b G (6); the one-storey a, g q and p (9). Others stand here only in the form that no digit has, as the
-two-storey a.
+A network that learns to be unsure of a sign becomes unsure of the digits that look like it. So signs that
+people take for a digit are left out: O o D Q (0); I i j l J | / ! ( ) (1); Z z (2); B (3, 8); y (4); S s $
+(5); b G (6); the one-story a, g q and p (9). Of other signs only the forms that no digit has are here, such
+as the two-story a.
 """
 
 from cnn_cli.data.synthetic.strokes import Variant
 
 
 def _sign(name: str, *ways: str) -> tuple[Variant, ...]:
-    """A sign with its ways of writing, all equally usual; a semicolon lifts the pen."""
+    """Return the variants of a sign, all equally common; a semicolon lifts the pen."""
     return tuple(Variant(f"{name} {number}", 1, tuple(way.split("; "))) for number, way in enumerate(ways, 1))
 
 

@@ -1,8 +1,8 @@
 """The outliers of a run: images that are not digits, whose target is no class (outlier exposure).
 
-Hendrycks, Mazeika, Dietterich: Deep anomaly detection with outlier exposure, 2019 (arXiv 1812.04606): beside
-the digits the network sees outliers, and the cross-entropy of its answers to them with the uniform distribution
-is added to the loss.
+Hendrycks, Mazeika, Dietterich: Deep anomaly detection with outlier exposure, 2019 (arXiv 1812.04606). The
+network is trained on digits and on outliers; the cross-entropy between its answers to the outliers and the
+uniform distribution is added to the loss.
 """
 
 import math
@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 MAX_DRAWN = 20_000
-"""Upper limit of outliers drawn for a run, in about 4 s; augmentation changes them each time they are used."""
+"""Upper limit of the outliers drawn for a run, which takes about 4 s. Augmentation changes each of them at
+every use."""
 
 EPOCHS = 10
-"""And no more than this many epochs use, so that a small run does not wait."""
+"""Outliers are drawn for at most this number of epochs, so that a small run starts at once."""
 
 
 @dataclass(frozen=True)

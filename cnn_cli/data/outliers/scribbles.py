@@ -1,7 +1,7 @@
-"""What a pen leaves that means nothing: tangles, zigzags, spirals, coils, loose lines.
+"""Scribbles: tangles, zigzags, spirals, coils, loose lines.
 
-Each function draws n pen paths float32 [n, POINTS, 2]; their size does not matter, for ink is scaled to its
-box. A pen position is a disc of ink, so a path that jumps has lifted its pen.
+Each function draws pen paths float32 [n, POINTS, 2]. Their size does not matter, because the ink is scaled to
+its box. A pen position is a disc of ink, so a jump in a path leaves a gap.
 """
 
 import numpy as np
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from cnn_cli.data.synthetic.splines import Floats
 
 POINTS = 176
-"""Pen positions: the longest scribbles have 160 pixels, so they lie closer than a pen's radius."""
+"""Pen positions. The longest scribbles have 160 pixels, so their distance is less than a pen's radius."""
 
 Points = NDArray[np.float64]
 
 
 def scribbles(n: int, rng: np.random.Generator) -> Floats:
-    """One kind after the other, each turned and stretched at random."""
+    """Draw the kinds in turn, each rotated and stretched at random."""
     kinds = (_tangle, _zigzag, _corners, _spiral, _coil, _lines)
     paths = np.stack([kinds[number % len(kinds)](rng) for number in range(n)])  # [n, POINTS, 2]
     angle = rng.uniform(0, 2 * np.pi, (n, 1))
@@ -26,8 +26,8 @@ def scribbles(n: int, rng: np.random.Generator) -> Floats:
 
 
 def _tangle(rng: np.random.Generator) -> Points:
-    """A smooth curve that crosses itself: sums of sines, the quicker ones weaker."""
-    waves = np.arange(1, 9) / 2  # half turns, so that the ends lie apart
+    """Draw a smooth curve that crosses itself: sums of sines, weaker at higher frequencies."""
+    waves = np.arange(1, 9) / 2  # half turns, so that the ends are apart
     amplitude = rng.standard_normal((2, 8)) / waves ** rng.uniform(0.3, 0.8)
     phase = rng.uniform(0, 2 * np.pi, (2, 8))
     t = np.linspace(0, 1, 4 * POINTS)[:, None, None]
@@ -35,19 +35,19 @@ def _tangle(rng: np.random.Generator) -> Points:
 
 
 def _zigzag(rng: np.random.Generator) -> Points:
-    """To and fro, as one blackens something or shades it."""
+    """Draw a line back and forth, as people hatch or black out something."""
     turns = int(rng.integers(5, 10))
     corners = np.stack([np.linspace(0, rng.uniform(0.5, 1.5), turns), np.arange(turns) % 2], axis=1)
     return _evenly(corners + 0.06 * rng.standard_normal((turns, 2)))
 
 
 def _corners(rng: np.random.Generator) -> Points:
-    """Straight strokes from one random place to the next; with fewer than six there are 1s, 4s and 7s."""
+    """Draw straight strokes between random points; fewer than six points give 1s, 4s and 7s."""
     return _evenly(rng.random((int(rng.integers(6, 12)), 2)))
 
 
 def _spiral(rng: np.random.Generator) -> Points:
-    """Two and more turns, for one turn is a 0, a 6 or a 9."""
+    """Draw more than two turns, because one turn is a 0, a 6 or a 9."""
     t = np.linspace(0, 1, 4 * POINTS)
     angle = 2 * np.pi * rng.uniform(2.2, 4.5) * t * rng.choice([-1, 1])
     radius = 0.08 + t ** rng.uniform(0.7, 1.2)
@@ -55,7 +55,7 @@ def _spiral(rng: np.random.Generator) -> Points:
 
 
 def _coil(rng: np.random.Generator) -> Points:
-    """A wave or a row of loops."""
+    """Draw a wave or a row of loops."""
     t = np.linspace(0, 1, 4 * POINTS)
     angle = 2 * np.pi * rng.uniform(2.5, 6) * t
     along = rng.uniform(1, 4) * t + rng.uniform(0, 0.5) * np.cos(angle)
@@ -63,7 +63,7 @@ def _coil(rng: np.random.Generator) -> Points:
 
 
 def _lines(rng: np.random.Generator) -> Points:
-    """Straight lines that lie about, or side by side, or across each other."""
+    """Draw straight lines: scattered, side by side, or across each other."""
     count = int(rng.integers(3, 8))
     middle, angle = rng.random((count, 1, 2)), rng.uniform(0, np.pi, (count, 1))
     if rng.random() < 0.5:
@@ -79,7 +79,7 @@ def _lines(rng: np.random.Generator) -> Points:
 
 
 def _evenly(points: Points) -> Points:
-    """POINTS places along the line through points [m, 2], equally far from each other."""
+    """Return POINTS positions at equal distances along the line through points [m, 2]."""
     steps = np.hypot(*np.diff(points, axis=0).T)
     length = np.concatenate([[0], np.cumsum(steps)])
     places = np.linspace(0, length[-1], POINTS)

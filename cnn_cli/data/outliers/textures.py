@@ -1,37 +1,38 @@
-"""What is left of a photograph or of empty paper when ink is looked for in it: blobs, patches, fur, haze."""
+"""Textures, as ink detection leaves them of photographs and empty paper: blobs, patches, fur, haze."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn_cli.image.fit import fit
+from cnn_cli.image.normalize import normalize_digit
 
 FIELD = 40
-"""Pixels a side before the ink is brought to its box of 20."""
+"""Side in pixels before the ink is scaled to its box of 20."""
 
-# Natural images have amplitudes that fall as 1/frequency (Field 1987); others are cloudier; 0 is noise.
+# The exponent of 1/frequency in the amplitudes: 1 in natural images (Field 1987), more in clouds; 0 is noise.
 FALL = (0.0, 2.2)
 
-# Share of the image that is dark enough to be ink, and how soft its edge is, in deviations of gray.
+# Share of the image that is dark enough to be ink, and width of its soft edge, in standard deviations of
+# gray.
 INK = (0.10, 0.80)
 EDGE = (0.05, 0.8)
 
-# How dark the darkest ink is, as a power of a random share: the noise of empty paper leaves a faint haze.
+# Least darkness of the darkest ink, which is a power of this: the noise of empty paper leaves a faint haze.
 FAINT = 0.06
 
 
 def textures(n: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Images uint8 [n, 28, 28], 0 = background, 255 = ink, normalized as all ink is."""
-    return np.stack([fit(_texture(rng)) for _ in range(n)])
+    """Draw images uint8 [n, 28, 28], 0 = background, 255 = ink, normalized as digits are."""
+    return np.stack([normalize_digit(_texture(rng)).pixels for _ in range(n)])
 
 
 def _texture(rng: np.random.Generator) -> NDArray[np.float32]:
-    """Ink float32 [FIELD, FIELD] in 0..1: the dark places of random clouds, within an uneven outline."""
+    """Draw ink float32 [FIELD, FIELD] in 0..1: the dark parts of random clouds, within an uneven outline."""
     frequency = np.hypot(np.fft.fftfreq(FIELD)[:, None], np.fft.rfftfreq(FIELD))
     frequency[0, 0] = np.inf
     spectrum = np.fft.rfft2(rng.standard_normal((FIELD, FIELD))) / frequency ** rng.uniform(*FALL)
     gray = np.fft.irfft2(spectrum, s=(FIELD, FIELD))
     y, x = np.mgrid[-1 : 1 : FIELD * 1j, -1 : 1 : FIELD * 1j]
     gray = gray / gray.std() - rng.uniform(0, 2) * np.hypot(x * rng.uniform(0.5, 1.5), y)
-    level = np.quantile(gray, 1 - rng.uniform(*INK))
-    ink: NDArray[np.float32] = np.clip((gray - level) / rng.uniform(*EDGE), 0, 1).astype(np.float32)
+    threshold = np.quantile(gray, 1 - rng.uniform(*INK))
+    ink: NDArray[np.float32] = np.clip((gray - threshold) / rng.uniform(*EDGE), 0, 1).astype(np.float32)
     return ink * np.float32(FAINT ** (rng.random() ** 2))

@@ -1,4 +1,4 @@
-"""Drawn digits are kept in a file, so that a second run starts at once."""
+"""A file of drawn digits, so that the next run does not draw them again."""
 
 import logging
 import zipfile
@@ -13,16 +13,17 @@ from cnn_cli.files import atomic_write
 
 log = logging.getLogger(__name__)
 
-# What NumPy and zipfile raise for a file that is not what it should be.
+# The errors of NumPy and zipfile for a damaged file.
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, zipfile.BadZipFile)
 
 Digits = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
 def load(root: Path, count: int, seed: int) -> Digits:
-    """What `draw(count, seed)` returns, from `root`/synthetic when it has been drawn before.
+    """Return what `draw(count, seed)` returns, from a file in `root`/synthetic if there is one.
 
-    A file that is damaged is drawn again. A folder that cannot be written is worth a warning, not an error.
+    If the file is damaged, the digits are drawn again. A folder that cannot be written causes a warning, no
+    error.
     """
     path = cache_path(root, count, seed)
     digits = _read(path, count)
@@ -33,12 +34,12 @@ def load(root: Path, count: int, seed: int) -> Digits:
 
 
 def cache_path(root: Path, count: int, seed: int) -> Path:
-    """Where `load` keeps these digits. The version of the drawing is a part of the name."""
+    """Return the file in which `load` keeps these digits. Its name includes the version of the drawing."""
     return root / "synthetic" / f"digits-v{VERSION}-{count}-{seed}.npz"
 
 
 def _read(path: Path, count: int) -> Digits | None:
-    """The digits in the file; None where there is no good one. Zip's CRC-32 finds damaged bytes."""
+    """Return the digits in the file; None if it is missing or damaged. Zip's CRC-32 detects damaged bytes."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             images, labels = arrays["images"], arrays["labels"]
@@ -58,4 +59,6 @@ def _write(path: Path, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> 
         with atomic_write(path) as file:
             np.savez(file, images=images, labels=labels)
     except OSError as error:
-        log.warning("synthetic digits cannot be kept in %s (%s); the next run draws them again", path, error)
+        log.warning(
+            "synthetic digits cannot be stored in %s (%s); the next run draws them again", path, error
+        )

@@ -1,4 +1,4 @@
-"""Digits drawn by the program itself: training data that needs no download."""
+"""Digits drawn by the program: training data without a download."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -9,20 +9,20 @@ from numpy.typing import NDArray
 from cnn_cli.data.synthetic import render, shape
 from cnn_cli.data.synthetic.splines import alphabet
 
-VERSION = 1  # raised whenever the same seed draws other digits; a part of the cache file's name
+VERSION = 1  # increased when the same seed draws other digits; a part of the cache file's name
 BLOCK = 250  # digits drawn at once: their 20x20 boxes fill 400 kB and stay in a core's cache
 
 
 def draw(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Draw digits in MNIST's format.
 
-    Digits come in blocks of 250, and a block depends on nothing but the seed and its number. So
-    `draw(n, seed)` is the beginning of `draw(m, seed)` for every n < m, and the number of threads does not
-    matter. Each ten digits in a row hold every class once, in random order.
+    Digits are drawn in blocks of 250, and a block depends only on the seed and its number. So `draw(n, seed)`
+    is the beginning of `draw(m, seed)` for every n < m, and the number of threads does not matter. Each ten
+    successive digits have every class once, in random order.
 
     Args:
-        count: how many digits.
-        seed: any whole number from 0.
+        count: number of digits.
+        seed: any integer from 0.
 
     Returns:
         images: uint8 [count, 28, 28], 0 = background, 255 = ink.
@@ -43,7 +43,7 @@ def draw(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 
 def draw_variants(variants: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Images uint8 [n, 28, 28] of the given variants [n], numbered as in `splines.alphabet`."""
+    """Draw images uint8 [n, 28, 28] of the given variants [n], numbered as in `splines.alphabet`."""
     return render.render(*shape.write(alphabet(), variants, rng), rng)
 
 
@@ -56,6 +56,6 @@ def _block(seed: int, block: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
 def threads() -> int:
-    """The cores that this process may use; more threads than four only wait for Python."""
+    """Return the number of cores that this process may use, at most 4: more threads only wait for Python."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(available, 4)

@@ -1,49 +1,51 @@
-"""The hand: random shapes of written digits, as pen positions and the pen's radius at each of them.
+"""Random shapes of written digits, as pen positions and the pen's radius at each of them.
 
-Every function works on n digits at once. The amounts below were set by hand, until digits looked like MNIST's
-training digits when seen beside them, and had their spread of slant, aspect and stroke width.
+Every function works on n digits at once. The amounts below were chosen by hand, until digits looked like
+MNIST's training digits beside them, and had the same standard deviations of slant, aspect and stroke width.
 """
 
 import numpy as np
 
 from cnn_cli.data.synthetic.splines import Alphabet, Floats
 
-# How carelessly a writer writes multiplies CONTROL: the spread of its log.
+# The care of a writer, a factor of CONTROL: standard deviation of its log.
 CARE = 0.35
-# Spread of each control point's place, in digit heights.
+# Standard deviation of each control point's position, in digit heights.
 CONTROL = 0.032
-# Spread of how far a stroke's end is drawn out or cut short, in distances between control points.
+# Standard deviation of the length that is added to a stroke's end, in distances between control points.
 ENDS = 0.16
-# Spread of a stroke's place (digit heights), of its log size, and of its angle (radians).
+# Standard deviations of a stroke's position (digit heights), of its log size, and of its angle (radians).
 STROKE = (0.022, 0.07, 0.05)
 # Corners and curves are cut by a share between 0 and this.
 HASTE = 0.9
-# Smooth warps: number, spread of the amplitude (digit heights) and of the wave number (radians a height).
+# Smooth warps: number, deviation of the amplitude (digit heights) and of the wave number (radians per
+# height).
 WAVES = (3, 0.045, 3.5)
-# Mean and spread of the log of a factor of the width.
+# Mean and standard deviation of the log of a factor of the width.
 ASPECT = (0.08, 0.20)
-# Mean and spread of the shift to the right a height. Most hands lean to the right.
+# Mean and standard deviation of the slant: shift to the right per height. Most handwriting leans to the
+# right.
 SLANT = (0.12, 0.24)
-# Spread of the rotation, radians.
+# Standard deviation of the rotation, radians.
 TURN = 0.10
-# Spread of the pen's unsteadiness, digit heights.
+# Standard deviation of the pen's tremor, digit heights.
 TREMOR = 0.006
-# The pen's radius in pixels of the final 20x20 box: median, spread of the log, least, most.
+# The pen's radius in pixels of the final 20x20 box: median, deviation of the log, minimum, maximum.
 PEN = (1.25, 0.28, 0.60, 3.3)
-# Spread of the log radius along a stroke.
+# Standard deviation of the log radius along a stroke.
 PRESSURE = 0.10
-# How much thinner a stroke may get towards its end (log radius).
+# Largest decrease of the log radius toward a stroke's end.
 TAPER = 0.25
-# How much a broad pen's log radius may depend on its direction.
+# Largest amplitude of the change of a broad pen's log radius with its direction.
 NIB = 0.12
-# Chance that the pen leaves a gap, and how long a gap may be, in pen positions.
+# Probability that the pen leaves a gap, and the limit of its length, in pen positions.
 DRY = (0.04, 9)
 
 
 def write(alphabet: Alphabet, variants: np.ndarray, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Write the given variants [n]: pen positions [n, P, 2] in digit heights, radii [n, P] in final pixels.
 
-    A radius below zero means that the pen leaves no ink there.
+    A negative radius means that the pen leaves no ink there.
     """
     path = _path(alphabet, variants, rng)
     path = _wave(_strokes(alphabet, variants, path, rng), rng)
@@ -53,7 +55,7 @@ def write(alphabet: Alphabet, variants: np.ndarray, rng: np.random.Generator) ->
 
 
 def _path(alphabet: Alphabet, variants: np.ndarray, rng: np.random.Generator) -> Floats:
-    """Pen positions [n, P, 2] of curves whose control points are moved at random."""
+    """Return pen positions [n, P, 2] of curves whose control points are moved at random."""
     control = alphabet.control[variants]  # [n, K, 2]
     n = len(control)
     care = np.exp(_normal(rng, n, 1, 1) * CARE)
@@ -66,7 +68,7 @@ def _path(alphabet: Alphabet, variants: np.ndarray, rng: np.random.Generator) ->
 
 
 def _strokes(alphabet: Alphabet, variants: np.ndarray, path: Floats, rng: np.random.Generator) -> Floats:
-    """Move, scale and turn each stroke by itself: the pen comes down anew for each of them."""
+    """Move, scale and rotate each stroke separately: the pen is set down again for each of them."""
     member = alphabet.stroke[variants]  # [n, P, S]
     n, _, strokes = member.shape
     weight = member / np.maximum(member.sum(axis=1, keepdims=True), 1)
@@ -81,7 +83,7 @@ def _strokes(alphabet: Alphabet, variants: np.ndarray, path: Floats, rng: np.ran
 
 
 def _wave(path: Floats, rng: np.random.Generator) -> Floats:
-    """Warp the paper smoothly: some parts of a digit become larger, others smaller, lines bend."""
+    """Warp digits smoothly: some parts become larger, others smaller, lines bend."""
     count, amplitude, frequency = WAVES
     n = len(path)
     angle = np.einsum("npd,nwd->npw", path, _normal(rng, n, count, 2) * frequency)
@@ -91,7 +93,7 @@ def _wave(path: Floats, rng: np.random.Generator) -> Floats:
 
 
 def _lean(path: Floats, rng: np.random.Generator) -> Floats:
-    """Aspect, slant and rotation."""
+    """Change aspect, slant and rotation."""
     n = len(path)
     x = path[..., 0] * np.exp(ASPECT[0] + ASPECT[1] * _normal(rng, n, 1))
     y = path[..., 1]
@@ -101,10 +103,10 @@ def _lean(path: Floats, rng: np.random.Generator) -> Floats:
 
 
 def radius_of(along: Floats, path: Floats, rng: np.random.Generator) -> Floats:
-    """The pen's radius [n, P]: its size, the pressure along the stroke, a nib that is not round, gaps."""
+    """Return the pen's radius [n, P], from its size, pressure, taper, the nib's direction, and gaps."""
     n = len(path)
-    median, spread, least, most = PEN
-    pen = np.clip(median * np.exp(_normal(rng, n, 1) * spread), least, most)
+    median, spread, lowest, highest = PEN
+    pen = np.clip(median * np.exp(_normal(rng, n, 1) * spread), lowest, highest)
     log = smooth(rng, along.shape, 6) * PRESSURE
     log = log - TAPER * rng.random((n, 1), dtype=np.float32) ** 2 * np.square(along)
     step = np.gradient(path, axis=1)
@@ -115,7 +117,7 @@ def radius_of(along: Floats, path: Floats, rng: np.random.Generator) -> Floats:
 
 
 def _gaps(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Boolean [n, P]: where a dry pen leaves no ink."""
+    """Return bool [n, P]: where a dry pen leaves no ink."""
     n, points = shape
     middle = rng.integers(points, size=(n, 1))
     chance, longest = DRY
@@ -124,7 +126,7 @@ def _gaps(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
 
 
 def smooth(rng: np.random.Generator, shape: tuple[int, ...], width: int) -> Floats:
-    """Random numbers of spread 1 that change slowly along axis 1: two running means of white noise."""
+    """Draw numbers of deviation 1 that vary smoothly along axis 1: white noise after two running means."""
     extra = (shape[0], shape[1] + 2 * width, *shape[2:])
     total = np.cumsum(_normal(rng, *extra), axis=1, dtype=np.float64)
     mean = np.cumsum(total[:, width:] - total[:, :-width], axis=1)

@@ -1,4 +1,4 @@
-"""From the strokes' text to arrays: curves as matrices, so that a thousand digits are one product."""
+"""From the text of strokes to arrays: curves as matrices, so one product computes many digits."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -12,11 +12,12 @@ from cnn_cli.data.synthetic.strokes import DIGITS, Variant
 Floats = NDArray[np.float32]
 Matrix = NDArray[np.float64]
 
-# Pen positions a digit. The longest path, an 8, has 60 pixels: they lie closer than a pen's radius.
+# Pen positions per digit. The longest path, an 8, has 60 pixels, so their distance is less than a pen's
+# radius.
 POINTS = 88
-_STEPS = 24  # of a curve between two control points, when its length is measured
+_STEPS = 24  # per curve between two control points, to measure its length
 
-# Rows: powers of t from 0 to 3; columns: the four control points around the piece. The first curve runs
+# Rows: powers of t from 0 to 3; columns: the four control points around the piece. The first curve goes
 # through its points, the second cuts the corners.
 _CATMULL_ROM = np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]]) / 2
 _B_SPLINE = np.array([[1, 4, 1, 0], [-3, 0, 3, 0], [3, -6, 3, 0], [-1, 3, -3, 1]]) / 6
@@ -24,17 +25,17 @@ _B_SPLINE = np.array([[1, 4, 1, 0], [-3, 0, 3, 0], [3, -6, 3, 0], [-1, 3, -3, 1]
 
 @dataclass(frozen=True)
 class Alphabet:
-    """All V ways of writing, padded to the same number K of control points; P pen positions each.
+    """All V variants of the signs, padded to the same number K of control points; P pen positions each.
 
     Args:
-        label: uint8 [V], the digit, or the number of another sign.
-        chance: float [10, V], how often the digit (a row for each sign) is written so; each row adds up to 1.
+        label: uint8 [V], the digit, or the index of another sign.
+        chance: float [10, V], the probability of each variant of a sign (row); each row adds up to 1.
         control: float [V, K, 2], control points (x, y) in digit heights.
         sharp: float [V, P, K], pen positions as weights of control points: through every point, with corners.
-        soft: float [V, P, K], the same for a hasty hand, which cuts the corners.
-        reach: float [V, K, K], from control points to the steps out of the strokes' ends; zero elsewhere.
-        stroke: float [V, P, S], 1 where the pen position belongs to the stroke.
-        along: float [V, P], place within its stroke, 0 at the start and 1 at the end.
+        soft: float [V, P, K], the same for fast writing, which cuts the corners.
+        reach: float [V, K, K], maps control points to the outward steps at the strokes' ends; zero elsewhere.
+        stroke: float [V, P, S], 1 if the pen position belongs to the stroke.
+        along: float [V, P], position within its stroke, 0 at the start and 1 at the end.
     """
 
     label: NDArray[np.uint8]
@@ -49,7 +50,7 @@ class Alphabet:
 
 @cache
 def alphabet(signs: tuple[tuple[Variant, ...], ...] = DIGITS) -> Alphabet:
-    """The alphabet of some signs, the ten digits or others, in their order and in that of their variants."""
+    """Return the alphabet of the given signs, in the order of signs and variants."""
     variants = [(sign, variant) for sign, ways in enumerate(signs) for variant in ways]
     chance = np.zeros((len(signs), len(variants)))
     for row, (sign, variant) in enumerate(variants):
@@ -63,14 +64,14 @@ def alphabet(signs: tuple[tuple[Variant, ...], ...] = DIGITS) -> Alphabet:
 
 
 def parse(stroke: str) -> tuple[Matrix, list[int]]:
-    """Points [n, 2] in digit heights, and the numbers of those that are corners."""
+    """Return points [n, 2] in digit heights, and the indices of the corners."""
     words = stroke.split()
     points = np.array([[float(part) for part in word.rstrip("!").split(",")] for word in words]) / 100
     return points, [number for number, word in enumerate(words) if word.endswith("!")]
 
 
 def _variant(variant: Variant) -> dict[str, Matrix]:
-    """The fields of `Alphabet` for one way of writing, not padded."""
+    """Return the fields of `Alphabet` for one variant, not padded."""
     strokes = [parse(text) for text in variant.strokes]
     counts = _share([float(np.hypot(*np.diff(points, axis=0).T).sum()) for points, _ in strokes])
     curves = [_curves(*stroke, count) for stroke, count in zip(strokes, counts, strict=True)]
@@ -86,20 +87,20 @@ def _variant(variant: Variant) -> dict[str, Matrix]:
 
 
 def _share(lengths: list[float]) -> list[int]:
-    """Share the pen positions out among the strokes by their lengths."""
+    """Distribute the pen positions over the strokes by length."""
     ends = np.rint(np.cumsum(lengths) / sum(lengths) * POINTS).astype(int)
     return [int(count) for count in np.diff(ends, prepend=0)]
 
 
 def _reach(points: int) -> Matrix:
-    """A matrix [points, points] from a stroke's points to the steps out of its two ends."""
+    """Return a matrix [points, points] that maps a stroke's points to the outward steps at its two ends."""
     matrix = np.zeros((points, points))
     matrix[0, [0, 1]] = matrix[-1, [-1, -2]] = 1, -1
     return matrix
 
 
 def _curves(points: Matrix, corners: list[int], count: int) -> tuple[Matrix, Matrix]:
-    """The sharp and the soft curve of a stroke: matrices [count, points], evenly spaced on the sharp one."""
+    """Return the sharp and soft curve of a stroke: matrices [count, points], evenly spaced on the first."""
     unit = np.eye(len(points))
     bounds = pairwise([0, *corners, len(points) - 1])
     pieces = [_curve(unit[first : last + 1], _CATMULL_ROM) for first, last in bounds]
@@ -112,7 +113,7 @@ def _curves(points: Matrix, corners: list[int], count: int) -> tuple[Matrix, Mat
 
 
 def _curve(points: Matrix, basis: Matrix) -> Matrix:
-    """A cubic spline of points [n, d], from the first to the last: [(n - 1) * steps + 1, d]."""
+    """Return a cubic spline of points [n, d], from the first to the last: [(n - 1) * steps + 1, d]."""
     before, after = 2 * points[:1] - points[1:2], 2 * points[-1:] - points[-2:-1]
     padded = np.concatenate([before, points, after])
     powers = (np.arange(_STEPS) / _STEPS)[:, None] ** np.arange(4)
@@ -121,14 +122,14 @@ def _curve(points: Matrix, basis: Matrix) -> Matrix:
 
 
 def _rows(matrix: Matrix, places: Matrix) -> Matrix:
-    """Rows of a matrix at fractional row numbers."""
+    """Interpolate the rows of a matrix at fractional row numbers."""
     below = np.minimum(places.astype(int), len(matrix) - 2)
     part = (places - below)[:, None]
     return np.asarray((1 - part) * matrix[below] + part * matrix[below + 1])
 
 
 def _block_diagonal(matrices: list[Matrix]) -> Matrix:
-    """One matrix with the given ones along its diagonal: what concerns one stroke leaves the others alone."""
+    """Return one matrix with the given ones along its diagonal, so that strokes do not affect each other."""
     shapes = np.array([matrix.shape for matrix in matrices])
     joined = np.zeros(shapes.sum(axis=0))
     for matrix, (row, column) in zip(matrices, np.cumsum(shapes, axis=0) - shapes, strict=True):
@@ -137,7 +138,7 @@ def _block_diagonal(matrices: list[Matrix]) -> Matrix:
 
 
 def _stack(arrays: list[Matrix]) -> Floats:
-    """Stack arrays of unequal shapes, padded with zeros at their ends."""
+    """Stack arrays of different shapes, padded with zeros at their ends."""
     shape = np.max([array.shape for array in arrays], axis=0)
     stacked = np.zeros((len(arrays), *shape), dtype=np.float32)
     for row, array in zip(stacked, arrays, strict=True):

@@ -1,12 +1,12 @@
-"""How people write the ten digits, described by hand: the pen's path for each way of writing.
+"""The pen's path for each way of writing the ten digits, described by hand.
 
-A stroke is what the pen writes before it leaves the paper, as a line of text: `"x,y x,y ..."`, x to the
-right, y down, in hundredths of the digit's height. The pen runs along a smooth curve through the points. A
-point marked `!` is a corner, where the pen turns sharply.
+A stroke is the path of the pen until it leaves the paper, as a line of text: `"x,y x,y ..."`, x to the right,
+y down, in hundredths of the digit's height. The pen follows a smooth curve through the points. A point with
+`!` is a corner, where the pen turns sharply.
 
-The weights say how often a way of writing is met. They were set by looking at the training part of MNIST,
-which Americans wrote, and at the digits in it that a network taught with these strokes misread. Ways that are
-common elsewhere (the crossed 7, the 1 with flag and foot) keep a larger share than they have there.
+The weights are the relative frequencies of the variants. They were estimated from MNIST's training images,
+which Americans wrote, and from those that a network trained on these strokes misread. Variants that are
+common elsewhere (the crossed 7, the 1 with flag and foot) have a larger weight than they have there.
 """
 
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Variant:
-    """One way of writing a digit.
+    """One way of writing a digit or another sign.
 
     Args:
-        name: what is special about it, unique within the digit.
-        weight: how often people write so, relative to the digit's other variants.
+        name: its special feature, unique within the digit.
+        weight: its frequency, relative to the digit's other variants.
         strokes: the pen's paths, in the notation of this module.
     """
 

@@ -1,4 +1,4 @@
-"""A digit is normalized as MNIST's are: box, stroke width, center of mass."""
+"""Digits are normalized as in MNIST: box, stroke width, center of mass."""
 
 import numpy as np
 import pytest
@@ -7,16 +7,20 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from cnn_cli.image.fit import _dilate, fit, stroke_width
+from cnn_cli.image.normalize import _dilate, normalize_digit, stroke_width
 
 
 def hook(side: int, width: int) -> np.ndarray:
-    """A bent stroke with soft edges: float32 [side, side]."""
+    """Draw a bent stroke with soft edges: float32 [side, side]."""
     image = Image.new("L", (2 * side, 2 * side))
     line = [(0.2, 0.2), (0.7, 0.15), (0.6, 0.5), (0.5, 0.8)]
     points = [(2 * side * x, 2 * side * y) for x, y in line]
     ImageDraw.Draw(image).line(points, fill=255, width=2 * width, joint="curve")
     return np.asarray(image.reduce(2), np.float32) / 255
+
+
+def normalized(ink: np.ndarray) -> np.ndarray:
+    return normalize_digit(ink).pixels
 
 
 def box(image: np.ndarray) -> tuple[int, int]:
@@ -25,27 +29,27 @@ def box(image: np.ndarray) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("width", [1, 4, 40, 200])
-def test_strokes_of_any_width_come_out_like_mnists(width: int) -> None:
-    image = fit(hook(2000, width))
+def test_strokes_of_any_width_become_as_wide_as_mnists(width: int) -> None:
+    image = normalized(hook(2000, width))
     assert 1.5 < stroke_width(image / 255) < 4
     assert image.max() > 200
     assert max(box(image)) in (19, 20)
 
 
 def test_the_size_of_the_image_does_not_matter() -> None:
-    large = fit(hook(1200, 96)).astype(int)
+    large = normalized(hook(1200, 96)).astype(int)
     for side in (200, 300, 600):
-        assert np.abs(fit(hook(side, side * 8 // 100)) - large).mean() < 4
+        assert np.abs(normalized(hook(side, side * 8 // 100)) - large).mean() < 4
 
 
-def test_no_ink_gives_paper() -> None:
-    assert not fit(np.zeros((50, 40), np.float32)).any()
+def test_no_ink_gives_background() -> None:
+    assert not normalized(np.zeros((50, 40), np.float32)).any()
 
 
 def test_one_pixel_of_ink_fills_the_box() -> None:
     ink = np.zeros((30, 30), np.float32)
     ink[3, 7] = 1
-    assert box(fit(ink)) == (20, 20)
+    assert box(normalized(ink)) == (20, 20)
 
 
 @pytest.mark.parametrize("width", [1, 3, 8])
@@ -64,10 +68,10 @@ def test_stroke_width_of_a_slanted_soft_bar() -> None:
 
 
 @pytest.mark.parametrize("radius", [1, 2, 5])
-def test_dilation_is_scipys(radius: int) -> None:
+def test_dilation_equals_scipys(radius: int) -> None:
     ink = np.random.default_rng(radius).random((23, 31)).astype(np.float32) ** 8
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
-    expected = ndimage.gray_dilation(ink, footprint=y * y + x * x <= radius * radius, mode="constant")
+    expected = ndimage.grey_dilation(ink, footprint=y * y + x * x <= radius * radius, mode="constant")
     np.testing.assert_array_equal(_dilate(ink, radius), expected)
 
 
@@ -79,11 +83,13 @@ def test_dilation_is_scipys(radius: int) -> None:
     st.floats(0.5, 6),
     st.floats(0.001, 0.5),
 )
-def test_any_ink_is_boxed_and_centered(height: int, width: int, seed: int, blur: float, share: float) -> None:
+def test_any_ink_is_scaled_and_centered(
+    height: int, width: int, seed: int, blur: float, share: float
+) -> None:
     random = np.random.default_rng(seed)
     ink = ndimage.gaussian_filter((random.random((height, width)) < share).astype(np.float32), blur)
     ink = np.where(ink > 0.02, np.clip(ink * 3, 0, 1), 0).astype(np.float32)
-    image = fit(ink)
+    image = normalized(ink)
     assert image.shape == (28, 28)
     assert image.dtype == np.uint8
     assert image.any() == ink.any()
@@ -92,5 +98,5 @@ def test_any_ink_is_boxed_and_centered(height: int, width: int, seed: int, blur:
         center = np.array(ndimage.center_of_mass(image))
         rows, columns = np.nonzero(image)
         for axis, places in enumerate((rows, columns)):
-            pushed = places.min() == 0 or places.max() == 27  # a lop-sided digit stops at the border
-            assert abs(center[axis] - 14) <= 0.5 + 1e-9 or pushed
+            at_border = places.min() == 0 or places.max() == 27  # an asymmetric digit stops at the border
+            assert abs(center[axis] - 14) <= 0.5 + 1e-9 or at_border

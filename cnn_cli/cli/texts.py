@@ -1,0 +1,138 @@
+"""How `cnn read` shows the text of each image: lines, a JSON object or a row of CSV."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from cnn_cli import console
+from cnn_cli.cli.answers import csv_row
+
+if TYPE_CHECKING:
+    from cnn_cli.reading.text import Box, Digit, ImageText
+
+Show = Callable[["ImageText"], None]
+"""Shows the text of one image."""
+
+COLUMNS = ("path", "text", "confident", "lowest_confidence")
+"""The columns of CSV. The rows of a text are separated by newlines within its cell."""
+
+
+def text_shower(
+    as_json: bool, as_csv: bool, explain: bool, with_names: bool, origin: Mapping[str, str]
+) -> Show:
+    """Return the function that shows a text, and write the header of CSV.
+
+    Args:
+        as_json: write a JSON object per image, with `origin` and, if asked for, with the explanation.
+        as_csv: write a row of CSV per image.
+        explain: explain what was found in the image: in the object, else on stderr.
+        with_names: write the image's name before each line of its text.
+        origin: which checkpoint read the images, and what it was trained on.
+    """
+    if as_json:
+        return lambda text: console.json_line(_record(text, explain) | dict(origin))
+    if as_csv:
+        console.line(csv_row(COLUMNS))
+    show = _show_row if as_csv else _show_lines(with_names)
+    return _with_messages(show, explain)
+
+
+def is_confident(text: "ImageText") -> bool:
+    """Return whether every digit reaches the confidence that was asked for."""
+    return all(digit.confident for digit in text.digits)
+
+
+def _show_lines(with_names: bool) -> Show:
+    def show(text: "ImageText") -> None:
+        for row in text.text.split("\n"):
+            console.line(f"{text.path}: {row}" if with_names else row)
+
+    return show
+
+
+def _show_row(text: "ImageText") -> None:
+    console.line(csv_row([text.path, text.text, is_confident(text), _lowest_confidence(text)]))
+
+
+def _lowest_confidence(text: "ImageText") -> float:
+    return min(digit.confidence for digit in text.digits)
+
+
+def _record(text: "ImageText", explain: bool) -> dict[str, Any]:
+    """Return the text's fields without the pixels."""
+    digits = [
+        {name: value for name, value in vars(digit).items() if name != "pixels"} for digit in text.digits
+    ]
+    record = {"path": text.path, "text": text.text, "confident": is_confident(text), "digits": digits}
+    return record | ({"explanation": explanation_of(text)} if explain else {})
+
+
+def _with_messages(show: Show, explain: bool) -> Show:
+    """Return a function that first writes what people should know about a text to stderr."""
+
+    def show_with_messages(text: "ImageText") -> None:
+        for sentence in _sentences(text) if explain else []:
+            console.message(f"{text.path}: {sentence}")
+        unsure = [digit for digit in text.digits if not digit.confident]
+        if unsure:
+            console.message(f"{text.path}: unsure of {len(unsure)} of {len(text.digits)} digits")
+        show(text)
+
+    return show_with_messages
+
+
+def explanation_of(text: "ImageText") -> dict[str, Any]:
+    """Return what was found in the image before its digits were read.
+
+    Its fields: size (width and height, the right way up), mode (how the file holds pixels), turned (what was
+    done because of the EXIF orientation), background (tone below transparent pixels, 0..255), rows (the box of
+    each row and its number of digits).
+    """
+    from cnn_cli.image.decode import decode
+    from cnn_cli.image.explanation import TURNS
+
+    image = decode(text.source, name=text.path)
+    rows = [[digit for digit in text.digits if digit.row == row] for row in _rows(text)]
+    return {
+        "size": image.size,
+        "mode": image.mode,
+        "turned": TURNS.get(image.orientation),
+        "background": image.background,
+        "rows": [{"box": _box_around(row), "digits": len(row)} for row in rows],
+    }
+
+
+def _sentences(text: "ImageText") -> list[str]:
+    """Return the explanation in words, a line for each row and each digit."""
+    explanation = explanation_of(text)
+    width, height = explanation["size"]
+    turned = f", {explanation['turned']}" if explanation["turned"] else ""
+    lines = [f"{width}x{height} pixels, {explanation['mode']}{turned}"]
+    if explanation["background"] is not None:
+        lines.append(f"transparent pixels: put on the tone {explanation['background']:g}")
+    for number, row in zip(_rows(text), explanation["rows"], strict=True):
+        lines.append(f"row {number + 1} at {_place(row['box'])}: {_count(row['digits'])}")
+        lines += [_describe(digit) for digit in text.digits if digit.row == number]
+    return lines
+
+
+def _count(digits: int) -> str:
+    return f"{digits} digit{'' if digits == 1 else 's'}"
+
+
+def _describe(digit: "Digit") -> str:
+    unsure = "" if digit.confident else ", unsure"
+    return f"  {digit.label} ({digit.confidence:.1%}{unsure}) at {_place(digit.box)}"
+
+
+def _rows(text: "ImageText") -> list[int]:
+    return sorted({digit.row for digit in text.digits})
+
+
+def _box_around(digits: "list[Digit]") -> "Box":
+    lefts, tops, rights, bottoms = zip(*(digit.box for digit in digits), strict=True)
+    return min(lefts), min(tops), max(rights), max(bottoms)
+
+
+def _place(box: "Box") -> str:
+    left, top, right, bottom = box
+    return f"x {left} to {right}, y {top} to {bottom}"
