@@ -79,9 +79,9 @@ class ProcessGroup:
         """Return the tensor [rows, ...] of which each process has its `share`, in order."""
         if not self.is_distributed:
             return part
-        whole = part.new_zeros(rows, *part.shape[1:])
-        self.share(whole).copy_(part)
-        return self.sum(whole)
+        gathered = part.new_zeros(rows, *part.shape[1:])
+        self.share(gathered).copy_(part)
+        return self.sum(gathered)
 
     def data_parallel(self, network: nn.Module) -> nn.Module:
         """Return the network such that a backward pass averages the gradients of all processes."""
