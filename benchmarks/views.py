@@ -275,7 +275,7 @@ def unsure(measured: Results) -> str:
         ("all images that are not digits", f"{measured['non_digits_unsure']:.1%}"),
         ("MNIST's test digits", f"{measured['digits_unsure']:.1%}"),
     ]
-    return markdown(f"what | unsure, below {measured['bar']:.0%}", rows)
+    return markdown(f"what | unsure, below {measured['min_confidence']:.0%}", rows)
 
 
 def images(measured: Results) -> str:

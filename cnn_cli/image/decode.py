@@ -13,6 +13,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from cnn_cli.errors import DataError
+from cnn_cli.text import one_line
 
 SUFFIXES = frozenset({".avif", ".bmp", ".dib", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm"}) | {
     *(".pcx", ".pgm", ".png", ".pnm", ".ppm", ".sgi", ".tga", ".tif", ".tiff", ".webp", ".xbm")
@@ -127,10 +128,10 @@ def _opened(file: BinaryIO, name: str) -> Iterator[Image.Image]:
     except UnidentifiedImageError as error:
         raise _not_an_image(head, name) from error
     except Image.DecompressionBombError as error:
-        raise DataError(f"{name}: is too large: {_one_line(error)}", hint="make it smaller") from error
+        raise DataError(f"{name}: is too large: {one_line(error)}", hint="make it smaller") from error
     except Exception as error:  # Pillow's decoders raise almost any exception for broken bytes
         raise DataError(
-            f"{name}: is damaged or cut short ({_one_line(error)})", hint="copy or download the image again"
+            f"{name}: is damaged or cut short ({one_line(error)})", hint="copy or download the image again"
         ) from error
 
 
@@ -143,10 +144,6 @@ def _not_an_image(head: bytes, name: str) -> DataError:
     if head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS:
         return DataError(f"{name}: is a HEIC image, which Pillow cannot open", hint="export it as JPEG")
     return DataError(f"{name}: is not an image in a known format", hint="use PNG, JPEG or the like")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def exif_orientation(image: Image.Image) -> int:
