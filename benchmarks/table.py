@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import measure
-import views
+import tables
 
 ROOT = Path(__file__).parent.parent
 README, PAGE, REPORT = ROOT / "README.md", ROOT / "docs" / "results.md", ROOT / "RESULTS.md"
 
-Files = dict[str, views.Results]
+Files = dict[str, tables.Results]
 """Results by the name of their file, without its ending."""
 
 
@@ -32,7 +32,7 @@ class Section:
     table: Callable[[Files], str]
 
 
-def alone(table: views.Table) -> Callable[[Files], str]:
+def alone(table: tables.Table) -> Callable[[Files], str]:
     """Return the table function of a section that shows one file."""
     return lambda files: table(*files.values())
 
@@ -43,14 +43,14 @@ SECTIONS = (
         "Mean and standard deviation over seeds, on MNIST's 10,000 test images; "
         "trained on 2 cores of an AMD EPYC.",
         "*-seed*.json",
-        views.accuracies,
+        tables.accuracies,
     ),
     Section(
         "Architectures",
         "Digit-sized networks under one budget: one thread and at most eight minutes each. The time is that "
         "of the whole process, the mean over seeds.",
         "architectures.json",
-        alone(views.architectures),
+        alone(tables.architectures),
     ),
     Section(
         "Records",
@@ -59,20 +59,20 @@ SECTIONS = (
         "validation split, and keep their last weights: the test set is used once per seed and selects "
         "nothing. One network, and each image once.",
         "bench-*.json",
-        views.records,
+        tables.records,
     ),
     Section(
         "Ensembles",
         "The mean of the probabilities of the networks of one bench.",
         "ensemble-*.json",
-        views.ensembles,
+        tables.ensembles,
     ),
     Section(
         "Time to 99 %",
         "From pressing return to the tested checkpoint, beside what others publish, rewritten in "
         "`benchmarks/references`; medians.",
         "time_to_99.json",
-        alone(views.time_to_99),
+        alone(tables.time_to_99),
     ),
     Section(
         "Images per second",
@@ -81,25 +81,25 @@ SECTIONS = (
         "upper bound: the network's multiplications alone, at the rate of a large matrix product. Medians; "
         "`cnn is` gives the rate of `cnn` divided by that of the row.",
         "throughput.json",
-        alone(views.throughput),
+        alone(tables.throughput),
     ),
     Section(
         "Growth",
         "An epoch of `lenet.yaml` on more and more data. Medians; memory is the peak of the process.",
         "growth.json",
-        alone(views.growth),
+        alone(tables.growth),
     ),
     Section(
         "Processes",
         "`lenet.yaml` trained by several processes (torchrun, gloo), beside threads; medians.",
         "processes.json",
-        alone(views.processes),
+        alone(tables.processes),
     ),
     Section(
         "Startup",
         "Medians of CPU time, beside the import that a command cannot do without.",
         "startup.json",
-        alone(views.startup),
+        alone(tables.startup),
     ),
     Section(
         "Ten thousand images",
@@ -107,7 +107,7 @@ SECTIONS = (
         "time without what each takes for 256 of them, which is startup, and the whole wall-clock time. A "
         "tiny image is decoded faster than any network reads it.",
         "predict.json",
-        alone(views.images),
+        alone(tables.images),
     ),
     Section(
         "Digits that people drew or photographed",
@@ -116,27 +116,27 @@ SECTIONS = (
         "by a quarter down and up, one at a time. Leave one source out: the best of these variants on "
         "all other sources is tested on that source.",
         "handdrawn.json",
-        alone(views.handdrawn),
+        alone(tables.handdrawn),
     ),
     Section(
         "Lines of digits",
         "Lines of 3 to 8 of MNIST's test digits on a background, read by the included network with "
         "`cnn read`.",
         "lines.json",
-        alone(views.lines),
+        alone(tables.lines),
     ),
     Section(
         "Unsure answers",
         "Images that are not digits, from other sources than those of the training, and MNIST's test digits, "
         "read by the included network.",
         "unsure.json",
-        alone(views.unsure),
+        alone(tables.unsure),
     ),
     Section(
         "A folder of 200,000 images",
         "PNGs of 28x28, opened for the first time and again; memory is the peak over all processes together.",
         "folder.json",
-        alone(views.folder),
+        alone(tables.folder),
     ),
 )
 
@@ -191,10 +191,10 @@ def _link(name: str) -> str:
     return f"[{name}](benchmarks/results/{name}.json)"
 
 
-def _circumstances(name: str, result: views.Results) -> str:
+def _circumstances(name: str, result: tables.Results) -> str:
     """Return command, hardware, number format, threads and versions, as far as the file has them."""
     kind = name.partition("-seed")[0]
-    command = views.ACCURACIES[kind][1] if kind in views.ACCURACIES else result["command"]
+    command = tables.ACCURACIES[kind][1] if kind in tables.ACCURACIES else result["command"]
     machine = result.get("setting", {}).get("machine", result)
     cores = (
         [f"{machine['cores']} cores of {machine['processor']}, {machine['system']}"]
@@ -224,7 +224,7 @@ def found(values: object, key: str) -> list[object]:
 def readme(text: str) -> str:
     """Return the README with its table as it was measured."""
     files = {path.stem: json.loads(path.read_text()) for path in sorted(measure.RESULTS.glob("*.json"))}
-    return _filled(text, "overview", views.overview(files))
+    return _filled(text, "overview", tables.overview(files))
 
 
 def page(text: str) -> str:

@@ -111,11 +111,11 @@ def test_data_get_and_check_count_the_images(place):
 
 
 def test_a_contact_sheet_of_a_folder(place):
-    shown = cnn(
+    output = cnn(
         "data", "show", "--out", "sheet.png", "data.name=folder", "data.root=images", "data.channels=3"
     )
-    assert shown.code == 0, shown.err
-    assert "images of folder images" in shown.err
+    assert output.code == 0, output.err
+    assert "images of folder images" in output.err
     assert (place / "sheet.png").is_file()
 
 

@@ -63,11 +63,11 @@ def test_a_command_has_help_for_itself_and_each_option(words: tuple[str, ...]) -
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_the_help_names_values_by_words_and_gives_an_example(words: tuple[str, ...]) -> None:
-    shown = cnn(*words, "--help").out
-    assert not re.search(r"<\w", shown), "a Python type in the help"
-    assert re.search(r"^  Examples?:\n    .*\bcnn " + " ".join(words), shown, re.MULTILINE)
-    assert "TEXT" not in shown
-    assert "INTEGER" not in shown
+    output = cnn(*words, "--help").out
+    assert not re.search(r"<\w", output), "a Python type in the help"
+    assert re.search(r"^  Examples?:\n    .*\bcnn " + " ".join(words), output, re.MULTILINE)
+    assert "TEXT" not in output
+    assert "INTEGER" not in output
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
@@ -80,11 +80,11 @@ def test_an_output_has_the_short_option_o_and_a_checkpoint_has_k(words: tuple[st
 
 
 def test_the_help_lists_every_exit_code_and_the_environment() -> None:
-    shown = cnn("--help").out
-    listed = re.findall(r"^    (\d+) +\S", shown, re.MULTILINE)
+    output = cnn("--help").out
+    listed = re.findall(r"^    (\d+) +\S", output, re.MULTILINE)
     assert sorted(map(int, listed)) == sorted(ExitCode)
     for name in ("CNN_DATA", "CNN_CHECKPOINT", "CNN_OFFLINE=1", "NO_COLOR"):
-        assert name in shown
+        assert name in output
 
 
 def test_without_arguments_there_is_the_help() -> None:
@@ -144,13 +144,13 @@ def test_a_shipped_config_passes_its_checks(
 
 
 def test_a_shown_config_is_one(tmp_path: Path) -> None:
-    shown = tmp_path / "shown.yaml"
-    shown.write_text(cnn("config", "show", "lenet", "train.epochs=3").out)
-    assert cnn("config", "check", shown).code == 0
-    assert cnn("config", "show", shown).out == shown.read_text()
-    assert "epochs: 3\n" in shown.read_text()
-    as_json = json.loads(cnn("config", "show", shown, "--json").out)
-    assert as_json == yaml.safe_load(shown.read_text())
+    output = tmp_path / "resolved.yaml"
+    output.write_text(cnn("config", "show", "lenet", "train.epochs=3").out)
+    assert cnn("config", "check", output).code == 0
+    assert cnn("config", "show", output).out == output.read_text()
+    assert "epochs: 3\n" in output.read_text()
+    as_json = json.loads(cnn("config", "show", output, "--json").out)
+    assert as_json == yaml.safe_load(output.read_text())
 
 
 def test_a_copied_config_is_the_same(tmp_path: Path) -> None:

@@ -111,8 +111,8 @@ def test_a_contact_sheet_shows_what_the_network_read(workplace, trained_run):
     assert outcome.code == ExitCode.DATA
     assert "contact sheet: sheet.png\n" in outcome.err
     expected = np.kron(preprocess(Path("one.png"), InputFormat(), name="")[0], np.ones((3, 3)))
-    shown = np.asarray(Image.open("sheet.png").convert("L"), int)
-    halves = np.split(shown, 2, axis=1)
+    output = np.asarray(Image.open("sheet.png").convert("L"), int)
+    halves = np.split(output, 2, axis=1)
     for half in halves:
         left = (half.shape[1] - 84) // 2
         np.testing.assert_array_equal(half[6:90, left : left + 84], expected)
@@ -122,8 +122,8 @@ def test_a_pair_shows_the_original_beside_it(workplace, trained_run):
     outcome = cnn("predict", "one.png", "--show-input", "pair.png", "-k", trained_run)
     assert outcome.code == 0, outcome.err
     assert answered(outcome.out) == ["one.png"]
-    shown = np.asarray(Image.open("pair.png").convert("RGB"), int)
-    original = shown[6 : 6 + prediction_sheets.SIDE, 6 : 6 + prediction_sheets.SIDE]
+    output = np.asarray(Image.open("pair.png").convert("RGB"), int)
+    original = output[6 : 6 + prediction_sheets.SIDE, 6 : 6 + prediction_sheets.SIDE]
     assert (original[5] == 255).all()  # its background
     assert (original[90, 78:88] < 100).all()  # its stroke
     red = np.argwhere((original == (214, 39, 40)).all(axis=2))  # the frame around the ink

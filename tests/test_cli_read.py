@@ -176,10 +176,10 @@ def test_a_pair_shows_the_part_of_the_original_beside_the_input(folder: Path) ->
     cnn("read", "page.png", "--show-input", "pairs.png")
     (record,) = objects(cnn("read", "page.png", "--json").out)
     left, top, right, bottom = record["digits"][0]["box"]
-    shown = np.asarray(Image.open("pairs.png").convert("L"), float)
+    output = np.asarray(Image.open("pairs.png").convert("L"), float)
     width = 2 * SIDE + SPACE
-    start = (shown.shape[1] // 3 - width) // 2
-    half = shown[6 : 6 + SIDE, start : start + SIDE]
+    start = (output.shape[1] // 3 - width) // 2
+    half = output[6 : 6 + SIDE, start : start + SIDE]
     original = Image.open("page.png").crop((left - 5, top - 5, right + 5, bottom + 5))
     ours = Image.fromarray(half.astype(np.uint8)).resize(original.size)
     background = 224  # beside an image that is not square

@@ -361,9 +361,9 @@ def test_strict_exits_with_5_when_an_answer_is_unsure(workplace: Path, trained_r
 
 def test_eval_says_what_calibration_changed(workplace: Path, trained_run: Path) -> None:
     figures = json.loads(cnn("eval", trained_run, "--json").out)
-    shown = cnn("eval", trained_run).out
-    assert f"{figures['calibration_error']:.4f} ({figures['uncalibrated_error']:.4f} without" in shown
-    assert f"temperature {figures['temperature']:.2f})" in shown
+    output = cnn("eval", trained_run).out
+    assert f"{figures['calibration_error']:.4f} ({figures['uncalibrated_error']:.4f} without" in output
+    assert f"temperature {figures['temperature']:.2f})" in output
 
 
 def test_training_with_outliers_is_repeatable(workplace: Path) -> None:

@@ -229,11 +229,11 @@ def test_training_on_a_terminal_has_a_bar_and_whole_lines(workplace: Path) -> No
     text = on_a_terminal(*TRAIN, "train.epochs=2", *SLOWER[1:])
     assert "━" in text  # the bar
     assert "/63" in text  # its steps
-    shown = [line.rstrip() for line in screen(text)]
-    epochs = [line for line in shown if line.startswith("epoch")]
+    output = [line.rstrip() for line in screen(text)]
+    epochs = [line for line in output if line.startswith("epoch")]
     assert len(epochs) == 2
     assert all(EPOCH_LINE.fullmatch(line) for line in epochs)
-    assert not [line for line in shown if "━" in line or "/63" in line]  # the bar has gone
+    assert not [line for line in output if "━" in line or "/63" in line]  # the bar has gone
 
 
 def test_an_error_is_red_on_a_terminal_unless_no_color_is_set(workplace: Path) -> None:

@@ -27,7 +27,7 @@ from pathlib import Path
 from cnn_cli.data import mnist
 mnist.obtain(Path(sys.argv[1]), sys.argv[2:])
 """
-GET_AND_DIE_WHILE_WRITING = f"""
+GET_AND_DIE_WHILE_SAVING = f"""
 import os, signal
 os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
 {GET}
@@ -255,7 +255,7 @@ def test_two_processes_at_once(mnist_folder, tmp_path):
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
 def test_killed_while_writing_leaves_nothing_that_is_used(mnist_folder, tmp_path, caplog):
     with mirror.serve(mnist_folder, mirror.good) as good:
-        command = [sys.executable, "-c", GET_AND_DIE_WHILE_WRITING, str(tmp_path), good.url]
+        command = [sys.executable, "-c", GET_AND_DIE_WHILE_SAVING, str(tmp_path), good.url]
         assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
         (stray,) = (tmp_path / RAW).iterdir()
         assert stray.suffix == ".tmp"

@@ -102,7 +102,7 @@ def _slanted_cuts(ink: np.ndarray, slant: float, apart: int) -> list[Cut]:
     cost = above + below
     cuts = []
     for column in _minima(cost, apart):
-        path = np.concatenate([_follow(steps_above, column)[::-1], _follow(steps_below, column)])
+        path = np.concatenate([_traced(steps_above, column)[::-1], _traced(steps_below, column)])
         cuts.append(Cut(np.clip(path + shift - pad, 0, width), float(cost[column])))
     return cuts
 
@@ -126,7 +126,7 @@ def _cheapest_paths(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return cost, steps
 
 
-def _follow(steps: np.ndarray, column: int) -> np.ndarray:
+def _traced(steps: np.ndarray, column: int) -> np.ndarray:
     """Return the columns of the path that starts in the given column: int [H]."""
     columns = []
     for row in steps:

@@ -95,10 +95,10 @@ class _Builder:
             return HOLDERS[kind](self, name, path, shape, **parameters)
         known = {key: self.classes if value == "classes" else value for key, value in parameters.items()}
         try:
-            wanted, output = shapes.weights(kind, known, shape), shapes.output(kind, known, shape)
+            expected, output = shapes.weights(kind, known, shape), shapes.output(kind, known, shape)
         except ValueError as error:
             raise NetworkError(path, str(error)) from None
-        tensors = {key: self._take(f"{name}.{key}", shape) for key, shape in wanted.items()}
+        tensors = {key: self._take(f"{name}.{key}", shape) for key, shape in expected.items()}
         if kind == "norm":
             self.weights.pop(f"{name}.num_batches_tracked", None)  # training counts its batches there
         for key in IN_WEIGHTS.get(kind, ()):

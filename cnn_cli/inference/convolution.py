@@ -40,8 +40,8 @@ def conv(
     """
     kernel = (weight.shape[2], weight.shape[3])
     padded = pad(inputs, border(extent(kernel, dilation), padding))
-    seen = windows(padded, kernel, stride, dilation)  # [N, H', W', kh, kw, C]
-    parts = zip(np.split(seen, groups, axis=5), np.split(weight, groups), strict=True)
+    patches = windows(padded, kernel, stride, dilation)  # [N, H', W', kh, kw, C]
+    parts = zip(np.split(patches, groups, axis=5), np.split(weight, groups), strict=True)
     sums = [np.tensordot(part, filters, ((5, 3, 4), (1, 2, 3))) for part, filters in parts]
     outputs: Array = np.concatenate(sums, axis=3)  # [N, H', W', out]
     if bias is not None:

@@ -42,22 +42,22 @@ class FastConv:
 
     def __call__(self, inputs: Array) -> Array:
         """Images [N, C, H, W] to [N, out, H', W'], and the margin around them."""
-        seen = windows(pad(inputs, self.border), self.kernel, self.stride, self.dilation)
-        count, height, width = seen.shape[:3]
+        patches = windows(pad(inputs, self.border), self.kernel, self.stride, self.dilation)
+        count, height, width = patches.shape[:3]
         numbers, out = self.matrix.shape
         images, rows = _piece(height, width * numbers)
-        matrix, place = _columns((min(images, count), rows, width), seen.shape[3:])
+        matrix, place = _columns((min(images, count), rows, width), patches.shape[3:])
         sums, zeros = np.empty((len(matrix), out), np.float32), np.zeros((width, out), np.float32)
         outputs, inside = bordered((count, out, height, width), self.margin)
         for some, from_row in _pieces(count, images, height, rows):
-            piece, target = seen[some, from_row], inside[some, :, from_row].transpose(0, 2, 3, 1)
+            piece, target = patches[some, from_row], inside[some, :, from_row].transpose(0, 2, 3, 1)
             place[: piece.shape[0], : piece.shape[1]] = piece
             used = math.prod(piece.shape[:3])
-            found = np.matmul(matrix[:used], self.matrix, out=sums[:used]).reshape(target.shape)
+            products = np.matmul(matrix[:used], self.matrix, out=sums[:used]).reshape(target.shape)
             if self.relu:
-                np.maximum(found, zeros, out=target)  # four times as fast as with the number 0
+                np.maximum(products, zeros, out=target)  # four times as fast as with the number 0
             else:
-                target[:] = found
+                target[:] = products
         return outputs
 
 
@@ -107,11 +107,11 @@ class DepthwiseConv:
     def __call__(self, inputs: Array) -> Array:
         """Images [N, C, H, W] to [N, C, H', W']."""
         kernel = (self.filters.shape[0], self.filters.shape[1])
-        seen = windows(pad(inputs, self.border), kernel, self.stride, self.dilation)
-        outputs = np.zeros((*seen.shape[:3], seen.shape[5]), np.float32)
+        patches = windows(pad(inputs, self.border), kernel, self.stride, self.dilation)
+        outputs = np.zeros((*patches.shape[:3], patches.shape[5]), np.float32)
         for row in range(kernel[0]):
             for column in range(kernel[1]):
-                outputs += seen[:, :, :, row, column] * self.filters[row, column]
+                outputs += patches[:, :, :, row, column] * self.filters[row, column]
         if self.bias is not None:
             outputs += self.bias
         if self.relu:
