@@ -205,11 +205,8 @@ def shipped(path: Path) -> tuple[Spec, dict[str, NDArray[Any]], dict[str, Any]]:
     """The network, its weights, and how its inputs are made."""
     with safe_open(path, "np") as file:
         header = json.loads(file.metadata()["cnn"])
-    values = header["preparation"]
-    mean, std = (
-        numbers if isinstance(numbers, list) else [numbers] for numbers in (values["mean"], values["std"])
-    )
-    inputs = {"size": values["size"], "mean": tuple(mean), "std": tuple(std), "kind": "digit"}
+    values = header["preprocessing"]
+    inputs = values | {key: tuple(values[key]) for key in ("mean", "std")}
     return spec(Config.model_validate(header["config"])), load_file(path), inputs
 
 
