@@ -46,7 +46,7 @@ def parts(name: str) -> set[str]:
 
 
 def banned(name: str) -> set[str]:
-    """Return the banned words of a name. Tests have sentences as names; a contact sheet is a standard word."""
+    """Return the banned words of a name. Tests have sentences as names; a contact sheet is standard."""
     words = parts(name)
     if (words & {"contact", "data", "prediction"} and words & {"sheet", "sheets"}) or words & {"sheets"}:
         words -= {"sheet", "sheets"}
