@@ -328,7 +328,7 @@ def test_the_output(workplace):
     assert content["command"] == "cnn bench --config tiny.yaml --seeds 2"
     again = cnn("bench", "--config", "tiny.yaml", "--seeds", "2")
     assert again.out == outcome.out
-    assert "has 2 of its seeds already" in again.err
+    assert "already has 2 of its seeds" in again.err
 
 
 def test_a_seed_is_an_error(workplace):
@@ -342,4 +342,4 @@ def test_several_processes_are_an_error(workplace, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     outcome = cnn("bench", "--config", "tiny.yaml")
     assert outcome.code == ExitCode.USAGE
-    assert "bench is one process" in outcome.err
+    assert "bench runs in one process" in outcome.err

@@ -219,7 +219,7 @@ def test_eval_takes_several_checkpoints_and_reports_copies_separately(runs):
     assert both["loss"] != plain["loss"]
     assert math.isfinite(both["calibration_error"])
     text = cnn("eval", *runs, "--tta", "3").out
-    assert text.index("confusion matrix") < text.index("accuracy, 3 copies")
+    assert text.index("confusion matrix") < text.index("accuracy, 3 augmented copies")
 
 
 def test_the_minimum_accuracy_is_for_the_unchanged_images(runs, monkeypatch):
