@@ -5,14 +5,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from helpers.cli import environment
 from test_cli_startup import ratio
 
-from cnn_cli.cli.completion import DATA_SETS
-from cnn_cli.config.schema import Data
 from cnn_cli.resources import packaged
 
 SHELLS = ("bash", "zsh", "fish")
@@ -97,10 +94,6 @@ def test_words_are_completed_without_heavy_imports(
     offered, modules = completed(shell, line)
     assert offered == words
     assert not modules & HEAVY
-
-
-def test_the_data_sets_are_those_of_the_schema() -> None:
-    assert get_args(Data.model_fields["name"].annotation) == DATA_SETS
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")

@@ -4,22 +4,9 @@ It runs at every press of the Tab key, so it imports neither torch nor pydantic.
 """
 
 from collections.abc import Iterable
+from typing import get_args
 
-DATA_SETS = (
-    *(
-        "mnist",
-        "fashion-mnist",
-        "kmnist",
-        "emnist-digits",
-        "emnist-letters",
-        "qmnist",
-        "usps",
-        "svhn",
-        "cifar10",
-    ),
-    *("folder", "synthetic"),
-)
-"""The values of `data.name`, here a second time because the schema needs pydantic. A test compares them."""
+from cnn_cli.config.choices import DataName
 
 
 def config_names(incomplete: str) -> list[str]:
@@ -38,7 +25,7 @@ def checkpoint_names(incomplete: str) -> list[str]:
 
 def data_set_names(incomplete: str) -> list[str]:
     """Return the names of the data sets that start with what was typed."""
-    return _starting_with(incomplete, DATA_SETS)
+    return _starting_with(incomplete, get_args(DataName))
 
 
 def _starting_with(incomplete: str, words: Iterable[str]) -> list[str]:

@@ -8,3 +8,18 @@ PreprocessingKind = Literal["digit", "photo"]
 `digit`: the ink is separated from its background and normalized to 28x28 pixels like the digits of MNIST.
 `photo`: the middle square of the image is scaled to the size of the network's input.
 """
+
+DataName = Literal[
+    "mnist",
+    "fashion-mnist",
+    "kmnist",
+    "emnist-digits",
+    "emnist-letters",
+    "qmnist",
+    "usps",
+    "svhn",
+    "cifar10",
+    "folder",
+    "synthetic",
+]
+"""The data sets: published ones, a `folder` of your own images, or the built-in `synthetic` digits."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cnn_cli.config import suggestions
-from cnn_cli.config.choices import PreprocessingKind
+from cnn_cli.config.choices import DataName, PreprocessingKind
 from cnn_cli.config.fields import MAX_CHANNELS, MAX_SIDE, AboveZero, Device, Precision, Scales, Shares
 from cnn_cli.config.network import NAME, Item
 
@@ -89,19 +89,7 @@ class Augmentation(Section):
 class Data(Section):
     """The data that the network learns from."""
 
-    name: Literal[
-        "mnist",
-        "fashion-mnist",
-        "kmnist",
-        "emnist-digits",
-        "emnist-letters",
-        "qmnist",
-        "usps",
-        "svhn",
-        "cifar10",
-        "folder",
-        "synthetic",
-    ] = "mnist"
+    name: DataName = "mnist"
     """The data set: a published one, a `folder` of your own images, or the built-in `synthetic` digits."""
     root: str | None = None
     """Folder of the data, into which it is downloaded. Default: $CNN_DATA, else the user's cache folder. For
