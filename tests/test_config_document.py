@@ -193,7 +193,7 @@ def test_a_bomb_is_refused_quickly(text: str, message: str) -> None:
     start = time.process_time()
     with pytest.raises(ConfigError, match=message) as caught:
         parse(text, "a.yaml")
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 3  # without limits, hours
     assert len(caught.value.message) < 200
 
 

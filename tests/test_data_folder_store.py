@@ -381,6 +381,6 @@ def test_digests_that_cannot_be_stored_are_no_error(root, monkeypatch, caplog):
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(digests, "atomic_write", refuse)
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger=digests.__name__):
         assert len(opened(root).train()) == 12
     assert "the next start reads all images" in caplog.text

@@ -76,17 +76,17 @@ def page_of(numbers: list[str], digits, random: np.random.Generator, *, slope: f
 
 
 def test_strings_with_natural_spacing(reader, digits) -> None:
-    strings = pages.strings(*digits, 40, 3)
+    strings = pages.strings(*digits, 20, 3)
     assert accuracy(reader, strings) >= 0.9  # benchmarks/lines.py has the figure; 0.9 leaves room for chance
 
 
 def test_strings_that_touch(reader, digits) -> None:
-    strings = pages.strings(*digits, 16, 4, touching=True)
+    strings = pages.strings(*digits, 7, 4, touching=True)
     assert accuracy(reader, strings) >= 0.45  # benchmarks/lines.py has the figure
 
 
 def test_each_digit_has_its_box(reader, digits) -> None:
-    strings = pages.strings(*digits, 10, 5)
+    strings = pages.strings(*digits, 6, 5)
     for text, page in zip(texts(reader, [page.image for page in strings]), strings, strict=True):
         if text.text == page.text:
             height = page.image.shape[0]
@@ -119,8 +119,9 @@ def test_an_image_of_one_digit_gives_the_answer_of_predict(reader, digits) -> No
 
 
 def test_images_of_one_digit_that_people_made(reader, handdrawn_folder) -> None:
-    """Edges, shadows, specks and gaps make no second digit: at most 6 of 120 texts differ from `predict`."""
-    paths = sorted(path for path in handdrawn_folder.iterdir() if path.suffix in (".png", ".jpg", ".jpeg"))
+    """Edges, shadows, specks and gaps make no second digit: at most 1 of 20 texts differs from `predict`."""
+    found = sorted(path for path in handdrawn_folder.iterdir() if path.suffix in (".png", ".jpg", ".jpeg"))
+    paths = found[::3]
     images = [ImageSource(path.name, path) for path in paths]
     pairs = zip(predict(reader, images), read_texts(reader, images), strict=True)
     assert sum(one.label != text.text for one, text in pairs) <= len(paths) // 20

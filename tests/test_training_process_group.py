@@ -94,10 +94,10 @@ def test_two_processes_give_what_one_gives(workplace):
 
 def test_a_signal_stops_all_processes_and_a_resumed_run_ends_with_the_same_bytes(workplace):
     Path("rich.yaml").write_text(RICH)
-    train("--config", "rich.yaml", "train.epochs=12", "--out", "uninterrupted")
+    train("--config", "rich.yaml", "train.epochs=8", "--out", "uninterrupted")
     with Path("log").open("w") as file:
         process = subprocess.Popen(
-            command("--config", "rich.yaml", "train.epochs=12", "--out", "stopped"), stdout=file, stderr=file
+            command("--config", "rich.yaml", "train.epochs=8", "--out", "stopped"), stdout=file, stderr=file
         )
         deadline = time.monotonic() + 60
         while not Path("stopped/state.safetensors").exists() and time.monotonic() < deadline:
