@@ -404,3 +404,17 @@ def test_a_full_disk_leaves_the_earlier_file(workplace: Path, monkeypatch: pytes
     assert outcome.code == DATA
     assert "sheet.png: cannot be written: No space left on device" in outcome.err
     assert (workplace / "sheet.png").read_text() == "earlier"
+
+
+def test_a_command_that_needs_torch_says_so_where_it_is_not_installed(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`pip install --no-deps` with what reading needs is a supported installation."""
+
+    def build(*_: object, **__: object) -> None:
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setattr("cnn_cli.cli.train.build_network_of", build)
+    outcome = cnn("train", "--config", "lenet")
+    assert outcome.code == 1
+    assert outcome.err.startswith("error: this command needs torch, which is not installed\nhint: ")

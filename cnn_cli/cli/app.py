@@ -177,6 +177,11 @@ def _guarded(arguments: Sequence[str]) -> int:
 
 
 def _unexpected_error(error: Exception, arguments: Sequence[str]) -> CnnError:
+    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("cnn_cli"):
+        return CnnError(
+            f"this command needs {error.name}, which is not installed",
+            hint="an installation for reading only lacks it; the whole program: pip install .",
+        )
     command = shlex.join(["cnn", "--debug", *arguments])
     hint = f"this is a bug in cnn; this command shows the traceback: {command}"
     return CnnError(f"{type(error).__name__}: {error}", hint=hint)
