@@ -111,7 +111,7 @@ def training(folder: Path) -> None:
 
 def summary(folder: Path) -> None:
     """The layers of a network."""
-    _write("summary.svg", svg("cnn summary lenet", screen("summary", "lenet", folder=folder), 92))
+    _write("summary.svg", svg("cnn summary lenet", screen("summary", "lenet", folder=folder), 100))
 
 
 def photo(folder: Path) -> None:
