@@ -40,7 +40,7 @@ def map_ordered(function: Callable[[Job], Result], jobs: Iterable[Job]) -> Gener
     """
     jobs = iter(jobs)
     first = list(islice(jobs, 2))
-    count = min(_cores(), MAX_WORKERS)  # an upper limit: a worker is started when all others are busy
+    count = min(cores(), MAX_WORKERS)  # an upper limit: a worker is started when all others are busy
     if count == 1 or len(first) < 2:
         yield from map(function, chain(first, jobs))
         return
@@ -68,7 +68,7 @@ def map_ordered(function: Callable[[Job], Result], jobs: Iterable[Job]) -> Gener
         executor.shutdown(cancel_futures=True)
 
 
-def _cores() -> int:
+def cores() -> int:
     """Return the number of cores that this process may use."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))

@@ -179,7 +179,7 @@ def test_many_images_are_decoded_by_processes_to_the_same(root, monkeypatch):
     album(root / "train", 30)
     album(root / "test", 10, seed=1)
     plain = stored(opened(root))
-    monkeypatch.setattr("cnn_cli.workers._cores", lambda: 3)
+    monkeypatch.setattr("cnn_cli.workers.cores", lambda: 3)
     monkeypatch.setattr("cnn_cli.data.folder.store.JOB_IMAGES", 7)
     monkeypatch.setattr("cnn_cli.data.folder.digests.CHUNK", 11)
     shutil.rmtree(Path(os.environ["CNN_DATA"]))
@@ -295,7 +295,7 @@ def test_stop_at_a_file_that_cannot_be_opened(broken, cache):
 
 def test_skip_leaves_them_out_and_warns_at_every_start(broken, caplog, monkeypatch):
     monkeypatch.setattr("cnn_cli.data.folder.store.JOB_IMAGES", 4)
-    monkeypatch.setattr("cnn_cli.workers._cores", lambda: 1)
+    monkeypatch.setattr("cnn_cli.workers.cores", lambda: 1)
     for _ in range(2):
         caplog.clear()
         source = opened(broken, broken="skip")

@@ -32,7 +32,7 @@ def images(tmp_path: Path) -> list[ImageSource | DataError]:
 @pytest.mark.parametrize("size", [1, 5, 100])
 def test_results_are_in_the_order_of_the_images(images, monkeypatch, in_this_process, size):
     monkeypatch.setattr(module, "START_WORKERS_AFTER", 1e9 if in_this_process else 0)
-    monkeypatch.setattr(workers, "_cores", lambda: 2)
+    monkeypatch.setattr(workers, "cores", lambda: 2)
     batches = list(preprocess_batches(images, InputFormat(), size))
     assert all(len(batch) <= size for batch in batches)
     outcomes = [outcome for batch in batches for outcome in batch]
@@ -51,7 +51,7 @@ def test_results_are_in_the_order_of_the_images(images, monkeypatch, in_this_pro
 
 def test_worker_processes_return_explanations_too(images, monkeypatch):
     monkeypatch.setattr(module, "START_WORKERS_AFTER", 0)
-    monkeypatch.setattr(workers, "_cores", lambda: 2)
+    monkeypatch.setattr(workers, "cores", lambda: 2)
     results = [
         result for batch in preprocess_batches(images, InputFormat(), 4, explain=True) for _, result in batch
     ]
@@ -63,7 +63,7 @@ def test_worker_processes_return_explanations_too(images, monkeypatch):
 def test_images_are_taken_only_when_they_are_needed(images, monkeypatch):
     """Memory is limited however many images there are."""
     monkeypatch.setattr(module, "START_WORKERS_AFTER", 0)
-    monkeypatch.setattr(workers, "_cores", lambda: 2)
+    monkeypatch.setattr(workers, "cores", lambda: 2)
     taken = 0
 
     def endless() -> Iterator[ImageSource]:

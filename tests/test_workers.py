@@ -19,7 +19,7 @@ LINUX = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs L
 
 @pytest.fixture(autouse=True)
 def three_cores(monkeypatch) -> None:
-    monkeypatch.setattr(workers, "_cores", lambda: 3)
+    monkeypatch.setattr(workers, "cores", lambda: 3)
 
 
 def test_results_of_several_workers_come_in_the_order_of_the_jobs():
@@ -58,7 +58,7 @@ WAITING = """
 import sys, time
 from cnn_cli import workers
 if __name__ == "__main__":
-    workers._cores = lambda: 2
+    workers.cores = lambda: 2
     print("ready", flush=True)
     list(workers.map_ordered(time.sleep, [60] * 4))
 """

@@ -3,18 +3,22 @@
 import glob
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import BufferedIOBase, BufferedReader, BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, TypeVar, cast
 
 import typer
 
-from cnn_cli.errors import ConfigError, DataError
+from cnn_cli.errors import CnnError, ConfigError, DataError, ExitCode
 
 if TYPE_CHECKING:
+    from cnn_cli.reading.predict import Prediction
     from cnn_cli.reading.reader import Reader
     from cnn_cli.reading.sources import ImageSource
+    from cnn_cli.reading.text import ImageText
+
+Answer = TypeVar("Answer", "Prediction", "ImageText")
 
 STDIN = Path("-")
 
@@ -73,6 +77,25 @@ def open_named_reader(named: Sequence[Path]) -> "tuple[Reader, str]":
     reader = open_reader(files)
     console.message(f"using {names} ({reader.name}, trained on {reader.trained_on})")
     return reader, names
+
+
+def show_results(
+    results: "Iterable[Answer | CnnError]", listeners: "Sequence[Callable[[Answer], None]]", strict: bool
+) -> ExitCode:
+    """Pass each answer to the listeners as it comes, and show each error. Return the command's exit code."""
+    from cnn_cli import console
+
+    code = ExitCode.OK
+    for result in results:
+        if isinstance(result, CnnError):
+            code = ExitCode.DATA
+            console.error(result)
+            continue
+        if strict and not result.confident and code == ExitCode.OK:
+            code = ExitCode.UNSURE
+        for listener in listeners:
+            listener(result)
+    return code
 
 
 def check_inputs(command: str, paths: Sequence[Path], files_from: Path | None) -> None:

@@ -1,7 +1,6 @@
 """`cnn predict`."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -18,14 +17,9 @@ from cnn_cli.cli.images import (
     check_inputs,
     named_images,
     open_named_reader,
+    show_results,
 )
 from cnn_cli.cli.options import Checkpoints, Json
-from cnn_cli.errors import CnnError, ExitCode
-
-if TYPE_CHECKING:
-    from cnn_cli.cli.answers import Show
-    from cnn_cli.cli.sheets import ContactSheets
-    from cnn_cli.reading.predict import Prediction
 
 EXAMPLES = examples(
     "cnn predict image.png",
@@ -66,27 +60,7 @@ def predict(
     show = shower(as_json, as_csv, explain, {"checkpoint": files, "trained_on": reader.trained_on})
     named = named_images(images or [], files_from)
     results = predict_images(reader, named, min_confidence, explain or sheets.needs_explanation)
-    failed, unsure = _show_answers(results, show, sheets)
+    code = show_results(results, [show, sheets.add_prediction], strict)
     sheets.write(reader)
-    if failed:
-        raise typer.Exit(ExitCode.DATA)
-    if strict and unsure:
-        raise typer.Exit(ExitCode.UNSURE)
-
-
-def _show_answers(
-    results: "Iterable[Prediction | CnnError]", show: "Show", sheets: "ContactSheets"
-) -> tuple[bool, bool]:
-    """Show each answer as it comes. Return whether any image could not be read, and any answer is unsure."""
-    from cnn_cli import console
-
-    failed = unsure = False
-    for result in results:
-        if isinstance(result, CnnError):
-            failed = True
-            console.error(result)
-        else:
-            unsure = unsure or not result.confident
-            show(result)
-            sheets.add_prediction(result)
-    return failed, unsure
+    if code:
+        raise typer.Exit(code)

@@ -1,6 +1,6 @@
 """`cnn read`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,13 +20,13 @@ from cnn_cli.cli.images import (
     is_single_image,
     named_images,
     open_named_reader,
+    show_results,
 )
 from cnn_cli.cli.options import Checkpoints, Json
-from cnn_cli.errors import CnnError, ConfigError, ExitCode
+from cnn_cli.errors import ConfigError
 
 if TYPE_CHECKING:
     from cnn_cli.cli.texts import Show
-    from cnn_cli.reading.text import ImageText
 
 EXAMPLES = examples(
     "cnn read photo.jpg --annotate read.png",
@@ -83,12 +83,10 @@ def read(
     origin = {"checkpoint": files, "trained_on": reader.trained_on}
     show = text_shower(as_json, as_csv, explain, not single, origin)
     results = read_texts(reader, named_images(paths, files_from), min_confidence)
-    failed, unsure = _show_texts(results, [show, sheets.add_text, *_annotator(annotate)])
+    code = show_results(results, [show, sheets.add_text, *_annotator(annotate)], strict)
     sheets.write(reader)
-    if failed:
-        raise typer.Exit(ExitCode.DATA)
-    if strict and unsure:
-        raise typer.Exit(ExitCode.UNSURE)
+    if code:
+        raise typer.Exit(code)
 
 
 def _check_annotate(annotate: Path | None, single: bool) -> None:
@@ -105,20 +103,3 @@ def _annotator(annotate: Path | None) -> "Sequence[Show]":
     from cnn_cli.report.annotate import write_annotated
 
     return [lambda text: write_annotated(text, annotate)]
-
-
-def _show_texts(results: "Iterable[ImageText | CnnError]", listeners: "Sequence[Show]") -> tuple[bool, bool]:
-    """Pass each text to the listeners. Return whether an image could not be read, and a digit is unsure."""
-    from cnn_cli import console
-    from cnn_cli.cli.texts import is_confident
-
-    failed = unsure = False
-    for result in results:
-        if isinstance(result, CnnError):
-            failed = True
-            console.error(result)
-            continue
-        unsure = unsure or not is_confident(result)
-        for listener in listeners:
-            listener(result)
-    return failed, unsure

@@ -36,11 +36,6 @@ def text_shower(
     return _with_messages(show, explain)
 
 
-def is_confident(text: "ImageText") -> bool:
-    """Return whether every digit reaches the confidence that was asked for."""
-    return all(digit.confident for digit in text.digits)
-
-
 def _show_lines(with_names: bool) -> Show:
     def show(text: "ImageText") -> None:
         for row in text.text.split("\n"):
@@ -50,7 +45,7 @@ def _show_lines(with_names: bool) -> Show:
 
 
 def _show_row(text: "ImageText") -> None:
-    console.line(csv_row([text.path, text.text, is_confident(text), _lowest_confidence(text)]))
+    console.line(csv_row([text.path, text.text, text.confident, _lowest_confidence(text)]))
 
 
 def _lowest_confidence(text: "ImageText") -> float:
@@ -62,7 +57,7 @@ def _record(text: "ImageText", explain: bool) -> dict[str, Any]:
     digits = [
         {name: value for name, value in vars(digit).items() if name != "pixels"} for digit in text.digits
     ]
-    record = {"path": text.path, "text": text.text, "confident": is_confident(text), "digits": digits}
+    record = {"path": text.path, "text": text.text, "confident": text.confident, "digits": digits}
     return record | ({"explanation": explanation_of(text)} if explain else {})
 
 

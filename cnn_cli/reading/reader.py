@@ -12,6 +12,7 @@ from cnn_cli.checkpoint.file import Checkpoint
 from cnn_cli.checkpoint.preprocessing import Preprocessing
 from cnn_cli.errors import CnnError, DataError
 from cnn_cli.image.preprocess import InputFormat
+from cnn_cli.inference.activations import softmax
 from cnn_cli.inference.build import build_network
 from cnn_cli.inference.network import Network
 from cnn_cli.inference.preprocess import preprocess
@@ -81,8 +82,7 @@ class Reader:
     def probabilities(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the calibrated probabilities float64 [N, classes] of logits [N, classes]."""
         temperature = self.checkpoints[0].temperature if len(self.checkpoints) == 1 else 1.0
-        probabilities: NDArray[np.float64] = np.exp(_log_softmax(logits.astype(np.float64) / temperature))
-        return probabilities
+        return softmax(logits, temperature)
 
 
 def open_reader(files: Sequence[Path]) -> Reader:

@@ -58,6 +58,11 @@ class ImageText:
     source: Path | bytes = field(default=b"", repr=False, compare=False)
     """The image's file or its content."""
 
+    @property
+    def confident(self) -> bool:
+        """Whether every digit reaches the threshold that was asked for."""
+        return all(digit.confident for digit in self.digits)
+
 
 def read_texts(
     reader: Reader, images: Iterable[ImageSource | DataError], min_confidence: float = 0.0

@@ -1,6 +1,5 @@
 """Digits drawn by the program: training data without a download."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -8,6 +7,7 @@ from numpy.typing import NDArray
 
 from cnn_cli.data.synthetic import render, shape
 from cnn_cli.data.synthetic.splines import alphabet
+from cnn_cli.workers import cores
 
 VERSION = 1  # increased when the same seed draws other digits; a part of the cache file's name
 BLOCK = 250  # digits drawn at once: their 20x20 boxes fill 400 kB and stay in a core's cache
@@ -57,5 +57,4 @@ def _block(seed: int, block: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 def threads() -> int:
     """Return the number of cores that this process may use, at most 4: more threads only wait for Python."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(available, 4)
+    return min(cores(), 4)
