@@ -28,7 +28,7 @@ LEVELS = (
     {"checkpoint"},
     {"config"},
     {"files", "workers"},
-    {"errors", "text", "distributed", "resources"},
+    {"errors", "text", "distributed", "memory", "resources"},
 )
 """A room imports from itself and from the levels below its own, never from a room of the same level."""
 

@@ -15,6 +15,7 @@ from cnn_cli.inference.arrays import Array, Shape
 from cnn_cli.inference.fold import fold
 from cnn_cli.inference.network import Chain, Layer, Network, Parallel, Residual, Step
 from cnn_cli.inference.shapes import describe
+from cnn_cli.memory import keep_memory
 
 LAYERS: dict[str, Callable[..., Array]] = {
     function.__name__: function
@@ -29,9 +30,6 @@ LAYERS: dict[str, Callable[..., Array]] = {
 
 IN_WEIGHTS = {"conv": ("out", "kernel"), "linear": ("out",)}
 """Parameters that no function takes: the weights' shapes have them."""
-
-BLOCK = 31 * 2**20
-"""Bytes; see `_keep_memory`."""
 
 
 def build_network(
@@ -66,7 +64,7 @@ def build_network(
     network = Network(chain, tuple(input_shape), classes)
     if not fast:
         return network
-    _keep_memory()
+    keep_memory()
     return fold(network)
 
 
@@ -172,13 +170,3 @@ HOLDERS: dict[str, Callable[..., tuple[Step, Shape]]] = {
     "auxiliary": _auxiliary,
 }
 """The function behind each name of the YAML that holds layers; `repeat` is unrolled before."""
-
-
-def _keep_memory() -> None:
-    """Have the C library keep freed memory, up to 64 MB, for the next batch.
-
-    Else glibc returns a batch's arrays to the system at once, and new ones come as empty pages with one fault
-    each. The largest block that was ever freed tells it what to keep (mallopt(3), M_MMAP_THRESHOLD); nothing
-    is written here, so the block costs nothing.
-    """
-    np.empty(BLOCK, np.uint8)

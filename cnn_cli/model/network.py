@@ -6,12 +6,10 @@ from torch import nn
 from cnn_cli.checkpoint.file import Checkpoint
 from cnn_cli.config.schema import Config
 from cnn_cli.errors import ConfigError, DataError, NetworkError
+from cnn_cli.memory import keep_memory
 from cnn_cli.model.build import build_network
 from cnn_cli.model.shapes import Shape
 from cnn_cli.text import one_line
-
-LARGEST_BLOCK = 31 * 2**20
-"""Size in bytes of the block that is allocated and freed; glibc ignores blocks of 32 MiB or more."""
 
 
 def input_shape(config: Config) -> Shape:
@@ -41,7 +39,7 @@ def load_network(checkpoint: Checkpoint) -> nn.Sequential:
     Raises:
         DataError: the weights do not fit the network of the config.
     """
-    _keep_memory()
+    keep_memory()
     try:
         network = network_for(checkpoint.config, len(checkpoint.classes))
         network.load_state_dict({name: torch.from_numpy(array) for name, array in checkpoint.weights.items()})
@@ -49,16 +47,6 @@ def load_network(checkpoint: Checkpoint) -> nn.Sequential:
         place = checkpoint.path or "the checkpoint"
         raise DataError(f"{place}: its weights do not fit its config: {one_line(error)}") from None
     return network.eval().to(memory_format=memory_format(checkpoint.config.train.channels_last))
-
-
-def _keep_memory() -> None:
-    """Make glibc keep freed memory, up to 64 MB, for the next batch of inputs.
-
-    Otherwise it returns the memory of each batch to the system, and the next batch causes one page fault per
-    page: 0.12 of 0.3 ms for an image with reader.yaml's network. glibc takes the limit from the largest block
-    that was ever freed (mallopt(3), M_MMAP_THRESHOLD). Nothing is written to this block, so it costs nothing.
-    """
-    torch.empty(LARGEST_BLOCK, dtype=torch.uint8)
 
 
 def memory_format(channels_last: bool) -> torch.memory_format:
