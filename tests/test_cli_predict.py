@@ -11,6 +11,7 @@ from helpers.cli import cnn, digit
 from PIL import Image
 
 from cnn_cli.errors import ExitCode
+from cnn_cli.image.hypotheses import Kind
 from cnn_cli.report import prediction_sheets
 
 
@@ -86,7 +87,37 @@ def test_csv_is_quoted_where_a_name_needs_it(workplace, trained_run):
     ]
 
 
-def test_the_explanation_comes_before_the_answer(workplace, trained_run):
+@pytest.fixture
+def first_hypothesis(monkeypatch):
+    """What stands out is taken, although the network of these tests is sure of nothing."""
+    monkeypatch.setattr("cnn_cli.reading.predict.ENOUGH", 0.0)
+
+
+def test_the_hypotheses_are_explained(workplace, trained_run):
+    outcome = cnn("predict", "one.png", "--explain", "-k", trained_run)
+    assert outcome.code == 0
+    tried = [line for line in outcome.err.splitlines() if line.startswith("one.png: - ")]
+    assert tried[0].startswith("one.png: - the ink that stands out: ")
+    assert len(tried) == 6  # with the whole image, dark and light, and three turns
+    assert len([line for line in tried if line.endswith(", taken")]) == 1
+    record = json.loads(cnn("predict", "one.png", "--json", "--explain", "-k", trained_run).out)
+    assert [each["hypothesis"] for each in record["candidates"]][:3] == ["found", "whole_dark", "whole_light"]
+    taken = max(record["candidates"][:3], key=lambda each: each["confidence"])
+    assert (taken["label"], taken["confidence"]) == (record["label"], record["confidence"])
+
+
+def test_a_turned_digit_is_noted(workplace, trained_run, monkeypatch):
+    kind = Kind.TURNED_180
+    monkeypatch.setattr(
+        "cnn_cli.reading.predict.choose",
+        lambda candidates: [candidate.hypothesis for candidate in candidates].index(kind),
+    )
+    outcome = cnn("predict", "one.png", "--json", "-k", trained_run)
+    assert "one.png: read turned by 180 degrees\n" in outcome.err
+    assert json.loads(outcome.out)["hypothesis"] == "turned_180"
+
+
+def test_the_explanation_comes_before_the_answer(workplace, trained_run, first_hypothesis):
     outcome = cnn("predict", "one.png", "--explain", "-k", trained_run)
     assert outcome.code == 0
     assert answered(outcome.out) == ["one.png"]
@@ -94,7 +125,7 @@ def test_the_explanation_comes_before_the_answer(workplace, trained_run):
     assert 0 < outcome.err.index(file) < outcome.err.index(polarity)
 
 
-def test_the_explanation_is_data_in_json(workplace, trained_run):
+def test_the_explanation_is_data_in_json(workplace, trained_run, first_hypothesis):
     outcome = cnn("predict", "one.png", "--json", "--explain", "-k", trained_run)
     explanation = json.loads(outcome.out)["explanation"]
     assert explanation["size"] == [100, 100]
@@ -103,7 +134,7 @@ def test_the_explanation_is_data_in_json(workplace, trained_run):
     assert "pixels" not in outcome.out
 
 
-def test_a_contact_sheet_shows_what_the_network_read(workplace, trained_run):
+def test_a_contact_sheet_shows_what_the_network_read(workplace, trained_run, first_hypothesis):
     from cnn_cli.image.preprocess import InputFormat, preprocess
 
     names = ("one.png", "nowhere.png", "one.png")
@@ -118,7 +149,7 @@ def test_a_contact_sheet_shows_what_the_network_read(workplace, trained_run):
         np.testing.assert_array_equal(half[6:90, left : left + 84], expected)
 
 
-def test_a_pair_shows_the_original_beside_it(workplace, trained_run):
+def test_a_pair_shows_the_original_beside_it(workplace, trained_run, first_hypothesis):
     outcome = cnn("predict", "one.png", "--show-input", "pair.png", "-k", trained_run)
     assert outcome.code == 0, outcome.err
     assert answered(outcome.out) == ["one.png"]

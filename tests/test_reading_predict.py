@@ -12,9 +12,11 @@ from PIL import Image
 
 from cnn_cli.checkpoint.file import Checkpoint
 from cnn_cli.errors import CnnError, DataError
-from cnn_cli.image.preprocess import InputFormat, preprocess
+from cnn_cli.image.hypotheses import TURNS, Kind
+from cnn_cli.image.preprocess import InputFormat, NetworkInput, network_input, other_inputs, preprocess
 from cnn_cli.model.network import load_network
 from cnn_cli.reading import predict as module
+from cnn_cli.reading.choice import PRIOR
 from cnn_cli.reading.predict import Prediction, predict
 from cnn_cli.reading.reader import Reader
 from cnn_cli.reading.sources import ImageSource, find_images
@@ -50,14 +52,26 @@ def as_images(paths: list[Path]) -> list[ImageSource]:
     return [ImageSource(str(path), path) for path in paths]
 
 
-def expected(checkpoint: Checkpoint, path: Path) -> list[float]:
-    """Return the probabilities of a single image, computed by torch."""
-    inputs = torch.from_numpy(preprocess(path, InputFormat(), name="")).double()[None] / 255
+def probabilities_of(checkpoint: Checkpoint, pixels: np.ndarray) -> list[float]:
+    """Return the probabilities of uint8 [1, 28, 28], computed by torch."""
+    inputs = torch.from_numpy(pixels).double()[None] / 255
     with torch.no_grad():
         logits = load_network(checkpoint).double()((inputs - 0.1) / 0.3)
     return torch.softmax(logits, 1)[0].tolist()
 
 
+def expected(checkpoint: Checkpoint, path: Path) -> list[float]:
+    """Return the probabilities of what stands out in an image."""
+    return probabilities_of(checkpoint, preprocess(path, InputFormat(), name=""))
+
+
+@pytest.fixture
+def first_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every first hypothesis is taken: these networks are sure of nothing."""
+    monkeypatch.setattr(module, "ENOUGH", 0.0)
+
+
+@pytest.mark.usefixtures("first_only")
 @pytest.mark.parametrize("batch", [1, 3, 10, 64])
 def test_each_image_gets_its_own_prediction(checkpoint, reader, files, monkeypatch, batch):
     monkeypatch.setattr(module, "BATCH", batch)
@@ -159,3 +173,40 @@ def test_a_folder_without_images_is_an_error_in_its_place(tmp_path, files):
         f"{tmp_path / 'none'}: a folder without images",
         str(files[0]),
     ]
+
+
+# --- several hypotheses ----------------------------------------------------------------------
+
+
+def test_the_surest_hypothesis_is_taken(checkpoint, reader, files):
+    """Compared with torch on every hypothesis; these networks are sure of nothing."""
+    for path in files:
+        (result,) = predict(reader, [ImageSource(str(path), path)])
+        inputs = [network_input(path, InputFormat(), name=""), *other_inputs(path, name="")]
+        rows = [probabilities_of(checkpoint, each.pixels) for each in inputs]
+        best = max(range(len(rows)), key=lambda i: max(rows[i]) * (PRIOR if i else 1) * upright(inputs[i]))
+        assert len(result.candidates) == len(inputs) > 5
+        assert result.hypothesis == inputs[best].kind
+        assert list(result.probabilities.values()) == pytest.approx(rows[best], abs=1e-5)
+        assert np.array_equal(result.network_input.pixels, inputs[best].pixels)
+
+
+def upright(network_input: NetworkInput) -> bool:
+    return network_input.kind not in TURNS
+
+
+def test_a_sure_first_hypothesis_ends_the_search(reader, files, monkeypatch):
+    monkeypatch.setattr(module, "ENOUGH", 0.05)
+    monkeypatch.setattr(module, "other_inputs", lambda *_, **__: pytest.fail("it was not needed"))
+    for result in predict(reader, as_images(files)):
+        assert [candidate.hypothesis for candidate in result.candidates] == [Kind.FOUND]
+
+
+def test_a_file_that_vanishes_before_the_second_look_is_an_error(reader, files, monkeypatch):
+    def vanish(source, **_):
+        raise DataError(f"{source}: cannot be read")
+
+    monkeypatch.setattr(module, "other_inputs", vanish)
+    results = list(predict(reader, as_images(files[:3])))
+    assert len(results) == 3
+    assert all(isinstance(result, DataError) for result in results)

@@ -18,7 +18,9 @@ from cnn_cli.data.augment.mixup import Mix
 from cnn_cli.data.outliers import pool
 from cnn_cli.data.outliers.drawing import draw
 from cnn_cli.data.outliers.pool import OutlierPool, draw_pool
+from cnn_cli.data.proposed import propose
 from cnn_cli.data.source import LabeledImages, Source
+from cnn_cli.data.synthetic.styles import draw_styles
 from cnn_cli.data.touching import cut_out
 from cnn_cli.errors import ConfigError
 from cnn_cli.training.datasets import OUTLIERS_PURPOSE, TOUCHING_PURPOSE, TrainingData, training_data
@@ -241,7 +243,25 @@ def test_digits_cut_out_of_rows_need_no_outliers():
     assert len(data.outliers.images) == 0
 
 
-@pytest.mark.parametrize("name", ["outliers", "touching"])
+def test_digits_in_other_styles_are_added():
+    images, data = drawn(104), data_of(drawn=0.25)
+    assert torch.equal(data.train.take(slice(104)), images.store)
+    styles, labels = draw_styles(26, derive(0, "drawn"))
+    assert np.array_equal(data.train.take(slice(104, None))[:, 0], styles)
+    assert data.train.labels[104:].tolist() == labels.tolist()
+
+
+def test_proposed_digits_are_made_of_all_digits_and_wrong_hypotheses_become_outliers():
+    data = data_of(outliers=0.25, drawn=0.25, proposed=0.5)
+    base = data_of(drawn=0.25).train
+    made = propose(base.take(slice(None))[:, 0].numpy(), base.labels.numpy(), 52, derive(0, "proposed"))
+    assert len(data.train) == 104 + 26 + 52
+    assert np.array_equal(data.train.take(slice(130, None))[:, 0], made.digits)
+    assert torch.equal(data.train.labels[130:], base.labels[made.which])
+    assert np.array_equal(data.outliers.images[-len(made.wrong) :, 0], made.wrong)
+
+
+@pytest.mark.parametrize("name", ["outliers", "touching", "drawn", "proposed"])
 @pytest.mark.parametrize("source", [tiny.source(), digits(preprocessing="photo")], ids=["others", "photos"])
 def test_other_images_than_digits_are_refused(source, name):
     with pytest.raises(ConfigError, match=rf"data\.{name}.*tiny") as caught:

@@ -2,8 +2,9 @@
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from cnn_cli import console
@@ -66,12 +67,25 @@ def _show_row(prediction: "Prediction") -> None:
 
 
 def _record(prediction: "Prediction", explain: bool) -> dict[str, Any]:
-    """Return the prediction's fields without the pixels."""
-    record = {
-        name: value for name, value in vars(prediction).items() if name not in ("source", "network_input")
-    }
+    """Return the prediction's fields without the pixels, and what was taken for the digit."""
+    hidden = ("source", "network_input", "candidates")
+    record = {name: value for name, value in vars(prediction).items() if name not in hidden}
+    record["hypothesis"] = prediction.hypothesis
+    if not explain:
+        return record
     explanation = _explanation(prediction)
-    return record | ({"explanation": asdict(explanation) if explanation else None} if explain else {})
+    return record | {
+        "explanation": asdict(explanation) if explanation else None,
+        "candidates": [asdict(candidate) for candidate in prediction.candidates],
+    }
+
+
+def note_turned(prediction: "Prediction") -> None:
+    """Say on stderr that a digit was turned to read it."""
+    from cnn_cli.image.hypotheses import TURNS, WORDS
+
+    if prediction.hypothesis in TURNS:
+        console.message(f"{prediction.path}: read {WORDS[prediction.hypothesis]}")
 
 
 def _after_explaining(show: Show) -> Show:
@@ -80,11 +94,23 @@ def _after_explaining(show: Show) -> Show:
     def explain(prediction: "Prediction") -> None:
         explanation = _explanation(prediction)
         whole = ["the network reads the middle square of the whole image"]
-        for sentence in sentences(explanation) if explanation else whole:
+        for sentence in chain(sentences(explanation) if explanation else whole, _tried(prediction)):
             console.message(f"{prediction.path}: {sentence}")
         show(prediction)
 
     return explain
+
+
+def _tried(prediction: "Prediction") -> Iterator[str]:
+    """Yield a line for each hypothesis, if more than the first was tried."""
+    from cnn_cli.image.hypotheses import WORDS
+
+    if len(prediction.candidates) > 1:
+        yield "the network was not sure of the first answer, so the image was read in other ways:"
+    for candidate in prediction.candidates if len(prediction.candidates) > 1 else ():
+        taken = ", taken" if candidate.hypothesis == prediction.hypothesis else ""
+        words = WORDS[candidate.hypothesis]
+        yield f"- {words}: {candidate.label} at {candidate.confidence:.1%}{taken}"
 
 
 def _explanation(prediction: "Prediction") -> "Explanation | None":

@@ -48,7 +48,7 @@ def predict(
     An image that cannot be read gets an error message; the others are read, and the exit code is 3. Many
     images are decoded on all cores; the answers come in the order of the images.
     """
-    from cnn_cli.cli.answers import check_formats, shower
+    from cnn_cli.cli.answers import check_formats, note_turned, shower
     from cnn_cli.cli.sheets import ContactSheets
 
     check_inputs("predict", images or [], files_from)
@@ -60,7 +60,7 @@ def predict(
     show = shower(as_json, as_csv, explain, {"checkpoint": files, "trained_on": reader.trained_on})
     named = named_images(images or [], files_from)
     results = predict_images(reader, named, min_confidence, explain or sheets.needs_explanation)
-    code = show_results(results, [show, sheets.add_prediction], strict)
+    code = show_results(results, [note_turned, show, sheets.add_prediction], strict)
     sheets.write(reader)
     if code:
         raise typer.Exit(code)

@@ -126,8 +126,8 @@ def _run(
     with compute.processes.joined():
         with compute.processes.main_process_first(), console.download_bar() as bar:
             source = open_source(config.data, Access(bar))
-        if config.data.touching:
-            console.message("cutting digits out of rows of touching digits (a minute for 15,000 of them)")
+        if config.data.touching or config.data.proposed:
+            console.message("making more training images (data.touching, data.proposed: 10,000 a minute)")
         run = Run(config, source, compute)
         if state is not None:
             run.restore(state)

@@ -129,6 +129,13 @@ class Data(Section):
     """Number of digits cut out of rows of touching digits, per training image; 0.3 adds three for every ten.
     The program composes the rows from training images; with `outliers`, wrongly cut pieces are added to them.
     For digits only."""
+    drawn: Annotated[float, Field(ge=0, le=4)] = 0.0
+    """Number of digits that the program draws in other styles, per training image: other hands (the 1 with
+    flag and foot, the crossed 7), print, pixel fonts, displays. For digits only."""
+    proposed: Annotated[float, Field(ge=0, le=4)] = 0.0
+    """Number of digits, per training image, that are put into images (tight, small, noisy, light on dark) and
+    found there again; with `outliers`, wrong hypotheses about these images are added to them. For digits
+    only."""
     synthetic: Synthetic = Synthetic()
     """Number and seed of the built-in digits."""
     folder: Folder = Folder()

@@ -7,8 +7,8 @@ import numpy as np
 
 from cnn_cli.image.components import Box, Components, Reason
 from cnn_cli.image.decode import DecodedImage
-from cnn_cli.image.ink import DigitInk, stroke_contrast
-from cnn_cli.image.normalize import NormalizedDigit
+from cnn_cli.image.hypotheses import UNCHANGED, WORDS, Hypothesis, Kind
+from cnn_cli.image.ink import stroke_contrast
 
 TURNS = {
     2: "mirrored",
@@ -46,6 +46,8 @@ class Explanation:
     """How the EXIF orientation was undone; None for an upright image."""
     background: float | None
     """The tone that was put behind transparent pixels, 0..255; None for an opaque image."""
+    hypothesis: Kind
+    """What was taken for the digit."""
     margin: Box | None
     """What was left after a margin of another tone was cut off; None without such a margin."""
     ink_is_light: bool
@@ -54,12 +56,12 @@ class Explanation:
     """Variation of the illumination over the page in gray levels, which was removed; 0 for a drawing."""
     noise: float
     """Standard deviation of the background in gray levels; 0 for a drawing."""
-    contrast: float
-    """Gray levels between the background and the middle of a stroke."""
+    contrast: float | None
+    """Gray levels between the background and the middle of a stroke; None for a whole image."""
     ink: Box
     """The box around the digit's ink."""
-    components: int
-    """The number of components that make up the digit; a stroke with a gap has two."""
+    components: int | None
+    """The number of components of the digit (two for a stroke with a gap); None for a whole image."""
     ignored: tuple[IgnoredComponent, ...]
     """The components that are not part of the digit, at most `MAX_IGNORED`, those with most ink first."""
     stroke: float
@@ -72,29 +74,35 @@ class Explanation:
     """Column and row in the network's input of the upper left corner of the digit's box."""
 
 
-def explain(image: DecodedImage, found: DigitInk, digit: NormalizedDigit) -> Explanation:
-    """Collect what each step did. The image must have ink."""
+def explain(image: DecodedImage, hypothesis: Hypothesis) -> Explanation:
+    """Collect what each step did."""
     factor = max(image.size) / max(image.gray.shape)  # a large image was reduced before the next steps
-    rows, columns = found.inner
-    corner = columns.start or 0, rows.start or 0
-    contrast = found.contrast.contrast
-    has_margin = contrast.shape != found.ink.shape
-    is_ink = found.ink[found.inner] > 0
+    found, digit = hypothesis.found, hypothesis.digit
+    upright = found.ink if found else hypothesis.ink
+    corner, margin, contrast = (0, 0), None, None
+    if found:
+        contrast = round(stroke_contrast(found.contrast.contrast * (upright[found.inner] > 0)), 1)
+    if found and found.contrast.contrast.shape != upright.shape:
+        height, width = found.contrast.contrast.shape
+        rows, columns = found.inner
+        corner = columns.start or 0, rows.start or 0
+        margin = _scaled((0, 0, width, height), corner, factor)
     return Explanation(
         size=image.size,
         mode=image.mode,
         turned=TURNS.get(image.orientation),
         background=image.background,
-        margin=_scaled((0, 0, contrast.shape[1], contrast.shape[0]), corner, factor) if has_margin else None,
-        ink_is_light=found.contrast.ink_is_light,
-        unevenness=round(found.contrast.unevenness, 1),
-        noise=round(found.contrast.noise, 2),
-        contrast=round(stroke_contrast(contrast * is_ink), 1),
-        ink=_scaled(_bounding_box(is_ink), corner, factor),
-        components=found.components[1].kept,
+        hypothesis=hypothesis.kind,
+        margin=margin,
+        ink_is_light=hypothesis.ink_is_light,
+        unevenness=round(found.contrast.unevenness, 1) if found else 0.0,
+        noise=round(found.contrast.noise, 2) if found else 0.0,
+        contrast=contrast,
+        ink=_scaled(_bounding_box(upright > 0), (0, 0), factor),
+        components=found.components[1].kept if found else None,
         ignored=tuple(
             IgnoredComponent(_scaled(box, corner, factor), reason)
-            for reason, box in _largest_ignored(found.components)
+            for reason, box in (_largest_ignored(found.components) if found else [])
         ),
         stroke=round(digit.stroke, 2),
         thickened=digit.thickened,
@@ -129,17 +137,23 @@ def sentences(explanation: Explanation) -> Iterator[str]:
         yield f"transparent pixels: put on {_tone(explanation.background)}"
     if explanation.margin:
         yield f"margin of another tone cut off, leaving {_place(explanation.margin)}"
+    if explanation.hypothesis != Kind.FOUND:
+        yield f"read as {WORDS[explanation.hypothesis]}"
     polarity = "light ink on dark" if explanation.ink_is_light else "dark ink on light"
-    yield f"{polarity}, contrast {explanation.contrast:g} of 255"
+    contrast = f", contrast {explanation.contrast:g} of 255" if explanation.contrast is not None else ""
+    yield f"{polarity}{contrast}"
     if explanation.noise or explanation.unevenness:
         yield f"illumination varies by {explanation.unevenness:g} of 255, noise is {explanation.noise:g}"
-    yield f"ink at {_place(explanation.ink)}, {_count(explanation.components, 'component')}"
+    components = explanation.components
+    count = f", {_count(components, 'component')}" if components is not None else ""
+    yield f"ink at {_place(explanation.ink)}{count}"
     for component in explanation.ignored:
         yield f"ignored: component at {_place(component.box)}, {component.reason}"
     thickened = ", thickened" if explanation.thickened else ""
     yield f"scaled by {explanation.scale:.3g}: strokes {explanation.stroke:g} pixels wide{thickened}"
     column, row = explanation.corner
-    yield f"centered by mass: upper left corner at column {column}, row {row}"
+    how = "put into the middle" if explanation.hypothesis in UNCHANGED else "centered by mass"
+    yield f"{how}: upper left corner at column {column}, row {row}"
 
 
 def _tone(tone: float) -> str:

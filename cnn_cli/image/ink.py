@@ -91,13 +91,14 @@ def threshold_contrast(gray: np.ndarray, window: int | None = None) -> Threshold
     return ThresholdedContrast(**vars(contrast_map), thresholded=thresholded)
 
 
-def find_digit(gray: np.ndarray) -> DigitInk:
+def find_digit(gray: np.ndarray, cut_margin: bool = True) -> DigitInk:
     """Find the digit in an image of one digit, dark on light or light on dark.
 
     Args:
         gray: luminance, float32 [H, W], 0..255.
+        cut_margin: whether a margin in another tone is cut off first.
     """
-    inner = without_margin(gray)
+    inner = without_margin(gray) if cut_margin else (slice(None), slice(None))
     contrast = threshold_contrast(gray[inner])
     # Two passes: a page's edge has far more contrast than pencil, and has to be removed before the strokes'
     # contrast is measured.

@@ -57,6 +57,20 @@ def normalize_digit(ink: np.ndarray, size: int = 28, box: int = 20) -> Normalize
     return NormalizedDigit(pixels, stroke, thin, box / max(cropped.shape), (left, top))
 
 
+def place(ink: np.ndarray, size: int = 28) -> NormalizedDigit:
+    """Put a whole image into the middle of the network's input, scaled only if it does not fit exactly.
+
+    Args:
+        ink: float [H, W] in 0..1, 0 = background.
+        size: side of the result in pixels.
+    """
+    whole = np.rint(_resize(ink, size) * 255).astype(np.uint8)
+    top, left = ((size - side) // 2 for side in whole.shape)
+    pixels = np.zeros((size, size), np.uint8)
+    pixels[top : top + whole.shape[0], left : left + whole.shape[1]] = whole
+    return NormalizedDigit(pixels, stroke_width(whole / 255), False, size / max(ink.shape), (left, top))
+
+
 def stroke_width(ink: np.ndarray) -> float:
     """Return the mean stroke width in pixels: twice the area divided by the length of the outline.
 

@@ -1,4 +1,4 @@
-"""Every step from an image file to the network's input. Training and prediction share this one definition."""
+"""Every step from an image file to the network's inputs, shared by training and prediction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,11 +8,10 @@ import numpy as np
 
 from cnn_cli.config.choices import PreprocessingKind
 from cnn_cli.errors import DataError
-from cnn_cli.image.decode import decode
+from cnn_cli.image.decode import DecodedImage, decode
 from cnn_cli.image.explanation import Explanation
 from cnn_cli.image.explanation import explain as explain_steps
-from cnn_cli.image.ink import find_digit
-from cnn_cli.image.normalize import normalize_digit
+from cnn_cli.image.hypotheses import Hypothesis, Kind, first_hypothesis, other_hypotheses
 from cnn_cli.image.photo import read_photo
 
 VERSION = 3
@@ -42,7 +41,9 @@ class NetworkInput:
 
     pixels: np.ndarray
     """uint8 [C, H, W], as `InputFormat.shape`. Digit: 0 = background, 255 = ink; photo: 0 = black."""
-    explanation: Explanation | None
+    kind: Kind | None = None
+    """What was taken for the digit; None for a photo."""
+    explanation: Explanation | None = None
     """How the digit was found; None for a photo, or if no explanation was asked for."""
 
 
@@ -67,13 +68,28 @@ def network_input(
     """
     if input_format.kind == "photo":
         size, channels = input_format.size, input_format.channels
-        return NetworkInput(read_photo(source, name=name, size=size, channels=channels), None)
+        return NetworkInput(read_photo(source, name=name, size=size, channels=channels))
     image = decode(source, name=name)
-    found = find_digit(image.gray)
-    if not found.ink.any():
+    first = first_hypothesis(image.gray)
+    if first is None:
         raise DataError(f"{name}: no ink found, only background", hint="give an image with a digit on it")
-    digit = normalize_digit(found.ink, DIGIT_SIDE)
-    return NetworkInput(digit.pixels[None], explain_steps(image, found, digit) if explain else None)
+    return _input_of(image, first, explain)
+
+
+def other_inputs(source: Path | bytes, *, name: str, explain: bool = False) -> list[NetworkInput]:
+    """Return what else the digit in an image file may be, as network inputs; those that are turned come last.
+
+    Raises:
+        DataError: the file is not an image.
+    """
+    image = decode(source, name=name)
+    others = other_hypotheses(image.gray, first_hypothesis(image.gray))
+    return [_input_of(image, other, explain) for other in others]
+
+
+def _input_of(image: DecodedImage, hypothesis: Hypothesis, explain: bool) -> NetworkInput:
+    explanation = explain_steps(image, hypothesis) if explain else None
+    return NetworkInput(hypothesis.digit.pixels[None], hypothesis.kind, explanation)
 
 
 def preprocess_all(

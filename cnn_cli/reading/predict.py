@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from cnn_cli.errors import CnnError, DataError
-from cnn_cli.image.preprocess import NetworkInput
-from cnn_cli.reading.batches import Batch, preprocess_batches
+from cnn_cli.image.hypotheses import Kind
+from cnn_cli.image.preprocess import NetworkInput, other_inputs
+from cnn_cli.reading.batches import preprocess_batches
+from cnn_cli.reading.choice import ENOUGH, Candidate, choose
 from cnn_cli.reading.reader import Reader
 from cnn_cli.reading.sources import ImageSource
 
@@ -33,6 +35,26 @@ class Prediction:
     """The image's file or its content."""
     network_input: NetworkInput | None = field(default=None, repr=False, compare=False)
     """The network's input and, if asked for, its explanation."""
+    candidates: tuple[Candidate, ...] = field(default=(), repr=False, compare=False)
+    """The hypotheses that were tried, the first one first; none for a photo."""
+
+    @property
+    def hypothesis(self) -> Kind | None:
+        """What was taken for the digit; None for a photo."""
+        return self.network_input.kind if self.network_input else None
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """A network input and what the network says to it."""
+
+    network_input: NetworkInput
+    probabilities: list[float]
+    """One for each class."""
+
+    @property
+    def confidence(self) -> float:
+        return max(self.probabilities)
 
 
 def predict(
@@ -51,39 +73,47 @@ def predict(
     """
     with closing(preprocess_batches(images, reader.input_format, BATCH, explain)) as batches:
         for batch in batches:
-            yield from _predict_batch(reader, batch, min_confidence)
+            answers = iter(_answers(reader, [item for _, item in batch if isinstance(item, NetworkInput)]))
+            for image, result in batch:
+                if isinstance(image, ImageSource) and isinstance(result, NetworkInput):
+                    yield _prediction_or_error(reader, image, next(answers), min_confidence, explain)
+                elif isinstance(result, CnnError):
+                    yield result
 
 
-def _predict_batch(reader: Reader, batch: Batch, min_confidence: float) -> Iterator[Prediction | CnnError]:
-    pixels = [result.pixels for _, result in batch if isinstance(result, NetworkInput)]
-    rows = iter(_probabilities(reader, pixels)) if pixels else iter(())
-    for image, result in batch:
-        if isinstance(image, ImageSource) and isinstance(result, NetworkInput):
-            yield _prediction(reader.classes, image, result, next(rows), min_confidence)
-        elif isinstance(result, CnnError):
-            yield result
+def _answers(reader: Reader, inputs: list[NetworkInput]) -> list[_Answer]:
+    if not inputs:
+        return []
+    logits = reader.logits(reader.pixels(np.stack([each.pixels for each in inputs])))
+    return list(map(_Answer, inputs, reader.probabilities(logits).tolist()))
 
 
-def _probabilities(reader: Reader, pixels: list[np.ndarray]) -> list[list[float]]:
-    logits = reader.logits(reader.pixels(np.stack(pixels)))
-    rows: list[list[float]] = reader.probabilities(logits).tolist()
-    return rows
-
-
-def _prediction(
-    classes: tuple[str, ...],
-    image: ImageSource,
-    network_input: NetworkInput,
-    probabilities: list[float],
-    min_confidence: float,
-) -> Prediction:
-    confidence, label = max(zip(probabilities, classes, strict=True), key=lambda pair: pair[0])
+def _prediction_or_error(
+    reader: Reader, image: ImageSource, first: _Answer, min_confidence: float, explain: bool
+) -> Prediction | DataError:
+    """Return the prediction from the first hypothesis or, if the network is not sure of it, from the best."""
+    answers = [first]
+    if first.network_input.kind is not None and first.confidence < ENOUGH:
+        try:
+            answers += _answers(reader, other_inputs(image.source, name=image.name, explain=explain))
+        except DataError as error:  # the file has changed since
+            return error
+    candidates = [_candidate(reader.classes, answer) for answer in answers if answer.network_input.kind]
+    answer = answers[choose(candidates)] if len(candidates) > 1 else first
+    confidence, label = max(zip(answer.probabilities, reader.classes, strict=True), key=lambda pair: pair[0])
     return Prediction(
         path=image.name,
         label=label,
         confidence=confidence,
-        probabilities=dict(zip(classes, probabilities, strict=True)),
+        probabilities=dict(zip(reader.classes, answer.probabilities, strict=True)),
         confident=confidence >= min_confidence,
         source=image.source,
-        network_input=network_input,
+        network_input=answer.network_input,
+        candidates=tuple(candidates),
     )
+
+
+def _candidate(classes: tuple[str, ...], answer: _Answer) -> Candidate:
+    assert answer.network_input.kind is not None
+    label = classes[int(np.argmax(answer.probabilities))]
+    return Candidate(answer.network_input.kind, label, answer.confidence)

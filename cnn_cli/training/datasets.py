@@ -1,9 +1,11 @@
-"""The data of a run: training and validation images, with touching digits and outliers."""
+"""The data of a run: training and validation images, with further digits and outliers."""
 
 import math
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cnn_cli.checkpoint.preprocessing import Preprocessing
@@ -74,15 +76,13 @@ def training_data(config: Config, source: Source) -> tuple[TrainingData, Preproc
 
     Raises:
         DataError: there are too few images.
-        ConfigError: the config asks for outliers or touching digits, but the source has no digits.
+        ConfigError: the config asks for outliers or further digits, but the source has no digits.
     """
     train, validation = split_images(config, source)
     preprocessing = measured_preprocessing(config, source, train)
     _check_digits(config, source)
-    seed, wrong_pieces = config.seed, train.store[:0]
-    if config.data.touching:
-        train, wrong_pieces = _with_touching(train, config.data.touching, derive(seed, TOUCHING_PURPOSE))
-    outliers = draw_pool(len(train), config.data.outliers, derive(seed, OUTLIERS_PURPOSE), also=wrong_pieces)
+    train, wrong = _with_more_digits(config, train)
+    outliers = draw_pool(len(train), config.data.outliers, derive(config.seed, OUTLIERS_PURPOSE), also=wrong)
     return TrainingData(train, validation, config.data.augment, outliers), preprocessing
 
 
@@ -97,7 +97,7 @@ def measured_preprocessing(config: Config, source: Source, train: LabeledImages)
 
 
 def _check_digits(config: Config, source: Source) -> None:
-    for name in ("outliers", "touching"):
+    for name in ("outliers", "touching", "drawn", "proposed"):
         if getattr(config.data, name) and (source.classes != DIGITS or source.preprocessing != "digit"):
             raise ConfigError(
                 f"data.{name}: works with digits only, but {source.name} holds other images",
@@ -105,15 +105,61 @@ def _check_digits(config: Config, source: Source) -> None:
             )
 
 
-def _with_touching(train: LabeledImages, share: float, seed: int) -> tuple[LabeledImages, Tensor]:
-    """Return the images with digits cut out of rows (`share` per image), and the wrong pieces."""
+def _with_more_digits(config: Config, train: LabeledImages) -> tuple[LabeledImages, Tensor]:
+    """Return the images with touching, drawn and proposed digits, and the images of no digit made beside."""
+    settings, seed, count = config.data, config.seed, len(train)
+    base, wrong = train, [train.store[:0]]
+    if settings.touching:
+        touching, pieces = _touching(base, settings.touching, derive(seed, TOUCHING_PURPOSE))
+        train, wrong = _joined(train, touching), [*wrong, pieces]
+    if settings.drawn:
+        drawn = _drawn(math.ceil(settings.drawn * count), derive(seed, "drawn"))
+        base, train = _joined(base, drawn), _joined(train, drawn)
+    if settings.proposed:
+        proposed, others = _proposed(base, math.ceil(settings.proposed * count), derive(seed, "proposed"))
+        train, wrong = _joined(train, proposed), [*wrong, others]
+    return train, torch.cat(wrong)
+
+
+def _touching(train: LabeledImages, share: float, seed: int) -> tuple[LabeledImages, Tensor]:
+    """Return digits cut out of rows (`share` per image), and the wrong pieces."""
     from cnn_cli.data.touching import cut_out  # cutting needs imports that most runs do not
 
-    images = train.take(slice(None))
-    cut = cut_out(images[:, 0].numpy(), math.ceil(share * len(train)), seed)
-    store = torch.cat([images, torch.from_numpy(cut.digits).unsqueeze(1)])
-    labels = torch.cat([train.labels, train.labels[torch.from_numpy(cut.which)]])
-    return LabeledImages(store, labels), torch.from_numpy(cut.wrong).unsqueeze(1)
+    cut = cut_out(_pixels(train), math.ceil(share * len(train)), seed)
+    return _labeled(cut.digits, train.labels[torch.from_numpy(cut.which)]), _images(cut.wrong)
+
+
+def _drawn(count: int, seed: int) -> LabeledImages:
+    from cnn_cli.data.synthetic.styles import draw_styles  # drawing needs imports that most runs do not
+
+    images, labels = draw_styles(count, seed)
+    return _labeled(images, torch.from_numpy(labels).long())
+
+
+def _proposed(train: LabeledImages, count: int, seed: int) -> tuple[LabeledImages, Tensor]:
+    """Return digits as the image code proposes them, and wrong hypotheses."""
+    from cnn_cli.data.proposed import propose  # composing needs imports that most runs do not
+
+    made = propose(_pixels(train), train.labels.numpy(), count, seed)
+    return _labeled(made.digits, train.labels[torch.from_numpy(made.which)]), _images(made.wrong)
+
+
+def _joined(first: LabeledImages, second: LabeledImages) -> LabeledImages:
+    store = torch.cat([first.take(slice(None)), second.store])
+    return LabeledImages(store, torch.cat([first.labels, second.labels]))
+
+
+def _labeled(digits: NDArray[np.uint8], labels: Tensor) -> LabeledImages:
+    return LabeledImages(_images(digits), labels)
+
+
+def _images(digits: NDArray[np.uint8]) -> Tensor:
+    return torch.from_numpy(digits).unsqueeze(1)
+
+
+def _pixels(images: LabeledImages) -> NDArray[np.uint8]:
+    pixels: NDArray[np.uint8] = images.take(slice(None))[:, 0].numpy()
+    return pixels
 
 
 def _per_channel(numbers: tuple[float, ...] | None, channels: int) -> tuple[float, ...] | None:

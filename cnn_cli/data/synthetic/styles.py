@@ -1,0 +1,69 @@
+"""Digits in other styles than MNIST's: other hands, print, pixel fonts, displays."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnn_cli.data.synthetic import render, shape
+from cnn_cli.data.synthetic.fonts import printed
+from cnn_cli.data.synthetic.hands import HANDS
+from cnn_cli.data.synthetic.segments import dots, seven_segments
+from cnn_cli.data.synthetic.splines import alphabet
+from cnn_cli.image.normalize import normalize_digit
+
+BLOCK = 250
+
+Drawer = Callable[[int, np.random.Generator], NDArray[np.float32]]
+
+HANDWRITTEN = 150
+"""Digits of other hands in a block of 250."""
+
+PRINTED: tuple[tuple[Drawer, int], ...] = ((printed, 50), (seven_segments, 30), (dots, 20))
+"""What draws the other digits of a block, and how many: print, seven segments, pixels."""
+
+ONES_AND_SEVENS = 0.4
+"""Share of the handwritten digits that are a 1 or a 7, which other hands write most differently."""
+
+
+def draw_styles(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Draw digits in MNIST's format.
+
+    As in `synthetic.draw`, a block of 250 depends only on the seed and its number.
+
+    Args:
+        count: number of digits.
+        seed: any integer from 0.
+
+    Returns:
+        images: uint8 [count, 28, 28], 0 = background, 255 = ink.
+        labels: uint8 [count].
+    """
+    blocks = [_block(seed, block) for block in range(-(-count // BLOCK))]
+    images = [np.empty((0, render.FIELD, render.FIELD), np.uint8), *(images for images, _ in blocks)]
+    labels = [np.empty(0, np.uint8), *(labels for _, labels in blocks)]
+    return np.concatenate(images)[:count], np.concatenate(labels)[:count]
+
+
+def _block(seed: int, block: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    rng = np.random.default_rng([seed, block])
+    images, labels = _handwritten(HANDWRITTEN, rng)
+    others = [
+        (normalize_digit(draw(digit, rng)).pixels, digit)
+        for draw, count in PRINTED
+        for digit in rng.permutation(np.arange(count) % 10).tolist()
+    ]
+    images = np.concatenate([images, np.stack([image for image, _ in others])])
+    labels = np.concatenate([labels, np.array([digit for _, digit in others], np.uint8)])
+    order = rng.permutation(len(labels))
+    return images[order], labels[order]
+
+
+def _handwritten(count: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    hands = alphabet(HANDS)
+    chance = np.full(10, (1 - ONES_AND_SEVENS) / 8)
+    chance[[1, 7]] = ONES_AND_SEVENS / 2
+    labels = rng.choice(10, count, p=chance).astype(np.uint8)
+    bounds = np.cumsum(hands.chance, axis=1)[labels]  # [n, V]
+    variants = (rng.random((count, 1)) * bounds[:, -1:] >= bounds).sum(axis=1)
+    return render.render(*shape.write(hands, variants, rng), rng), labels

@@ -1,0 +1,28 @@
+"""Which hypothesis is taken."""
+
+import pytest
+
+from cnn_cli.image.hypotheses import Kind
+from cnn_cli.reading.choice import PRIOR, TURNED, UNSURE, Candidate, choose
+
+FOUND, WHOLE, TURNED_90 = Kind.FOUND, Kind.WHOLE_LIGHT, Kind.TURNED_90
+
+
+@pytest.mark.parametrize(
+    ("confidences", "expected"),
+    [
+        ([(FOUND, 0.9)], 0),
+        ([(FOUND, 0.7), (WHOLE, 0.9)], 1),
+        ([(FOUND, 0.9), (WHOLE, 0.9)], 0),  # as confident: the first
+        ([(FOUND, 0.9), (WHOLE, 0.9 / PRIOR + 0.001)], 1),
+        ([(FOUND, 0.3), (WHOLE, 0.7), (Kind.AS_IS, 0.8)], 2),
+        ([(FOUND, UNSURE), (TURNED_90, 1.0)], 0),  # a turned digit only if nothing upright is likely
+        ([(FOUND, UNSURE - 0.01), (TURNED_90, TURNED)], 1),
+        ([(FOUND, UNSURE - 0.01), (TURNED_90, TURNED - 0.01)], 0),
+        ([(FOUND, 0.2), (WHOLE, 0.4), (TURNED_90, 0.5)], 1),
+        ([(FOUND, 0.2), (TURNED_90, 0.98), (Kind.TURNED_180, 0.99)], 2),
+        ([(WHOLE, 0.2), (Kind.AS_IS, 0.1)], 0),
+    ],
+)
+def test_the_hypothesis_that_is_taken(confidences: list[tuple[Kind, float]], expected: int) -> None:
+    assert choose([Candidate(kind, "7", confidence) for kind, confidence in confidences]) == expected
