@@ -72,30 +72,40 @@ class Read:
 
 def kinds(reader: Reader) -> dict[str, list[Labeled]]:
     """Return the images of every kind."""
+    digits, labels = _validation(reader)
+    first, second = slice(0, VALIDATION), slice(VALIDATION, 2 * VALIDATION)
+    filling = {
+        "filling 16x16": [_tight(each, 16) for each in digits[second]],
+        "filling 40x40, dark on light": [255 - _tight(each, 40) for each in digits[second]],
+    }
+    images = small_digits() | {kind: _labeled(labels[second], each) for kind, each in filling.items()}
+    images["no corruption"] = _labeled(labels[first], digits[first])
+    for name, corrupt in CORRUPTIONS.items():
+        rng = np.random.default_rng(1)
+        corrupted = [corrupt(each, rng) for each in digits[first]]
+        images[f"corruption: {name.replace('_', ' ')}"] = _labeled(labels[first], corrupted)
+    return images | flagged() | people()
+
+
+def small_digits() -> dict[str, list[Labeled]]:
+    """Return scikit-learn's digits, which fill their 8x8 pixels, as they are and enlarged."""
     from sklearn.datasets import load_digits  # only for this
 
     small = load_digits()
     eight = np.rint(small.images / 16 * 255).astype(np.uint8)
     labels = [str(label) for label in small.target]
-    digits, digit_labels = _validation(reader)
-    first, second = slice(0, VALIDATION), slice(VALIDATION, 2 * VALIDATION)
-    images = {
+    return {
         "scikit-learn, 8x8": _labeled(labels, eight),
         "scikit-learn, 64x64, dark on light": _labeled(labels, [255 - _resized(each, 64) for each in eight]),
-        "filling 16x16": _labeled(digit_labels[second], [_tight(each, 16) for each in digits[second]]),
-        "filling 40x40, dark on light": _labeled(
-            digit_labels[second], [255 - _tight(each, 40) for each in digits[second]]
-        ),
-        "no corruption": _labeled(digit_labels[first], digits[first]),
     }
-    for name, corrupt in CORRUPTIONS.items():
-        rng = np.random.default_rng(1)
-        images[f"corruption: {name.replace('_', ' ')}"] = _labeled(
-            digit_labels[first], [corrupt(each, rng) for each in digits[first]]
-        )
-    images["1 with a flag"] = [("1", _png(each)) for each in ones()]
-    images["7 with a flat bar"] = [("7", _png(each)) for each in sevens()]
-    return images | _people()
+
+
+def flagged() -> dict[str, list[Labeled]]:
+    """Return drawn 1s and 7s."""
+    return {
+        "1 with a flag": [("1", _png(each)) for each in ones()],
+        "7 with a flat bar": [("7", _png(each)) for each in sevens()],
+    }
 
 
 def _validation(reader: Reader) -> tuple[NDArray[np.uint8], list[str]]:
@@ -106,7 +116,7 @@ def _validation(reader: Reader) -> tuple[NDArray[np.uint8], list[str]]:
     return images, [str(label) for label in validation.labels.tolist()]
 
 
-def _people() -> dict[str, list[Labeled]]:
+def people() -> dict[str, list[Labeled]]:
     """Return people's images of single digits, those of the field by kind."""
     images: dict[str, list[Labeled]] = {}
     for name, folder in PEOPLE.items():

@@ -299,6 +299,21 @@ def images(measured: Results) -> str:
     )
 
 
+def kinds(measured: Results) -> str:
+    """Return the accuracy on each kind of image, with and without a choice among hypotheses."""
+    rows = [
+        (
+            row["kind"],
+            f"{row['images']:,}",
+            f"{row['accuracy']:.1%}",
+            f"{row['first_hypothesis_only']:.1%}",
+            f"{row['leave_one_kind_out']:.1%}",
+        )
+        for row in measured["kinds"]
+    ]
+    return markdown("kind | images | correct | first hypothesis only | leave one kind out", rows)
+
+
 def handdrawn(measured: Results) -> str:
     """Return the accuracy on people's digits, and its sensitivity to the constants."""
     count = measured["images"]

@@ -35,6 +35,12 @@ def handdrawn_folder() -> Path:
     return _folder("CNN_TEST_HANDDRAWN", "handdrawn", "images of digits and a labels.csv")
 
 
+@pytest.fixture(scope="session")
+def field_folder() -> Path:
+    """Images of harder kinds that people brought, with labels.csv."""
+    return _folder("CNN_TEST_FIELD", "field", "images of digits and a labels.csv with kind and task")
+
+
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
     """torch on one thread: sums have one order, and small operations are quicker."""

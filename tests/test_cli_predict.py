@@ -88,12 +88,12 @@ def test_csv_is_quoted_where_a_name_needs_it(workplace, trained_run):
 
 
 @pytest.fixture
-def first_hypothesis(monkeypatch):
-    """What stands out is taken, although the network of these tests is sure of nothing."""
-    monkeypatch.setattr("cnn_cli.reading.predict.ENOUGH", 0.0)
+def several_hypotheses(monkeypatch):
+    """Treat the network of these tests, confident of nothing, as one that was trained with outliers."""
+    monkeypatch.setattr("cnn_cli.reading.reader.Reader.knows_outliers", True)
 
 
-def test_the_hypotheses_are_explained(workplace, trained_run):
+def test_the_hypotheses_are_explained(workplace, trained_run, several_hypotheses):
     outcome = cnn("predict", "one.png", "--explain", "-k", trained_run)
     assert outcome.code == 0
     tried = [line for line in outcome.err.splitlines() if line.startswith("one.png: - ")]
@@ -106,7 +106,7 @@ def test_the_hypotheses_are_explained(workplace, trained_run):
     assert (taken["label"], taken["confidence"]) == (record["label"], record["confidence"])
 
 
-def test_a_turned_digit_is_noted(workplace, trained_run, monkeypatch):
+def test_a_turned_digit_is_noted(workplace, trained_run, several_hypotheses, monkeypatch):
     kind = Kind.TURNED_180
     monkeypatch.setattr(
         "cnn_cli.reading.predict.choose",
@@ -117,7 +117,7 @@ def test_a_turned_digit_is_noted(workplace, trained_run, monkeypatch):
     assert json.loads(outcome.out)["hypothesis"] == "turned_180"
 
 
-def test_the_explanation_comes_before_the_answer(workplace, trained_run, first_hypothesis):
+def test_the_explanation_comes_before_the_answer(workplace, trained_run):
     outcome = cnn("predict", "one.png", "--explain", "-k", trained_run)
     assert outcome.code == 0
     assert answered(outcome.out) == ["one.png"]
@@ -125,7 +125,7 @@ def test_the_explanation_comes_before_the_answer(workplace, trained_run, first_h
     assert 0 < outcome.err.index(file) < outcome.err.index(polarity)
 
 
-def test_the_explanation_is_data_in_json(workplace, trained_run, first_hypothesis):
+def test_the_explanation_is_data_in_json(workplace, trained_run):
     outcome = cnn("predict", "one.png", "--json", "--explain", "-k", trained_run)
     explanation = json.loads(outcome.out)["explanation"]
     assert explanation["size"] == [100, 100]
@@ -134,7 +134,7 @@ def test_the_explanation_is_data_in_json(workplace, trained_run, first_hypothesi
     assert "pixels" not in outcome.out
 
 
-def test_a_contact_sheet_shows_what_the_network_read(workplace, trained_run, first_hypothesis):
+def test_a_contact_sheet_shows_what_the_network_read(workplace, trained_run):
     from cnn_cli.image.preprocess import InputFormat, preprocess
 
     names = ("one.png", "nowhere.png", "one.png")
@@ -149,7 +149,7 @@ def test_a_contact_sheet_shows_what_the_network_read(workplace, trained_run, fir
         np.testing.assert_array_equal(half[6:90, left : left + 84], expected)
 
 
-def test_a_pair_shows_the_original_beside_it(workplace, trained_run, first_hypothesis):
+def test_a_pair_shows_the_original_beside_it(workplace, trained_run):
     outcome = cnn("predict", "one.png", "--show-input", "pair.png", "-k", trained_run)
     assert outcome.code == 0, outcome.err
     assert answered(outcome.out) == ["one.png"]

@@ -65,13 +65,6 @@ def expected(checkpoint: Checkpoint, path: Path) -> list[float]:
     return probabilities_of(checkpoint, preprocess(path, InputFormat(), name=""))
 
 
-@pytest.fixture
-def first_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every first hypothesis is taken: these networks are sure of nothing."""
-    monkeypatch.setattr(module, "ENOUGH", 0.0)
-
-
-@pytest.mark.usefixtures("first_only")
 @pytest.mark.parametrize("batch", [1, 3, 10, 64])
 def test_each_image_gets_its_own_prediction(checkpoint, reader, files, monkeypatch, batch):
     monkeypatch.setattr(module, "BATCH", batch)
@@ -178,10 +171,25 @@ def test_a_folder_without_images_is_an_error_in_its_place(tmp_path, files):
 # --- several hypotheses ----------------------------------------------------------------------
 
 
-def test_the_surest_hypothesis_is_taken(checkpoint, reader, files):
+@pytest.fixture
+def wary(checkpoint: Checkpoint) -> Reader:
+    """The reader of a network whose config has outliers."""
+    data = checkpoint.config.data.model_copy(update={"outliers": 0.3})
+    config = checkpoint.config.model_copy(update={"data": data})
+    return Reader([dataclasses.replace(checkpoint, config=config)])
+
+
+def test_a_network_that_was_trained_without_outliers_reads_what_stands_out(reader, wary, files):
+    assert not reader.knows_outliers
+    assert not Reader([*reader.checkpoints, *wary.checkpoints]).knows_outliers
+    for result in predict(reader, as_images(files)):
+        assert [candidate.hypothesis for candidate in result.candidates] == [Kind.FOUND]
+
+
+def test_the_surest_hypothesis_is_taken(checkpoint, wary, files):
     """Compared with torch on every hypothesis; these networks are sure of nothing."""
     for path in files:
-        (result,) = predict(reader, [ImageSource(str(path), path)])
+        (result,) = predict(wary, [ImageSource(str(path), path)])
         inputs = [network_input(path, InputFormat(), name=""), *other_inputs(path, name="")]
         rows = [probabilities_of(checkpoint, each.pixels) for each in inputs]
         best = max(range(len(rows)), key=lambda i: max(rows[i]) * (PRIOR if i else 1) * upright(inputs[i]))
@@ -195,18 +203,18 @@ def upright(network_input: NetworkInput) -> bool:
     return network_input.kind not in TURNS
 
 
-def test_a_sure_first_hypothesis_ends_the_search(reader, files, monkeypatch):
+def test_a_sure_first_hypothesis_ends_the_search(wary, files, monkeypatch):
     monkeypatch.setattr(module, "ENOUGH", 0.05)
     monkeypatch.setattr(module, "other_inputs", lambda *_, **__: pytest.fail("it was not needed"))
-    for result in predict(reader, as_images(files)):
+    for result in predict(wary, as_images(files)):
         assert [candidate.hypothesis for candidate in result.candidates] == [Kind.FOUND]
 
 
-def test_a_file_that_vanishes_before_the_second_look_is_an_error(reader, files, monkeypatch):
+def test_a_file_that_vanishes_before_the_second_look_is_an_error(wary, files, monkeypatch):
     def vanish(source, **_):
         raise DataError(f"{source}: cannot be read")
 
     monkeypatch.setattr(module, "other_inputs", vanish)
-    results = list(predict(reader, as_images(files[:3])))
+    results = list(predict(wary, as_images(files[:3])))
     assert len(results) == 3
     assert all(isinstance(result, DataError) for result in results)

@@ -58,7 +58,8 @@ def motion(gray: Gray, tones: Tones, rng: np.random.Generator) -> Gray:
     """Blur along a line of up to a third of the side, as a moving camera does."""
     angle, length = rng.uniform(0, np.pi), rng.uniform(0.08, 0.3) * max(gray.shape)
     steps = np.linspace(-length / 2, length / 2, max(3, round(length) | 1))
-    return _float(np.mean([_moved(gray, s * np.cos(angle), s * np.sin(angle)) for s in steps], axis=0))
+    moved = [_moved(gray - tones.background, s * np.cos(angle), s * np.sin(angle)) for s in steps]
+    return _float(tones.background + np.mean(moved, axis=0))
 
 
 def scatter(gray: Gray, tones: Tones, rng: np.random.Generator) -> Gray:
@@ -118,6 +119,33 @@ def line(gray: Gray, tones: Tones, rng: np.random.Generator) -> Gray:
     return np.asarray(image)
 
 
+def clutter(gray: Gray, tones: Tones, rng: np.random.Generator) -> Gray:
+    """Draw what stands beside a digit: a period or a comma, a ruled line, a part of another digit."""
+    height, width = gray.shape
+    unit, ink = max(gray.shape) / 28, float(tones.ink)
+    image = Image.fromarray(gray.copy())
+    draw = ImageDraw.Draw(image)
+    thick = max(1, round(rng.uniform(0.8, 2.2) * unit))
+    kind = rng.integers(3)
+    if kind == 0:
+        x, y = rng.uniform(0.65, 0.98) * width, rng.uniform(0.7, 0.95) * height
+        size = rng.uniform(0.8, 1.8) * unit
+        draw.ellipse((x - size, y - size, x + size, y + size), fill=ink)
+        if rng.random() < 0.4:
+            draw.line((x, y, x - 2 * unit, y + 3 * unit), fill=ink, width=thick)
+    elif kind == 1:
+        place = rng.choice([rng.uniform(0, 0.15), rng.uniform(0.85, 1)])
+        upright = rng.random() < 0.5
+        start, end = (0, 1) if rng.random() < 0.6 else np.sort(rng.random(2))
+        points = [(place, start), (place, end)] if upright else [(start, place), (end, place)]
+        draw.line([(x * width, y * height) for x, y in points], fill=ink, width=thick)
+    else:
+        x = width * rng.choice([rng.uniform(-0.2, 0.03), rng.uniform(0.97, 1.2)])
+        y, rx, ry = rng.uniform(0.2, 0.8) * height, rng.uniform(3, 7) * unit, rng.uniform(4, 10) * unit
+        draw.ellipse((x - rx, y - ry, x + rx, y + ry), outline=ink, width=thick)
+    return np.asarray(image)
+
+
 def drops(gray: Gray, tones: Tones, rng: np.random.Generator) -> Gray:
     """Spatter: drops in both tones."""
     image = Image.fromarray(gray.copy())
@@ -166,11 +194,13 @@ DISTURBANCES: tuple[Disturbance, ...] = (
     bands,
     line,
     line,
+    clutter,
+    clutter,
     drops,
     gaps,
     outline,
 )
-"""All disturbances; lines, the most common, twice."""
+"""All disturbances; the most common, lines and what stands beside a digit, twice."""
 
 
 def _float(values: np.ndarray) -> Gray:

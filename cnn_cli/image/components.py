@@ -66,7 +66,17 @@ class Components:
     @property
     def mask(self) -> np.ndarray:
         """bool [H, W]: true in every cell that the digit touches; all false without ink."""
-        mask: np.ndarray = (self.reasons == KEPT)[self.labels]
+        return self._mask_of(self.reasons == KEPT)
+
+    @property
+    def main_mask(self) -> np.ndarray:
+        """bool [H, W]: true in every cell of the component of the digit that has most ink."""
+        kept = np.where(self.reasons == KEPT, self.mass, -1)
+        return self._mask_of(np.arange(len(kept)) == kept.argmax())
+
+    def _mask_of(self, components: np.ndarray) -> np.ndarray:
+        """Return bool [H, W]: true in every cell of the components that are true in bool [components + 1]."""
+        mask: np.ndarray = components[self.labels]
         if self.cell > 1:
             mask = mask.repeat(self.cell, axis=0).repeat(self.cell, axis=1)
         return mask[: self.shape[0], : self.shape[1]]

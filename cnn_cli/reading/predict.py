@@ -93,7 +93,7 @@ def _prediction_or_error(
 ) -> Prediction | DataError:
     """Return the prediction from the first hypothesis or, if the network is not sure of it, from the best."""
     answers = [first]
-    if first.network_input.kind is not None and first.confidence < ENOUGH:
+    if first.network_input.kind is not None and first.confidence < ENOUGH and reader.knows_outliers:
         try:
             answers += _answers(reader, other_inputs(image.source, name=image.name, explain=explain))
         except DataError as error:  # the file has changed since

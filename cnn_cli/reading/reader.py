@@ -51,6 +51,14 @@ class Reader:
         """The data that the networks were trained on."""
         return ", ".join(dict.fromkeys(checkpoint.data for checkpoint in self.checkpoints))
 
+    @property
+    def knows_outliers(self) -> bool:
+        """Whether all networks were trained to be unsure of images that are not digits.
+
+        Only then does a higher confidence mean a likelier hypothesis about an image.
+        """
+        return all(checkpoint.config.data.outliers > 0 for checkpoint in self.checkpoints)
+
     def pixels(self, images: NDArray[np.uint8]) -> Floats:
         """Turn uint8 [N, C, H, W] into float32 [N, channels, size, size] in 0..1."""
         channels = self.preprocessing.channels

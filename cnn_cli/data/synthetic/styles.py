@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from cnn_cli.data.synthetic import render, shape
 from cnn_cli.data.synthetic.fonts import printed
 from cnn_cli.data.synthetic.hands import HANDS
+from cnn_cli.data.synthetic.ruled import ruled
 from cnn_cli.data.synthetic.segments import dots, seven_segments
 from cnn_cli.data.synthetic.splines import alphabet
 from cnn_cli.image.normalize import normalize_digit
@@ -16,14 +17,22 @@ BLOCK = 250
 
 Drawer = Callable[[int, np.random.Generator], NDArray[np.float32]]
 
-HANDWRITTEN = 150
+HANDWRITTEN = 130
 """Digits of other hands in a block of 250."""
 
-PRINTED: tuple[tuple[Drawer, int], ...] = ((printed, 50), (seven_segments, 30), (dots, 20))
-"""What draws the other digits of a block, and how many: print, seven segments, pixels."""
+PRINTED: tuple[tuple[Drawer, int, tuple[int, ...]], ...] = (
+    (printed, 50, tuple(range(10))),
+    (seven_segments, 30, tuple(range(10))),
+    (dots, 20, tuple(range(10))),
+    (ruled, 20, (1, 1, 1, 7, 7)),
+)
+"""What draws the other digits of a block, how many, and which in turn."""
 
-ONES_AND_SEVENS = 0.4
-"""Share of the handwritten digits that are a 1 or a 7, which other hands write most differently."""
+ONES, SEVENS = 0.35, 0.15
+"""Shares of the handwritten digits that are a 1 or a 7, which other hands write most differently."""
+
+SLANTED, SLANT = 0.3, (0.1, 0.6)
+"""Share of the handwritten digits that are slanted more, and by how much: shift to the right per height."""
 
 
 def draw_styles(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -50,8 +59,8 @@ def _block(seed: int, block: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]
     images, labels = _handwritten(HANDWRITTEN, rng)
     others = [
         (normalize_digit(draw(digit, rng)).pixels, digit)
-        for draw, count in PRINTED
-        for digit in rng.permutation(np.arange(count) % 10).tolist()
+        for draw, count, digits in PRINTED
+        for digit in rng.permutation(np.resize(digits, count)).tolist()
     ]
     images = np.concatenate([images, np.stack([image for image, _ in others])])
     labels = np.concatenate([labels, np.array([digit for _, digit in others], np.uint8)])
@@ -61,9 +70,12 @@ def _block(seed: int, block: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 def _handwritten(count: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     hands = alphabet(HANDS)
-    chance = np.full(10, (1 - ONES_AND_SEVENS) / 8)
-    chance[[1, 7]] = ONES_AND_SEVENS / 2
+    chance = np.full(10, (1 - ONES - SEVENS) / 8)
+    chance[[1, 7]] = ONES, SEVENS
     labels = rng.choice(10, count, p=chance).astype(np.uint8)
     bounds = np.cumsum(hands.chance, axis=1)[labels]  # [n, V]
     variants = (rng.random((count, 1)) * bounds[:, -1:] >= bounds).sum(axis=1)
-    return render.render(*shape.write(hands, variants, rng), rng), labels
+    path, radius = shape.write(hands, variants, rng)
+    slant = rng.uniform(*SLANT, count) * (rng.random(count) < SLANTED) * (labels != 1)
+    path[..., 0] -= slant[:, None].astype(np.float32) * path[..., 1]
+    return render.render(path, radius, rng), labels
