@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cnn_cli.errors import DataError
-from cnn_cli.image.decode import SUFFIXES
+from cnn_cli.image.formats import IMAGE_SUFFIXES
 
 SPLITS = {
     "train": "train",
@@ -183,7 +183,7 @@ def _walk(root: Path, inside: str, above: frozenset[tuple[int, int]]) -> Iterato
         path = f"{inside}/{entry.name}"
         if _is_folder(entry):
             yield from _walk(root, path, above | {here})
-        elif f".{entry.name.rpartition('.')[2].lower()}" in SUFFIXES and _is_file(entry):
+        elif f".{entry.name.rpartition('.')[2].lower()}" in IMAGE_SUFFIXES and _is_file(entry):
             yield path, _signature(entry)
 
 
