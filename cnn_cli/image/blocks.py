@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 
 from PIL import Image
 
-BLOCK = 2**22
+BLOCK = 2**20
 """Pixels that are converted at once; a smaller image is one block."""
 
-ROWS = 2**11
+ROWS = 2**10
 """Rows of a block of a large image that is reduced by less than that."""
 
 Convert = Callable[[Image.Image], Image.Image]

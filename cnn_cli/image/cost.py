@@ -14,6 +14,9 @@ count together: each is decoded on the way."""
 MAX_SLOW_BYTES = 1_500_000
 """Upper limit of a file in an encoding that Pillow decodes in Python: about 1.3 s for a million bytes."""
 
+ANIMATIONS = frozenset({"GIF", "PNG", "WEBP"})
+"""Pillow's names of the formats whose later frames are made from the earlier ones."""
+
 SLOW_CODECS = frozenset({"ppm", "ppm_plain", "bmp_rle"})
 
 # Bytes for each pixel besides the decoded image itself, measured with Pillow 13 on images of 36 megapixels:
@@ -37,7 +40,7 @@ def check_cost(image: Image.Image, size: tuple[int, int], page: int, file_size: 
         Image.DecompressionBombError: it takes too much memory or time.
     """
     pixels = size[0] * size[1]
-    if _is_animation(image) and page * pixels > MAX_PIXELS:
+    if image.format in ANIMATIONS and page * pixels > MAX_PIXELS:
         raise Image.DecompressionBombError(
             f"{page} frames of {_text(size)} pixels, and {MAX_PIXELS:,} pixels together are the limit"
         )
@@ -59,10 +62,6 @@ def _text(size: tuple[int, int]) -> str:
     return f"{size[0]}x{size[1]}"
 
 
-def _is_animation(image: Image.Image) -> bool:
-    return image.format in ("GIF", "PNG", "WEBP")
-
-
 def _codec(image: Image.Image) -> str:
     """Return Pillow's name of the decoder; empty for an image that is decoded already, as a drawn page is."""
     tiles = getattr(image, "tile", ())
@@ -78,7 +77,7 @@ def _bytes_per_pixel(mode: str) -> int:
 
 def _extra_bytes(image: Image.Image, pixels: int, page: int) -> float:
     """Return the bytes that the decoder takes besides the image."""
-    if image.format == "JPEG":
+    if image.format in ("JPEG", "MPO"):  # MPO: several JPEG images in one file, of which the first is read
         return pixels * _COEFFICIENT * _jpeg_samples(image) if _has_several_scans(image) else 0
     if image.format == "TIFF":
         return _tiff_buffer(image)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import ExifTags, Image
 
+from cnn_cli.image.bits import has_more_than_8_bits, scaling_to_8_bits
 from cnn_cli.image.blocks import Convert, reduced
-from cnn_cli.image.depth import has_more_than_8_bits, scaling_to_8_bits
 from cnn_cli.image.opening import open_image
 from cnn_cli.image.pages import ImageFile
 

@@ -2,6 +2,7 @@
 
 import io
 import os
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -13,7 +14,7 @@ from typing import BinaryIO
 from PIL import Image, UnidentifiedImageError
 
 from cnn_cli.errors import DataError
-from cnn_cli.image.cost import check_cost
+from cnn_cli.image.cost import ANIMATIONS, check_cost
 from cnn_cli.image.extras import count_pdf_pages, draw_pdf_page, open_heic
 from cnn_cli.image.formats import HEAD, is_heic, is_pdf, not_an_image, open_with_pillow
 from cnn_cli.image.pages import ImageFile, Page, may_have_pages
@@ -57,17 +58,21 @@ def open_image(
     """
     page = source.number if isinstance(source, Page) else 1
     with _file_errors(name), open_content(source, name) as file, _decoding_errors(file, name), silenced():
-        image = _open_page(file, page, name)
+        image = _opened(file, page, name)
         try:
+            if image.format not in ANIMATIONS:  # only a header is read
+                _turn_to(image, page, name)
             size, file_mode = image.size, image.mode
             if side is not None:
                 image.draft(mode, (side, side))
             cost = check_cost(image, size, page, _length(file))
             with one_at_a_time() if cost > LARGE else nullcontext():
+                if image.format in ANIMATIONS:  # the frames on the way are decoded
+                    _turn_to(image, page, name)
                 image.load()
                 yield OpenedImage(image, size, file_mode)
         finally:
-            image.close()  # a traceback that someone keeps must not keep the pixels
+            image.close()  # an error that someone keeps has this frame, and must not keep the pixels
 
 
 def count_pages(source: Path | bytes, *, name: str) -> int:
@@ -131,8 +136,8 @@ def _head(file: BinaryIO) -> bytes:
     return head
 
 
-def _open_page(file: BinaryIO, page: int, name: str) -> Image.Image:
-    """Open a page of an image file; of a document, draw it."""
+def _opened(file: BinaryIO, page: int, name: str) -> Image.Image:
+    """Open an image file, at its first page; of a document, draw the page."""
     head = _head(file)
     if not head:
         raise DataError(f"{name}: is empty (0 bytes)", hint="copy or download the image again")
@@ -142,13 +147,16 @@ def _open_page(file: BinaryIO, page: int, name: str) -> Image.Image:
         if page > count_pdf_pages(file, name):
             raise _no_page(name, page)
         return draw_pdf_page(file, page, name)
-    image = open_heic(file, name) if is_heic(head) else open_with_pillow(file)
+    return open_heic(file, name) if is_heic(head) else open_with_pillow(file)
+
+
+def _turn_to(image: Image.Image, page: int, name: str) -> None:
+    if page == 1 or image.format is None:  # the page of a document is drawn already
+        return
     try:
-        if page > 1:
-            image.seek(page - 1)
+        image.seek(page - 1)
     except EOFError:
         raise _no_page(name, page) from None
-    return image
 
 
 def _no_page(name: str, page: int) -> DataError:
@@ -185,9 +193,19 @@ def _decoding_errors(file: BinaryIO, name: str) -> Iterator[None]:
     except Image.DecompressionBombError as error:
         raise DataError(f"{name}: is too large: {one_line(error)}", hint="make it smaller") from error
     except MemoryError as error:
+        _release(error)
         hint = "close other programs, or make the image smaller"
         raise DataError(f"{name}: memory ran out while it was decoded", hint=hint) from error
     except Exception as error:  # decoders raise almost any exception for broken bytes
+        _release(error)
         raise DataError(
             f"{name}: is damaged or cut short ({one_line(error)})", hint="copy or download the image again"
         ) from error
+
+
+def _release(error: BaseException) -> None:
+    """Drop the local variables of the frames of an error, which a batch keeps: among them are pixels."""
+    link: BaseException | None = error
+    while link is not None:
+        traceback.clear_frames(link.__traceback__)
+        link = link.__context__

@@ -3,9 +3,9 @@
 import numpy as np
 from PIL import Image, ImageCms
 
+from cnn_cli.image.bits import has_more_than_8_bits, scaling_to_8_bits
 from cnn_cli.image.blocks import BLOCK, Convert, reduced
 from cnn_cli.image.decode import exif_orientation, turned
-from cnn_cli.image.depth import has_more_than_8_bits, scaling_to_8_bits
 from cnn_cli.image.opening import open_image
 from cnn_cli.image.pages import ImageFile
 
@@ -91,8 +91,8 @@ def read_rgb(source: ImageFile, *, name: str) -> tuple[Image.Image, float]:
     Raises:
         DataError: as `read_photo`.
     """
-    with open_image(source, name=name) as opened:
-        small = _upright(opened.pixels, -(-max(opened.size) // MAX_SIDE))
+    with open_image(source, name=name, mode="RGB", side=MAX_SIDE) as opened:
+        small = _upright(opened.pixels, -(-max(opened.pixels.size) // MAX_SIDE))
     return _to_opaque(small).convert("RGB"), max(small.size) / max(opened.size)
 
 

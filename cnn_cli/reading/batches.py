@@ -64,7 +64,7 @@ def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 
 def _sources(batch: Sequence[ImageSource | DataError]) -> list[tuple[str, ImageFile]]:
-    return [(item.shown_name, item.source) for item in batch if isinstance(item, ImageSource)]
+    return [(item.printable_name, item.source) for item in batch if isinstance(item, ImageSource)]
 
 
 def _pair(batch: Sequence[ImageSource | DataError], results: Sequence[NetworkInput | DataError]) -> Batch:

@@ -9,7 +9,7 @@ from pathlib import Path
 from cnn_cli.errors import DataError
 from cnn_cli.text import printable
 
-ANY_DEPTH = "**"
+ANY_FOLDERS = "**"
 
 PASSED_OVER = frozenset({"__MACOSX"})
 """Folders that programs leave behind; it is what macOS adds to a ZIP archive."""
@@ -73,10 +73,10 @@ def matching(pattern: Path) -> Iterator[Path | DataError]:
     Hidden files and folders match only a pattern that begins with their point, and nothing with ** in it.
     """
     parts = pattern.parts
-    if ANY_DEPTH not in parts:
+    if ANY_FOLDERS not in parts:
         yield from map(Path, sorted(glob.glob(str(pattern))))  # noqa: PTH207 (Path.glob takes no absolute one)
         return
-    place = parts.index(ANY_DEPTH)
+    place = parts.index(ANY_FOLDERS)
     above = str(Path(*parts[:place]))
     for base in sorted(glob.glob(above)):  # noqa: PTH207
         if os.path.isdir(base):  # noqa: PTH112 (Path.is_dir raises on a name that is too long)
@@ -89,7 +89,7 @@ def _fits(parts: Sequence[str], pattern: Sequence[str]) -> bool:
     """Return whether the parts of a path match those of a pattern; ** stands for any number of folders."""
     if not pattern:
         return not parts
-    if pattern[0] == ANY_DEPTH:
+    if pattern[0] == ANY_FOLDERS:
         rest = pattern[1:] or ("*",)
         return any(_fits(parts[start:], rest) for start in range(len(parts)))
     return bool(parts) and fnmatch.fnmatch(parts[0], pattern[0]) and _fits(parts[1:], pattern[1:])

@@ -29,7 +29,7 @@ class ImageSource:
     source: ImageFile
 
     @property
-    def shown_name(self) -> str:
+    def printable_name(self) -> str:
         """The name as messages show it: on one line, without control characters."""
         return printable(self.name)
 

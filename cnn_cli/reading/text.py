@@ -102,7 +102,7 @@ def read_text(reader: Reader, image: ImageSource, min_confidence: float = 0.0) -
     Raises:
         DataError: the image cannot be read, or there is no ink in it.
     """
-    decoded = decode(image.source, name=image.shown_name, max_side=MAX_SIDE)
+    decoded = decode(image.source, name=image.printable_name, max_side=MAX_SIDE)
     rows = find_rows(find_components(decoded.gray))
     chosen = _choose_segments(reader, rows) if rows else []
     if len(chosen) < 2:
