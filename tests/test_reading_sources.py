@@ -91,6 +91,16 @@ def test_a_folder_that_cannot_be_read_is_one_error_and_the_others_are_read(place
     assert names(find_images([Path(path)])) == ["a/1.png", "a/2.png", error, "a/z.png"]
 
 
+def test_a_file_in_a_folder_that_may_not_be_entered_is_an_error_of_its_own(place, monkeypatch):
+    """The folder can be listed; asking for a file in it is refused, and so is opening it."""
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_symlink", refuse)
+    assert names(find_images([Path("a/deep")])) == ["a/deep/3.png"]
+
+
 def test_folders_may_be_deeper_than_python_recurses(place):
     here = place
     for _ in range(150):

@@ -7,44 +7,45 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cnn_cli.errors import DataError
+from cnn_cli.files import is_visible
 from cnn_cli.text import printable
 
 ANY_FOLDERS = "**"
-
-PASSED_OVER = frozenset({"__MACOSX"})
-"""Folders that programs leave behind; it is what macOS adds to a ZIP archive."""
 
 
 def walk(folder: Path) -> Iterator[Path | DataError]:
     """Yield the files in a folder at any depth, in the order of the names on each level.
 
-    Hidden files and folders are passed over: those whose names begin with a point, among them the `._` files
-    in which macOS keeps what belongs to another file. Links to folders are followed, and each folder is read
-    once. A folder that cannot be read gives an error in its place, and so does a link to a folder that it is
-    in.
+    What is not visible (`files.is_visible`) is passed over. Links to folders are followed, and each folder is
+    read once. A folder that cannot be read gives an error in its place, and so does a link that leads back to
+    a folder above it.
     """
     visited: set[tuple[int, int]] = set()
-    waiting = [(folder, True)]  # the next one is the last; no recursion, since folders may be a thousand deep
+    waiting = [(folder, True)]  # the next is the last; a recursion could not go as deep as folders do
     while waiting:
         path, is_folder = waiting.pop()
         if not is_folder:
             yield path
             continue
         try:
-            status = path.stat()
-            entries = _entries(path) if (status.st_dev, status.st_ino) not in visited else []
+            entries = _entries(path, visited)
         except OSError as error:
             yield _problem(path, f"cannot be read: {error.strerror}", "check the folder's permissions")
             continue
-        if (status.st_dev, status.st_ino) in visited and _leads_upwards(path):
+        if entries is None and _leads_upwards(path):
             yield _problem(path, "is a link to a folder that it is in", "remove the link")
-        visited.add((status.st_dev, status.st_ino))
-        waiting += [(path / entry.name, _is_folder(entry)) for entry in reversed(entries)]
+        waiting += [(path / entry.name, _is_folder(entry)) for entry in reversed(entries or [])]
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
+def _entries(folder: Path, visited: set[tuple[int, int]]) -> list[os.DirEntry[str]] | None:
+    """Return the visible entries of a folder in the order of their names; None if it was visited before."""
+    status = folder.stat()
+    identity = (status.st_dev, status.st_ino)
+    if identity in visited:
+        return None
+    visited.add(identity)
     with os.scandir(folder) as entries:
-        return sorted((entry for entry in entries if _is_visible(entry.name)), key=lambda entry: entry.name)
+        return sorted((entry for entry in entries if is_visible(entry.name)), key=lambda entry: entry.name)
 
 
 def _leads_upwards(link: Path) -> bool:
@@ -54,10 +55,6 @@ def _leads_upwards(link: Path) -> bool:
 
 def _problem(folder: Path, problem: str, hint: str) -> DataError:
     return DataError(f"{printable(str(folder))}: {problem}", hint=hint)
-
-
-def _is_visible(name: str) -> bool:
-    return not name.startswith(".") and name not in PASSED_OVER
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -75,8 +75,11 @@ def _in_folder(folder: Path) -> Iterator[ImageSource | DataError]:
 
 
 def _is_file(path: Path) -> bool:
-    """Return whether it is a file, or a link that leads to none, which is an error. A pipe is neither."""
-    return path.is_symlink() or path.is_file()
+    """Return whether it is a file, or a link to nothing, which gives an error. A pipe is neither."""
+    try:
+        return path.is_symlink() or path.is_file()
+    except OSError:  # its folder may be listed, but not entered
+        return True
 
 
 def _matching(pattern: Path) -> Iterator[ImageSource | DataError]:

@@ -90,7 +90,7 @@ def read_each(files: Sequence[Path], ways: Sequence[str]) -> list[list | str]:
     """Read each file in each way, always in a process of its own.
 
     Returns:
-        For each its exit code, its peak of memory in bytes and its CPU time in seconds; or its error's message.
+        For each its exit code, its peak of memory in bytes and its CPU time in seconds; or its error.
     """
     arguments = [json.dumps([str(file) for file in files]), json.dumps(list(ways))]
     command = [sys.executable, "-c", READ, *arguments]
