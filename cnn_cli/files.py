@@ -71,6 +71,15 @@ def write_png(path: Path, save: Callable[[BinaryIO], object]) -> None:
         raise unwritable(path, error) from None
 
 
+def is_visible(name: str) -> bool:
+    """Return whether a file or folder of this name counts where a folder is searched.
+
+    Hidden ones do not: their names begin with a point, also those of the `._` files in which macOS keeps what
+    belongs to another file. Nor does the folder `__MACOSX`, which macOS adds to a ZIP archive.
+    """
+    return not name.startswith(".") and name != "__MACOSX"
+
+
 def _umask() -> int:
     """Return the umask of the process. It can only be read by setting it, so it is set back at once."""
     mask = os.umask(0o022)

@@ -1,6 +1,7 @@
 """Small pieces of text that messages share."""
 
 import difflib
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 
@@ -19,9 +20,32 @@ def did_you_mean(word: str, known: Iterable[str], count: int = 1) -> str:
     return suggestion(close_matches(word, known, count))
 
 
+MAX_PRINTED = 500
+"""Upper limit in characters of a text from outside that a message shows."""
+
+
+def printable(text: str, limit: int = MAX_PRINTED) -> str:
+    """Return a text from outside, such as a file's name, as it may be shown: on one line, and not too long.
+
+    Control and formatting characters and line separators (Unicode's categories Cc, Cf, Zl and Zp) become
+    escapes as in Python. Of a text longer than `limit` the middle is left out.
+    """
+    if len(text) > limit:
+        text = f"{text[: limit // 3]}…{text[limit // 3 + 1 - limit :]}"
+    if text.isprintable():
+        return text
+    return "".join(map(_escaped, text))
+
+
+def _escaped(character: str) -> str:
+    if unicodedata.category(character) not in ("Cc", "Cf", "Zl", "Zp"):
+        return character
+    return character.encode("unicode_escape").decode()
+
+
 def one_line(error: BaseException) -> str:
     """Return the text of an exception on one line, or its type if it has no text."""
-    return " ".join(str(error).split()) or type(error).__name__
+    return printable(" ".join(str(error).split())) or type(error).__name__
 
 
 def shorten(text: str, limit: int) -> str:

@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from multiprocessing import active_children, get_context, parent_process
 from typing import TypeVar
@@ -16,13 +17,24 @@ from typing import TypeVar
 from cnn_cli.errors import DataError
 
 MAX_WORKERS = 8
-"""Upper limit of workers, however many cores there are, which limits memory (about 60 MB each)."""
+"""Upper limit of workers, however many cores there are, which limits memory: about 60 MB each, and what they
+decode. What takes much memory is done by `one_at_a_time`."""
 
 JOBS_AHEAD = 4
 """Jobs per worker that are submitted before their results are needed, so that no worker waits."""
 
 POSIX = os.name == "posix"
 """Whether a new process inherits which signals are blocked."""
+
+
+@dataclass
+class _Shared:
+    """What the workers of a pool share."""
+
+    lock: AbstractContextManager[object] = field(default_factory=threading.Lock)
+
+
+_shared = _Shared()
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -45,7 +57,8 @@ def map_ordered(function: Callable[[Job], Result], jobs: Iterable[Job]) -> Gener
         yield from map(function, chain(first, jobs))
         return
     others = set(active_children())
-    executor = ProcessPoolExecutor(count, get_context("spawn"), initializer=_watch_parent)
+    context = get_context("spawn")
+    executor = ProcessPoolExecutor(count, context, initializer=_start, initargs=(context.Lock(),))
     pending: deque[Future[Result]] = deque()
     try:
         for job in chain(first, jobs):
@@ -76,6 +89,13 @@ def cores() -> int:
 
 
 @contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Run the body while no other worker of the pool runs one: it takes much memory."""
+    with _shared.lock:
+        yield
+
+
+@contextmanager
 def _hold_interrupts() -> Iterator[None]:
     """Hold Ctrl-C back while a worker starts, which inherits that; this process handles it afterwards."""
     if threading.current_thread() is not threading.main_thread():
@@ -94,8 +114,9 @@ def _hold_interrupts() -> Iterator[None]:
             signal.raise_signal(signal.SIGINT)
 
 
-def _watch_parent() -> None:
-    """End this process when its parent ends, even by a kill, and leave Ctrl-C to the parent."""
+def _start(lock: AbstractContextManager[object]) -> None:
+    """Prepare a worker: it ends when its parent ends, even by a kill, and leaves Ctrl-C to the parent."""
+    _shared.lock = lock
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_exit_after_parent, daemon=True).start()
 

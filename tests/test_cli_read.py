@@ -189,6 +189,33 @@ def test_a_pair_shows_the_part_of_the_original_beside_the_input(folder: Path) ->
     assert abs(inside.mean() - np.asarray(original, float).mean()) < 40
 
 
+def test_annotate_draws_one_page(folder: Path) -> None:
+    image = Image.open("one.png")
+    image.save("two.tif", save_all=True, append_images=[image])
+    outcome = cnn("read", "two.tif", "--annotate", "a.png")
+    assert outcome.code == ExitCode.USAGE
+    assert "--annotate draws one image" in outcome.err
+    assert not Path("a.png").exists()
+    assert cnn("read", "two.tif#2", "--annotate", "a.png").code == 0
+    assert Image.open("a.png").size == image.size
+
+
+def test_a_large_image_is_annotated_at_reduced_size(folder: Path) -> None:
+    page = Image.open("page.png").convert("L")
+    factor = 4800 // page.width
+    large = page.resize((page.width * factor, page.height * factor), Image.Resampling.NEAREST)
+    large.save("large.png", compress_level=1)
+    outcome = cnn("read", "large.png", "--annotate", "read.png", "--show-input", "pairs.png")
+    assert outcome.code == 0, outcome.err
+    annotated = np.asarray(Image.open("read.png").convert("RGB"), int)
+    assert max(annotated.shape) <= 4000
+    drawn = np.argwhere((annotated == COLORS[0]).all(axis=2))
+    assert len(drawn) > 100
+    assert (
+        drawn.max(axis=0)[0] > annotated.shape[0] / 4
+    )  # the boxes are where the digits are, reduced as well
+
+
 def test_annotate_draws_a_box_around_each_digit(folder: Path) -> None:
     outcome = cnn("read", "page.png", "--annotate", "read.png")
     assert outcome.out == f"{TEXT}\n"

@@ -1,5 +1,7 @@
 """Streams: stdout holds only data, stderr is for people, and a pipe gets nothing that is for terminals."""
 
+import csv
+import io
 import json
 import os
 import pty
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from helpers.cli import SLOWER, cnn, cnn_process, digit, screen, spawn
+from PIL import Image
 
 from cnn_cli import console
 from cnn_cli.cli.app import run
@@ -301,6 +304,32 @@ def test_an_image_comes_through_stdin(workplace: Path, trained_run: Path) -> Non
     piped, named = objects(outcome.out)
     assert (piped["path"], named["path"]) == ("-", "one.png")
     assert piped["probabilities"] == pytest.approx(named["probabilities"], rel=1e-6)
+
+
+def test_the_pages_on_stdin_are_numbered(workplace: Path, trained_run: Path) -> None:
+    image = Image.open(workplace / "one.png")
+    image.save("two.tif", save_all=True, append_images=[image.rotate(90)])
+    content = (workplace / "two.tif").read_bytes()
+    outcome = cnn("predict", "--json", "-", "-k", trained_run, stdin=content)
+    assert [answer["path"] for answer in objects(outcome.out)] == ["-#1", "-#2"]
+    lines = cnn("read", "-", "-k", trained_run, stdin=content).out.splitlines()
+    assert [line.split(": ")[0] for line in lines] == ["-#1", "-#2"]
+
+
+def test_names_are_escaped_in_text_and_kept_in_json_and_csv(workplace: Path, trained_run: Path) -> None:
+    name = "a\x1b]0;title\x07\n\x1b[31m.png"
+    digit(workplace / "b.png").rename(workplace / name)
+    (workplace / "bad\x1b[31m.png").write_text("no image")
+    for command in (["predict", "--explain"], ["read", "--explain", "--min-confidence", "1"]):
+        outcome = cnn(*command, ".", "-k", trained_run)
+        assert r"a\x1b]0;title\x07\n\x1b[31m.png: " in outcome.out
+        assert r"error: ./bad\x1b[31m.png: is not an image".replace("./", "") in outcome.err
+        assert "\x1b" not in outcome.out + outcome.err
+        assert len(outcome.out.splitlines()) == 2
+    records = objects(cnn("predict", "--json", ".", "-k", trained_run).out)
+    assert [record["path"] for record in records] == [name, "one.png"]
+    rows = csv.reader(io.StringIO(cnn("predict", "--csv", ".", "-k", trained_run).out))
+    assert [row[0] for row in rows] == ["path", name, "one.png"]
 
 
 def test_a_closed_stdin_is_an_empty_image(

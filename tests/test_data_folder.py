@@ -95,7 +95,7 @@ def test_nested_folders_belong_to_their_class(root):
 
 def test_hidden_files_are_ignored(root):
     album(root, 2)
-    for path in (".git/a.png", "cat/.a.png", "dog/.thumbnails/a.png"):
+    for path in (".git/a.png", "cat/.a.png", "cat/._000.png", "dog/.thumbnails/a.png", "__MACOSX/cat/a.png"):
         image(root / path, 1)
     assert len(files_of(root)) == 6
     assert class_names(root) == CLASSES

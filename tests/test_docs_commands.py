@@ -128,6 +128,8 @@ def desk(workplace: Path) -> Path:
     for name in ("scans/1.png", "scans/old/2.png", "a.png", "b.jpg"):
         (workplace / name).parent.mkdir(parents=True, exist_ok=True)
         digit(workplace / name)
+    pages = [Image.open(workplace / name).convert("L") for name in ("docs/seven.jpg", "a.png")]
+    pages[0].save(workplace / "scan.tif", save_all=True, append_images=pages[1:])
     for number in range(20):
         for kind, color in (("daisy", "white"), ("tulip", "red")):
             (workplace / "flowers" / kind).mkdir(parents=True, exist_ok=True)

@@ -111,6 +111,15 @@ def test_16_bit_png() -> None:
     np.testing.assert_allclose(luminance(encoded(wide)), plain())
 
 
+@pytest.mark.parametrize("values", [(-3.4e38, 3.4e38), (0, 3.4e38), (-1e-38, 1e-38)])
+def test_values_of_any_size_are_scaled(values: tuple[float, float]) -> None:
+    """Their difference may be more than a float32 holds."""
+    pixels = np.where(np.eye(60) > 0, *values).astype(np.float32)
+    gray = luminance(encoded(Image.fromarray(pixels), "TIFF"))
+    assert np.isfinite(gray).all()
+    assert (gray.min(), gray.max()) == pytest.approx((0, 255 if max(values) > 1 else 0))
+
+
 def test_nan_and_infinity_do_not_affect_other_pixels() -> None:
     values = plain().copy()
     values[0, 0], values[0, 1] = np.nan, np.inf
@@ -195,9 +204,8 @@ JPEG = encoded(Image.open(io.BytesIO(PNG)), "JPEG")
         (b"\n <!DOCTYPE html><html>404</html>", "web page"),
         (b"<html><body>404</body></html>", "web page"),
         (b"version https://git-lfs.github.com/spec/v1", "Git LFS"),
-        (b"%PDF-1.7", "PDF"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 60 60\n%%EndComments\nshowpage\n", "PostScript"),
         (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
-        (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00", "HEIC"),
         (b"label,pixel0\n5,0\n", "not an image"),
         (bytes(1000), "not an image"),
         (PNG[:20], "damaged or cut short"),

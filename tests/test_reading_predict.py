@@ -142,12 +142,12 @@ def names(*paths: Path) -> list[str]:
 
 
 def test_images_come_in_the_order_of_the_arguments_and_then_of_their_names(tmp_path):
-    files = ["b.png", "a.JPG", "notes.txt", "deep/er/c.tiff", ".hidden.png", "fake.png/inside.webp"]
+    files = ["b.png", "a.JPG", "notes.txt", "deep/er/c.tiff", "d.heic", "e.pdf", "fake.png/inside.webp"]
     for name in files:
         (tmp_path / "folder" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "folder" / name).touch()
     first, folder = tmp_path / "z.unknown", tmp_path / "folder"
-    inside = ["a.JPG", "b.png", "deep/er/c.tiff", "fake.png/inside.webp", ".hidden.png"]
+    inside = ["a.JPG", "b.png", "d.heic", "deep/er/c.tiff", "e.pdf", "fake.png/inside.webp"]
     result = names(first, folder)
     assert result[0] == str(first)  # a file that is named itself is tried whatever its suffix
     assert sorted(result[1:]) == sorted(str(folder / name) for name in inside)

@@ -1,13 +1,17 @@
-"""Patterns and lists of names become images; files and folders are tested with `predict`."""
+"""Files, folders and patterns become images, whatever lies in the folders."""
 
-import io
+import inspect
 import os
+import select
+import sys
+import threading
 from pathlib import Path
 
 import pytest
+from helpers.cli import wait_for
 
-from cnn_cli.errors import DataError
-from cnn_cli.reading.sources import ImageSource, find_images, listed
+from cnn_cli.image.preprocess import InputFormat, preprocess_all
+from cnn_cli.reading.sources import ImageSource, find_images
 
 
 @pytest.fixture
@@ -41,46 +45,107 @@ def test_a_pattern_that_no_shell_expanded(place, pattern, expected):
     assert absolute == [str(place / name) for name in expected]
 
 
+def test_hidden_files_and_what_macos_adds_to_archives_are_passed_over(place):
+    for name in ("a/._1.png", "a/.git/x.png", "a/__MACOSX/1.png", "a/deep/.x/y.png"):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).touch()
+    expected = ["a/1.png", "a/2.png", "a/deep/3.png"]
+    assert names(find_images([Path("a")])) == names(find_images([Path("a/**/*.png")])) == expected
+    assert names(find_images([Path("a/._1.png")])) == ["a/._1.png"]  # it is named itself
+
+
+def test_links_that_lead_upwards_are_reported_once_and_nothing_is_read_twice(place):
+    """Two of them in a folder are followed by Python's glob 2^40 times."""
+    for link in ("a/deep/x", "a/deep/y", "a/up"):
+        (place / link).symlink_to(place / "a")
+    (place / "a/deep/z.png").symlink_to("z.png")
+    expected = [
+        *("a/1.png", "a/2.png", "a/deep/3.png"),
+        *(f"a/deep/{link}: is a link to a folder that it is in" for link in "xy"),
+        *("a/deep/z.png", "a/up: is a link to a folder that it is in"),
+    ]
+    assert names(find_images([Path("a")])) == expected
+    assert names(find_images([Path("a/**/*.png")])) == expected
+
+
+def test_a_link_to_a_folder_elsewhere_is_followed_and_its_folder_is_read_once(place):
+    (place / "c").mkdir()
+    (place / "c/b").symlink_to(place / "a")
+    (place / "c/d").symlink_to(place / "a")
+    assert names(find_images([Path("c")])) == ["c/b/1.png", "c/b/2.png", "c/b/deep/3.png"]
+
+
+@pytest.mark.parametrize("path", ["a", "a/**/*.png"])
+def test_a_folder_that_cannot_be_read_is_one_error_and_the_others_are_read(place, path, monkeypatch):
+    """Root may read every folder, so the system's refusal is imitated."""
+    listing = os.scandir
+
+    def refuse(folder):
+        if str(folder).endswith("deep"):
+            raise PermissionError(13, "Permission denied", str(folder))
+        return listing(folder)
+
+    (place / "a/z.png").touch()
+    monkeypatch.setattr(os, "scandir", refuse)
+    error = "a/deep: cannot be read: Permission denied"
+    assert names(find_images([Path(path)])) == ["a/1.png", "a/2.png", error, "a/z.png"]
+
+
+def test_a_file_in_a_folder_that_may_not_be_entered_is_an_error_of_its_own(place, monkeypatch):
+    """The folder can be listed; asking for a file in it is refused, and so is opening it."""
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_symlink", refuse)
+    assert names(find_images([Path("a/deep")])) == ["a/deep/3.png"]
+
+
+def test_folders_may_be_deeper_than_python_recurses(place):
+    here = place
+    for _ in range(150):
+        here = here / "d"
+        here.mkdir()
+    (here / "1.png").touch()
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 100)
+    try:
+        found = names(find_images([Path("d")]))
+    finally:
+        sys.setrecursionlimit(limit)
+    assert found == [str(Path(*"d" * 150, "1.png"))]
+
+
 @pytest.mark.parametrize(
-    "text",
-    [
-        b"b.jpg\na/1.png\n",
-        b"b.jpg\na/1.png",
-        b"\nb.jpg\r\n\r\na/1.png\r\n",
-        b"b.jpg\0a/1.png\0",
-        b"b.jpg\0a/1.png",
-    ],
+    "address", ["https://example.org/a.png?x=[1]", "http://example.org", "file:///home/a.png", "S3://b/a.png"]
 )
-def test_a_list_of_names(place, text):
-    assert names(listed(io.BytesIO(text), "list")) == ["b.jpg", "a/1.png"]
+def test_an_address_is_no_file(place, address):
+    (error,) = find_images([Path(address)])
+    assert error.message == f"{address}: is an address, not a file, and nothing is downloaded".replace(
+        "file:///", "file://"
+    )
+    assert "curl -L" in error.hint
 
 
-def test_a_name_in_a_nul_separated_list_may_contain_a_line_break(place):
-    assert names(listed(io.BytesIO(b"one\ntwo.png\0b.jpg\0"), "list")) == ["one\ntwo.png", "b.jpg"]
+def test_a_pipe_is_read_once(place):
+    os.mkfifo("pipe")
+    writer = os.open("pipe", os.O_RDWR)
+    os.write(writer, b"content")
+    read = threading.Thread(target=lambda: found.extend(find_images([Path("pipe")])))
+    found: list = []
+    read.start()
+    wait_for(lambda: not select.select([writer], [], [], 0)[0])
+    os.close(writer)
+    read.join()
+    assert found == [ImageSource("pipe", b"content")]
 
 
-def test_a_list_may_name_folders_and_missing_files(place):
-    assert names(listed(io.BytesIO(b"a/deep\nnowhere.png\n"), "list")) == ["a/deep/3.png", "nowhere.png"]
-
-
-@pytest.mark.parametrize("text", [b"", b"\n\n", b"\r\n"])
-def test_an_empty_list_is_an_error(place, text):
-    (error,) = listed(io.BytesIO(text), "my list")
-    assert isinstance(error, DataError)
-    assert error.message == "my list: names no image"
-
-
-def test_names_are_used_as_soon_as_they_arrive(place):
-    """From a pipe that stays open, the first image comes before the second name is written."""
-    reader, writer = os.pipe()
-    with os.fdopen(reader, "rb") as stream, os.fdopen(writer, "wb", buffering=0) as pipe:
-        images = listed(stream, "stdin")
-        pipe.write(b"b.jpg\na/1.")
-        assert next(images).name == "b.jpg"
-        pipe.write(b"png\n")
-        assert next(images).name == "a/1.png"
-
-
-def test_a_list_longer_than_a_chunk_keeps_its_names(place):
-    many = [f"{number:05}.png" for number in range(20_000)]  # more than one chunk
-    assert names(listed(io.BytesIO("\n".join(many).encode()), "list")) == many
+@pytest.mark.parametrize(
+    "name", ["a\x1b]0;x\x07\x1b[31m.png", "b: 3 (99.9%)\nc.png", "\u202egnp.exe", "x" * 5000]
+)
+def test_names_are_one_bounded_line_without_control_characters(name):
+    printable = ImageSource(name, Path(name)).printable_name
+    assert printable.isprintable()
+    assert len(printable) <= 520
+    (result,) = preprocess_all([(printable, Path(name))], InputFormat())
+    assert str(result).isprintable()

@@ -32,8 +32,8 @@ LEVELS = (
 )
 """A room imports from itself and from the levels below its own, never from a room of the same level."""
 
-ONLY_WHERE_NEEDED = {"torchvision", "matplotlib", "requests"}
-"""Slow to import, and not needed to read an image: imported in the function that uses them."""
+ONLY_WHERE_NEEDED = {"torchvision", "matplotlib", "requests", "pillow_heif", "pypdfium2"}
+"""Slow to import, and not needed to read most images: imported in the function that uses them."""
 
 WITH_TORCH = {"model", "data", "training", "report"}
 """The rooms that may import torch. No other module imports them when it is imported itself."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnn_cli import console
 from cnn_cli.errors import ConfigError
+from cnn_cli.text import printable
 
 if TYPE_CHECKING:
     from cnn_cli.image.explanation import Explanation
@@ -59,7 +60,7 @@ def csv_row(values: Sequence[object]) -> str:
 def _show_line(prediction: "Prediction") -> None:
     label, share = prediction.label, f"{prediction.confidence:.1%}"
     answer = f"{label} ({share})" if prediction.confident else f"unsure ({label} at {share})"
-    console.line(f"{prediction.path}: {answer}")
+    console.line(f"{printable(prediction.path)}: {answer}")
 
 
 def _show_row(prediction: "Prediction") -> None:
@@ -85,7 +86,7 @@ def note_turned(prediction: "Prediction") -> None:
     from cnn_cli.image.hypotheses import TURNS, WORDS
 
     if prediction.hypothesis in TURNS:
-        console.message(f"{prediction.path}: read {WORDS[prediction.hypothesis]}")
+        console.message(f"{printable(prediction.path)}: read {WORDS[prediction.hypothesis]}")
 
 
 def _after_explaining(show: Show) -> Show:
@@ -95,7 +96,7 @@ def _after_explaining(show: Show) -> Show:
         explanation = _explanation(prediction)
         whole = ["the network reads the middle square of the whole image"]
         for sentence in chain(sentences(explanation) if explanation else whole, _tried(prediction)):
-            console.message(f"{prediction.path}: {sentence}")
+            console.message(f"{printable(prediction.path)}: {sentence}")
         show(prediction)
 
     return explain

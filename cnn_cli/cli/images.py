@@ -5,12 +5,14 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import BufferedIOBase, BufferedReader, BytesIO
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar, cast
 
 import typer
 
 from cnn_cli.errors import CnnError, ConfigError, DataError, ExitCode
+from cnn_cli.text import printable
 
 if TYPE_CHECKING:
     from cnn_cli.reading.predict import Prediction
@@ -30,8 +32,8 @@ Images = Annotated[
     list[Path] | None,
     typer.Argument(
         metavar="IMAGE",
-        help="Image files, folders of them at any depth, patterns such as 'scans/**/*.png', "
-        "or - for an image on stdin.",
+        help="Image files, pages of them such as scan.tif#2, folders at any depth, patterns such as "
+        "'scans/**/*.png', or - for an image on stdin.",
     ),
 ]
 MinConfidence = Annotated[
@@ -106,29 +108,47 @@ def check_inputs(command: str, paths: Sequence[Path], files_from: Path | None) -
         raise ConfigError("stdin holds one image or one list", hint="name - once")
 
 
-def is_single_image(paths: Sequence[Path], files_from: Path | None) -> bool:
-    """Return whether the command line can name one image only: no folder, no pattern, no list."""
+def single_image(
+    paths: Sequence[Path], files_from: Path | None
+) -> "tuple[bool, Iterator[ImageSource | DataError]]":
+    """Return whether the command line names one image alone, and the images that it names.
+
+    It does not if it names a folder, a pattern, a list, or a file of several pages.
+    """
+    images = named_images(paths, files_from)
     if len(paths) != 1 or files_from is not None:
-        return False
+        return False, images
     name = str(paths[0])
     is_pattern = glob.has_magic(name) and not os.path.lexists(name)
-    return not is_pattern and not os.path.isdir(name)  # noqa: PTH112 (Path.is_dir raises on a name that is too long)
+    if is_pattern or os.path.isdir(name):  # noqa: PTH112 (Path.is_dir raises on a name that is too long)
+        return False, images
+    first = list(islice(images, 2))
+    return len(first) == 1, chain(first, images)
 
 
 def named_images(paths: Sequence[Path], files_from: Path | None) -> "Iterator[ImageSource | DataError]":
     """Yield the images that the command line names, in its order."""
-    from cnn_cli.reading.sources import ImageSource, find_images, listed
+    from cnn_cli.reading.lists import listed
+    from cnn_cli.reading.sources import find_images
 
     for path in paths:
-        if path == STDIN:
-            yield ImageSource("-", _stdin().read())
-        else:
-            yield from find_images([path])
+        yield from _on_stdin() if path == STDIN else find_images([path])
     if files_from == STDIN:
         yield from listed(_stdin(), "stdin")
     elif files_from is not None:
         with _opened(files_from) as file:
             yield from listed(file, str(files_from))
+
+
+def _on_stdin() -> "Iterator[ImageSource | DataError]":
+    """Yield the image on stdin, or its pages."""
+    from cnn_cli.image.opening import read_whole
+    from cnn_cli.reading.sources import pages_of
+
+    try:
+        yield from pages_of("-", read_whole(_stdin(), "stdin"))
+    except DataError as error:
+        yield error
 
 
 def _stdin() -> BufferedIOBase:
@@ -140,6 +160,6 @@ def _opened(path: Path) -> BufferedReader:
         return path.open("rb")
     except OSError as error:
         raise DataError(
-            f"{path}: cannot be read: {error.strerror or error}",
+            f"{printable(str(path))}: cannot be read: {error.strerror or error}",
             hint="--files-from takes a file with one path per line, or - for stdin",
         ) from None

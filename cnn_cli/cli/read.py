@@ -17,10 +17,9 @@ from cnn_cli.cli.images import (
     ShowInput,
     Strict,
     check_inputs,
-    is_single_image,
-    named_images,
     open_named_reader,
     show_results,
+    single_image,
 )
 from cnn_cli.cli.options import Checkpoints, Json
 from cnn_cli.errors import ConfigError
@@ -72,7 +71,7 @@ def read(
 
     paths = images or []
     check_inputs("read", paths, files_from)
-    single = is_single_image(paths, files_from)
+    single, named = single_image(paths, files_from)
     _check_annotate(annotate, single)
     check_formats(as_json, as_csv)
     sheets = ContactSheets(contact_sheet, show_input)
@@ -82,7 +81,7 @@ def read(
     reader, files = open_named_reader(checkpoint or [])
     origin = {"checkpoint": files, "trained_on": reader.trained_on}
     show = text_shower(as_json, as_csv, explain, not single, origin)
-    results = read_texts(reader, named_images(paths, files_from), min_confidence)
+    results = read_texts(reader, named, min_confidence)
     code = show_results(results, [show, sheets.add_text, *_annotator(annotate)], strict)
     sheets.write(reader)
     if code:
@@ -93,7 +92,7 @@ def _check_annotate(annotate: Path | None, single: bool) -> None:
     if annotate is not None and not single:
         raise ConfigError(
             "--annotate draws one image, and the command line names several (or a folder, pattern or list)",
-            hint="name one image file",
+            hint="name one image file, or a page: file.tif#2",
         )
 
 

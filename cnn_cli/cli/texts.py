@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnn_cli import console
 from cnn_cli.cli.answers import csv_row
+from cnn_cli.text import printable
 
 if TYPE_CHECKING:
     from cnn_cli.reading.text import Box, Digit, ImageText
@@ -39,7 +40,7 @@ def text_shower(
 def _show_lines(with_names: bool) -> Show:
     def show(text: "ImageText") -> None:
         for row in text.text.split("\n"):
-            console.line(f"{text.path}: {row}" if with_names else row)
+            console.line(f"{printable(text.path)}: {row}" if with_names else row)
 
     return show
 
@@ -66,10 +67,10 @@ def _with_messages(show: Show, explain: bool) -> Show:
 
     def show_with_messages(text: "ImageText") -> None:
         for sentence in _sentences(text) if explain else []:
-            console.message(f"{text.path}: {sentence}")
+            console.message(f"{printable(text.path)}: {sentence}")
         unsure = [digit for digit in text.digits if not digit.confident]
         if unsure:
-            console.message(f"{text.path}: unsure of {len(unsure)} of {len(text.digits)} digits")
+            console.message(f"{printable(text.path)}: unsure of {len(unsure)} of {len(text.digits)} digits")
         show(text)
 
     return show_with_messages
@@ -85,7 +86,7 @@ def explanation_of(text: "ImageText") -> dict[str, Any]:
     from cnn_cli.image.decode import decode
     from cnn_cli.image.explanation import TURNS
 
-    image = decode(text.source, name=text.path)
+    image = decode(text.source, name=printable(text.path))
     rows = [[digit for digit in text.digits if digit.row == row] for row in _rows(text)]
     return {
         "size": image.size,

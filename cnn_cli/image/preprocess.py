@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -12,9 +11,10 @@ from cnn_cli.image.decode import DecodedImage, decode
 from cnn_cli.image.explanation import Explanation
 from cnn_cli.image.explanation import explain as explain_steps
 from cnn_cli.image.hypotheses import Hypothesis, Kind, first_hypothesis, other_hypotheses
+from cnn_cli.image.pages import ImageFile
 from cnn_cli.image.photo import read_photo
 
-VERSION = 3
+VERSION = 4
 """Increased whenever the same file gives other pixels; caches of an older version are then rebuilt."""
 
 DIGIT_SIDE = 28
@@ -47,18 +47,18 @@ class NetworkInput:
     """How the digit was found; None for a photo, or if no explanation was asked for."""
 
 
-def preprocess(source: Path | bytes, input_format: InputFormat, *, name: str) -> np.ndarray:
+def preprocess(source: ImageFile, input_format: InputFormat, *, name: str) -> np.ndarray:
     """Turn an image file into pixels of the given format: those of `network_input`."""
     return network_input(source, input_format, name=name).pixels
 
 
 def network_input(
-    source: Path | bytes, input_format: InputFormat, *, name: str, explain: bool = False
+    source: ImageFile, input_format: InputFormat, *, name: str, explain: bool = False
 ) -> NetworkInput:
     """Turn an image file into the network's input.
 
     Args:
-        source: a file's path or a file's content, in any format that Pillow opens.
+        source: a file's path or content in one of the listed formats, or a page of it.
         input_format: what the image is turned into.
         name: what to call the image in an error.
         explain: whether to add the explanation.
@@ -76,7 +76,7 @@ def network_input(
     return _input_of(image, first, explain)
 
 
-def other_inputs(source: Path | bytes, *, name: str, explain: bool = False) -> list[NetworkInput]:
+def other_inputs(source: ImageFile, *, name: str, explain: bool = False) -> list[NetworkInput]:
     """Return what else the digit in an image file may be, as network inputs; those that are turned come last.
 
     Raises:
@@ -93,14 +93,14 @@ def _input_of(image: DecodedImage, hypothesis: Hypothesis, explain: bool) -> Net
 
 
 def preprocess_all(
-    images: Sequence[tuple[str, Path | bytes]], input_format: InputFormat, explain: bool = False
+    images: Sequence[tuple[str, ImageFile]], input_format: InputFormat, explain: bool = False
 ) -> list[NetworkInput | DataError]:
     """Preprocess several images, each given by its name and source; an image that fails gives its error."""
     return [_input_or_error(name, source, input_format, explain) for name, source in images]
 
 
 def _input_or_error(
-    name: str, source: Path | bytes, input_format: InputFormat, explain: bool
+    name: str, source: ImageFile, input_format: InputFormat, explain: bool
 ) -> NetworkInput | DataError:
     try:
         return network_input(source, input_format, name=name, explain=explain)

@@ -6,10 +6,10 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import TypeVar
 
 from cnn_cli.errors import DataError
+from cnn_cli.image.pages import ImageFile
 from cnn_cli.image.preprocess import InputFormat, NetworkInput, preprocess_all
 from cnn_cli.reading.sources import ImageSource
 from cnn_cli.workers import map_ordered
@@ -47,7 +47,7 @@ def preprocess_batches(
             break
     submitted: deque[list[ImageSource | DataError]] = deque()
 
-    def jobs() -> Iterator[list[tuple[str, Path | bytes]]]:
+    def jobs() -> Iterator[list[tuple[str, ImageFile]]]:
         for batch in batches:
             submitted.append(batch)
             yield _sources(batch)
@@ -63,8 +63,8 @@ def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         yield batch
 
 
-def _sources(batch: Sequence[ImageSource | DataError]) -> list[tuple[str, Path | bytes]]:
-    return [(item.name, item.source) for item in batch if isinstance(item, ImageSource)]
+def _sources(batch: Sequence[ImageSource | DataError]) -> list[tuple[str, ImageFile]]:
+    return [(item.printable_name, item.source) for item in batch if isinstance(item, ImageSource)]
 
 
 def _pair(batch: Sequence[ImageSource | DataError], results: Sequence[NetworkInput | DataError]) -> Batch:

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from cnn_cli.errors import CnnError, DataError
 from cnn_cli.image.hypotheses import Kind
+from cnn_cli.image.pages import ImageFile
 from cnn_cli.image.preprocess import NetworkInput, other_inputs
 from cnn_cli.reading.batches import preprocess_batches
 from cnn_cli.reading.choice import ENOUGH, Candidate, choose
@@ -31,8 +31,8 @@ class Prediction:
     """The probability of every class, by name; they sum to 1."""
     confident: bool = True
     """Whether the confidence reaches the threshold."""
-    source: Path | bytes = field(default=b"", repr=False, compare=False)
-    """The image's file or its content."""
+    source: ImageFile = field(default=b"", repr=False, compare=False)
+    """The image's file, its content, or a page of either."""
     network_input: NetworkInput | None = field(default=None, repr=False, compare=False)
     """The network's input and, if asked for, its explanation."""
     candidates: tuple[Candidate, ...] = field(default=(), repr=False, compare=False)

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from cnn_cli.errors import CnnError, DataError
 from cnn_cli.image.decode import DecodedImage, decode
+from cnn_cli.image.pages import ImageFile
 from cnn_cli.image.preprocess import NetworkInput
 from cnn_cli.image.rows import find_rows, merge_close, row_height
 from cnn_cli.image.text_components import Component, find_components
@@ -55,8 +55,8 @@ class ImageText:
     """Rows from top to bottom, joined by newlines."""
     digits: tuple[Digit, ...]
     """In the order of the text."""
-    source: Path | bytes = field(default=b"", repr=False, compare=False)
-    """The image's file or its content."""
+    source: ImageFile = field(default=b"", repr=False, compare=False)
+    """The image's file, its content, or a page of either."""
 
     @property
     def confident(self) -> bool:
@@ -102,7 +102,7 @@ def read_text(reader: Reader, image: ImageSource, min_confidence: float = 0.0) -
     Raises:
         DataError: the image cannot be read, or there is no ink in it.
     """
-    decoded = decode(image.source, name=image.name, max_side=MAX_SIDE)
+    decoded = decode(image.source, name=image.printable_name, max_side=MAX_SIDE)
     rows = find_rows(find_components(decoded.gray))
     chosen = _choose_segments(reader, rows) if rows else []
     if len(chosen) < 2:

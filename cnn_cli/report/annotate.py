@@ -5,8 +5,10 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from cnn_cli.files import write_png
+from cnn_cli.image.pages import ImageFile
 from cnn_cli.image.photo import read_rgb
 from cnn_cli.reading.text import ImageText
+from cnn_cli.text import printable
 
 # Colors that people with red-green blindness can distinguish (Okabe & Ito). They alternate, so that the boxes
 # of adjacent digits differ.
@@ -17,13 +19,13 @@ MIN_LABEL = 10  # height of a label in pixels that is still legible
 LINE = 1 / 400  # width of a box's line as a share of the image's longer side
 
 
-def annotate(source: Path | bytes, text: ImageText) -> Image.Image:
-    """Draw boxes and labels over the upright image, each label above its box."""
-    image = read_rgb(source, name=text.path)
+def annotate(source: ImageFile, text: ImageText) -> Image.Image:
+    """Draw boxes and labels over the upright image, each label above its box. A large image is reduced."""
+    image, scale = read_rgb(source, name=printable(text.path))
     draw = ImageDraw.Draw(image)
     line = max(1, round(max(image.size) * LINE))
     for number, digit in enumerate(text.digits):
-        left, top, right, bottom = digit.box
+        left, top, right, bottom = (round(end * scale) for end in digit.box)
         color = COLORS[number % len(COLORS)]
         draw.rectangle(
             (left - line, top - line, right - 1 + line, bottom - 1 + line), outline=color, width=line

@@ -13,6 +13,7 @@ from cnn_cli.reading.predict import Prediction
 from cnn_cli.reading.reader import Reader
 from cnn_cli.reading.text import ImageText
 from cnn_cli.report.contact_sheet import COLUMNS, RED, contact_sheet
+from cnn_cli.text import printable
 
 COLUMNS_OF_PAIRS = 3
 """Pairs of an original and its network input in a row."""
@@ -57,14 +58,14 @@ def answer_of(prediction: Prediction, *, with_original: bool) -> Answer:
 
 def answers_of(text: ImageText, *, with_original: bool) -> list[Answer]:
     """Return the digits of a text for a sheet. The original of a digit is the image around its box."""
-    page = read_rgb(text.source, name=text.path) if with_original else None
+    page = read_rgb(text.source, name=printable(text.path)) if with_original else None
     return [
         Answer(
             digit.label,
             digit.confidence,
             text.path,
             digit.pixels,
-            _cut_out(page, digit.box) if page is not None else None,
+            _cut_out(*page, digit.box) if page is not None else None,
         )
         for digit in text.digits
         if digit.pixels is not None
@@ -105,7 +106,7 @@ def _captions(answers: Sequence[Answer]) -> list[str]:
 
 
 def _short(name: str) -> str:
-    last = Path(name).name or name
+    last = printable(Path(name).name or name)
     return last if len(last) <= MAX_NAME else f"…{last[1 - MAX_NAME :]}"
 
 
@@ -120,7 +121,7 @@ def _pair(answer: Answer, pixels: np.ndarray) -> np.ndarray:
 
 
 def _framed(prediction: Prediction) -> Image.Image:
-    image, scale, (left, top) = thumbnail(prediction.source, name=prediction.path, side=SIDE)
+    image, scale, (left, top) = thumbnail(prediction.source, name=printable(prediction.path), side=SIDE)
     explanation = prediction.network_input.explanation if prediction.network_input else None
     if explanation is not None:
         box = [round(end * scale) + (left, top)[i % 2] for i, end in enumerate(explanation.ink)]
@@ -128,9 +129,15 @@ def _framed(prediction: Prediction) -> Image.Image:
     return image
 
 
-def _cut_out(page: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
-    """Return the part of an image around a box, in a square; what the square has beyond it is gray."""
-    left, top, right, bottom = box
+def _cut_out(page: Image.Image, reduction: float, box: tuple[int, int, int, int]) -> Image.Image:
+    """Return the part of an image around a box, in a square; what the square has beyond it is gray.
+
+    Args:
+        page: the image.
+        reduction: its pixels for each pixel of the original.
+        box: in pixels of the original.
+    """
+    left, top, right, bottom = (round(end * reduction) for end in box)
     margin = max(1, round(MARGIN * max(right - left, bottom - top)))
     part = page.crop(
         (

@@ -29,3 +29,13 @@ def die_at_five(number: int) -> int:
     if number == 5:
         os.kill(os.getpid(), signal.SIGKILL)
     return number
+
+
+def alone(seconds: float) -> tuple[float, float, int]:
+    """Wait while no other worker does, and return start, end and process."""
+    from cnn_cli.workers import one_at_a_time
+
+    with one_at_a_time():
+        start = time.monotonic()
+        time.sleep(seconds)
+        return start, time.monotonic(), os.getpid()

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cnn_cli.errors import DataError
-from cnn_cli.image.decode import SUFFIXES
+from cnn_cli.files import is_visible
+from cnn_cli.image.formats import IMAGE_SUFFIXES
 
 SPLITS = {
     "train": "train",
@@ -143,9 +144,9 @@ def natural_key(name: str) -> tuple[list[str | int], str]:
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """Return the entries of `folder` that are not hidden, sorted by name."""
+    """Return the visible entries of `folder`, sorted by name."""
     with _errors(folder), os.scandir(folder) as entries:
-        return sorted((e for e in entries if not e.name.startswith(".")), key=lambda entry: entry.name)
+        return sorted((e for e in entries if is_visible(e.name)), key=lambda entry: entry.name)
 
 
 @contextmanager
@@ -183,7 +184,7 @@ def _walk(root: Path, inside: str, above: frozenset[tuple[int, int]]) -> Iterato
         path = f"{inside}/{entry.name}"
         if _is_folder(entry):
             yield from _walk(root, path, above | {here})
-        elif f".{entry.name.rpartition('.')[2].lower()}" in SUFFIXES and _is_file(entry):
+        elif f".{entry.name.rpartition('.')[2].lower()}" in IMAGE_SUFFIXES and _is_file(entry):
             yield path, _signature(entry)
 
 
