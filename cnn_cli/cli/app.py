@@ -13,10 +13,10 @@ from typing import Annotated, Any
 import typer
 import typer.main
 
-import cnn_cli
 from cnn_cli.cli import bench, config, data, evaluate, layers, predict, read, summary, train, version
 from cnn_cli.cli.help import Command, examples
 from cnn_cli.errors import CnnError, ConfigError, ExitCode
+from cnn_cli.version import __version__
 
 # typer >= 0.26 carries its own copy of click, so its errors are found through typer.
 ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
@@ -65,7 +65,7 @@ app.command("version", cls=Command, epilog=examples("cnn version --json"))(versi
 
 def _version(requested: bool) -> None:
     if requested:
-        typer.echo(f"cnn {cnn_cli.__version__}")
+        typer.echo(f"cnn {__version__}")
         raise typer.Exit
 
 

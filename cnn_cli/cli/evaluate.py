@@ -10,7 +10,7 @@ import typer
 from cnn_cli.cli.completion import checkpoint_names
 from cnn_cli.cli.help import examples
 from cnn_cli.cli.options import Checkpoints, Json, describe_data, is_override
-from cnn_cli.errors import BelowBarError, ConfigError, DataError
+from cnn_cli.errors import BelowBarError, DataError
 
 if TYPE_CHECKING:
     from cnn_cli.training.evaluation import Evaluation
@@ -96,37 +96,20 @@ def _measure(
 ) -> "tuple[Evaluation, Evaluation | None]":
     """Return the figures of the unchanged images and, if `copies` is more than 1, of augmented copies."""
     from cnn_cli import console
-    from cnn_cli.checkpoint.file import read
-    from cnn_cli.config.adjust import override
     from cnn_cli.data.source import Access
-    from cnn_cli.data.sources import open_source
-    from cnn_cli.training.device import compute_for
-    from cnn_cli.training.evaluation import evaluate as measure
+    from cnn_cli.training.start import open_evaluator
 
-    checkpoints = [read(file) for file in files]
-    config = override(checkpoints[0].config, overrides, str(files[0]))
-    compute = compute_for(config.train)
     with console.download_bar() as bar:
-        source = open_source(config.data, Access(bar))
-    names = " + ".join(map(str, files))
-    console.message(f"evaluating {names} on the {split} split of {source.name}; {compute.describe()}")
-    plain = measure(checkpoints, source, split, compute)
-    return plain, measure(checkpoints, source, split, compute, copies) if copies > 1 else None
+        evaluator = open_evaluator(files, overrides, Access(bar))
+    names, source = " + ".join(map(str, files)), evaluator.source.name
+    console.message(f"evaluating {names} on the {split} split of {source}; {evaluator.compute.describe()}")
+    plain = evaluator.measure(split)
+    return plain, evaluator.measure(split, copies) if copies > 1 else None
 
 
 def _split_arguments(arguments: list[str]) -> tuple[list[Path], list[str]]:
     paths = [Path(argument) for argument in arguments if not is_override(argument)]
-    overrides = [argument for argument in arguments if is_override(argument)]
-    for argument in overrides:
-        if not argument.startswith(SETTINGS):
-            raise ConfigError(
-                f"argument {argument!r}: eval accepts only settings of the data and the device",
-                hint=f"they start with {', '.join(SETTINGS)}",
-            )
-    return paths, overrides
-
-
-SETTINGS = ("data.", "train.device=", "train.precision=", "train.threads=")
+    return paths, [argument for argument in arguments if is_override(argument)]
 
 
 def _plot(evaluation: "Evaluation", path: Path) -> None:

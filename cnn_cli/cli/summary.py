@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from cnn_cli.cli.help import examples
-from cnn_cli.cli.options import ConfigName, Json, Overrides, build_network_of
+from cnn_cli.cli.options import ConfigName, Json, Overrides
 
 if TYPE_CHECKING:
     from cnn_cli.model.summary import LayerSummary, NetworkSummary
@@ -19,6 +19,7 @@ def summary(config: ConfigName, overrides: Overrides = None, as_json: Json = Fal
     from cnn_cli.config.load import load_config
     from cnn_cli.model.network import input_shape
     from cnn_cli.model.summary import summarize
+    from cnn_cli.training.start import build_network_of
 
     loaded = load_config(config, overrides or [])
     network = build_network_of(loaded, of_data=False)

@@ -9,6 +9,7 @@ import numpy as np
 
 from cnn_cli.errors import CnnError, DataError
 from cnn_cli.image.preprocess import NetworkInput
+from cnn_cli.reading import html
 from cnn_cli.reading.batches import Batch, preprocess_batches
 from cnn_cli.reading.reader import Reader
 from cnn_cli.reading.sources import ImageSource
@@ -33,6 +34,16 @@ class Prediction:
     """The image's file or its content."""
     network_input: NetworkInput | None = field(default=None, repr=False, compare=False)
     """The network's input and, if asked for, its explanation."""
+
+    @property
+    def unsure(self) -> bool:
+        """Whether the confidence is below the threshold."""
+        return not self.confident
+
+    def _repr_html_(self) -> str:
+        """Return the answer as a notebook shows it: what the network read, and its probabilities."""
+        pixels = self.network_input.pixels if self.network_input else None
+        return html.answer(self.label, self.unsure, self.probabilities, pixels)
 
 
 def predict(
