@@ -3,14 +3,14 @@
 import io
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from cnn_cli.errors import DataError
-from cnn_cli.image.decode import to_upright
 from cnn_cli.reading.sources import ImageSource
 from cnn_cli.text import one_line
 
@@ -29,14 +29,14 @@ ARRAYS = "give uint8 (0..255) or float (0..1) of shape [H, W] or [H, W, 3]; seve
 
 
 def is_single(images: ImageLike | Iterable[ImageLike]) -> "TypeIs[ImageLike]":
-    """Return whether this is one image; anything else that can be iterated over is several.
+    """Return whether this is one image; anything else that is iterable is several.
 
     Raises:
         DataError: it is neither.
     """
     if isinstance(images, str | os.PathLike | bytes | Image.Image | np.ndarray):
         return True
-    if isinstance(images, Iterable):
+    if isinstance(images, Iterable) and not isinstance(images, io.IOBase):  # a file is iterable by its lines
         return False
     raise DataError(f"{type(images).__name__} is not an image", hint=KINDS)
 
@@ -72,7 +72,8 @@ def _content(image: Image.Image, name: str) -> bytes:
     content = io.BytesIO()
     try:
         image.load()
-        image = to_upright(image)
+        with suppress(Exception):  # the pixels may be fine although the EXIF block is damaged
+            image = ImageOps.exif_transpose(image)
         if image.has_transparency_data:  # of a palette, TIFF would not keep it
             image = image.convert("RGBA")
         (image.convert("RGB") if image.mode == "HSV" else image).save(content, "TIFF")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from cnn_cli.api.images import ImageLike, image_source, is_single
+from cnn_cli.api.silence import no_warnings
 from cnn_cli.checkpoint.choose import choose_checkpoints
 from cnn_cli.config.choices import MIN_CONFIDENCE
 from cnn_cli.errors import CnnError, ConfigError
@@ -142,10 +143,12 @@ class ImageReader:
         return f"<ImageReader {self.name}, trained on {self.trained_on}>"
 
     def _predict(self, sources: Iterable[ImageSource]) -> list[Prediction]:
-        return list(_raised(predict.predict(self._reader, sources, self.min_confidence)))
+        with no_warnings():
+            return list(_raised(predict.predict(self._reader, sources, self.min_confidence)))
 
     def _read(self, sources: Iterable[ImageSource]) -> list[ImageText]:
-        return list(_raised(text.read_texts(self._reader, sources, self.min_confidence)))
+        with no_warnings():
+            return list(_raised(text.read_texts(self._reader, sources, self.min_confidence)))
 
 
 def _sources(images: Iterable[ImageLike]) -> Iterator[ImageSource]:
