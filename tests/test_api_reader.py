@@ -1,7 +1,9 @@
 """`cnn.load` reads images as a program has them, with the answers of the command line, and without a word."""
 
+import base64
 import io
 import json
+import re
 import subprocess
 import sys
 import warnings

@@ -87,11 +87,12 @@ def runs() -> CheckResult:
 
 def default_checkpoint() -> CheckResult:
     """Check the checkpoint that commands use which are given none."""
-    hint = "unset CNN_CHECKPOINT, or name a checkpoint" if os.environ.get("CNN_CHECKPOINT") else REINSTALL
     try:
         checkpoint = file.read(choose_checkpoint(None))
         network_of(checkpoint)
     except CnnError as error:
+        named = os.environ.get("CNN_CHECKPOINT")
+        hint = "unset CNN_CHECKPOINT, or name a checkpoint" if named else error.hint or REINSTALL
         return CheckResult("checkpoint", "problem", error.message, hint)
     return CheckResult("checkpoint", "ok", f"used if none is named: {_short(checkpoint.path)}")
 
