@@ -18,7 +18,7 @@ import numpy as np
 from nondigits import non_digits
 
 from cnn_cli.checkpoint.choose import choose_checkpoint, shipped
-from cnn_cli.cli.images import MIN_CONFIDENCE
+from cnn_cli.config.choices import MIN_CONFIDENCE
 from cnn_cli.data.sources import open_source
 from cnn_cli.errors import CnnError
 from cnn_cli.reading.predict import predict

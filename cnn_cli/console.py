@@ -6,7 +6,6 @@ Progress bars and colors appear only on a terminal; a pipe gets plain lines. ric
 import json
 import logging
 import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,8 +44,6 @@ def configure(*, quiet: bool = False, verbose: bool = False) -> None:
         verbose: also write the log's messages of level INFO.
     """
     _settings.quiet = quiet
-    # torch warns about how it pads an even kernel; a user can do nothing about it.
-    warnings.filterwarnings("ignore", message="Using padding='same' with even kernel")
     logger = logging.getLogger("cnn_cli")
     logger.setLevel(logging.INFO if verbose else logging.WARNING)
     if not any(isinstance(handler, _Handler) for handler in logger.handlers):
@@ -88,6 +85,12 @@ def warning(text: str) -> None:
     """Write `warning: ...` to stderr."""
     if distributed.is_main():
         _write_labeled("warning", "bold yellow", text)
+
+
+def workflow_command(text: str) -> None:
+    """Write a command for GitHub Actions to stderr, whose lines it reads as well as those of stdout."""
+    if distributed.is_main():
+        print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _write_labeled(label: str, style: str, text: str) -> None:

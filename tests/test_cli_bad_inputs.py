@@ -414,7 +414,7 @@ def test_a_command_that_needs_torch_says_so_where_it_is_not_installed(
     def build(*_: object, **__: object) -> None:
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
 
-    monkeypatch.setattr("cnn_cli.cli.train.build_network_of", build)
+    monkeypatch.setattr("cnn_cli.training.start.build_network_of", build)
     outcome = cnn("train", "--config", "lenet")
     assert outcome.code == 1
     assert outcome.err.startswith("error: this command needs torch, which is not installed\nhint: ")

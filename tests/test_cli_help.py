@@ -42,6 +42,7 @@ def test_these_are_all_commands() -> None:
         "predict",
         "read",
         "version",
+        "doctor",
         "summary",
         "layers",
         *("config", "config list", "config show", "config copy", "config check", "config schema"),

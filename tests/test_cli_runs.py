@@ -186,7 +186,7 @@ def test_ctrl_c_before_the_training(workplace: Path, monkeypatch: pytest.MonkeyP
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cnn_cli.data.sources.open_source", interrupted)
+    monkeypatch.setattr("cnn_cli.training.start.open_source", interrupted)
     outcome = cnn(*TRAIN)
     assert outcome.code == ExitCode.INTERRUPTED
     assert outcome.err.strip() == "interrupted"

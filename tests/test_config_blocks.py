@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from helpers.networks import network_of
 
-from cnn_cli.cli.options import placed
 from cnn_cli.config.dump import dump
-from cnn_cli.config.load import load_config, load_text
+from cnn_cli.config.load import load_config, load_text, placed
 from cnn_cli.errors import ConfigError
 from cnn_cli.model.network import network_for
 

@@ -26,7 +26,7 @@ SMALL = ("data.synthetic.train=200", "data.synthetic.test=50", "train.threads=1"
 SHORT = (*SMALL, "train.epochs=1", "output.plot=false")
 """Settings that make a run of a second out of one of minutes."""
 
-MOST_NOT_RUN = 7
+MOST_NOT_RUN = 8
 """Blocks that do not run here, of all pages together."""
 
 

@@ -13,10 +13,10 @@ from typing import Annotated, Any
 import typer
 import typer.main
 
-import cnn_cli
-from cnn_cli.cli import bench, config, data, evaluate, layers, predict, read, summary, train, version
+from cnn_cli.cli import bench, config, data, doctor, evaluate, layers, predict, read, summary, train, version
 from cnn_cli.cli.help import Command, examples
 from cnn_cli.errors import CnnError, ConfigError, ExitCode
+from cnn_cli.version import __version__
 
 # typer >= 0.26 carries its own copy of click, so its errors are found through typer.
 ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
@@ -25,7 +25,9 @@ ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind._
 # takes as long as the rest of `cnn config list`, and completion must be quick for every command.
 _NO_HELP: dict[str, Any] = {"help": False}
 DEFAULTS = {
-    **dict.fromkeys(("train", "eval", "predict", "read", "bench", "summary", "layers", "version"), _NO_HELP),
+    **dict.fromkeys(
+        ("train", "eval", "predict", "read", "bench", "summary", "layers", "doctor", "version"), _NO_HELP
+    ),
     "config": _NO_HELP | dict.fromkeys(("list", "show", "copy", "check", "schema"), _NO_HELP),
     "data": _NO_HELP | dict.fromkeys(("get", "check", "show"), _NO_HELP),
     **dict.fromkeys(("help", "install_completion", "show_completion"), False),
@@ -60,12 +62,13 @@ app.command("summary", cls=Command, epilog=summary.EXAMPLES)(summary.summary)
 app.command("layers", cls=Command, epilog=layers.EXAMPLES)(layers.layers)
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")
+app.command("doctor", cls=Command, epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command("version", cls=Command, epilog=examples("cnn version --json"))(version.version)
 
 
 def _version(requested: bool) -> None:
     if requested:
-        typer.echo(f"cnn {cnn_cli.__version__}")
+        typer.echo(f"cnn {__version__}")
         raise typer.Exit
 
 

@@ -10,7 +10,7 @@ import typer
 from cnn_cli import distributed
 from cnn_cli.cli.completion import config_names
 from cnn_cli.cli.help import examples
-from cnn_cli.cli.options import Json, Overrides, build_network_of, describe_data
+from cnn_cli.cli.options import Json, Overrides, describe_data
 from cnn_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def _open_bench(name: str, overrides: list[str], seeds: int, out: Path | None) -
     from cnn_cli.data.sources import open_source
     from cnn_cli.training.bench import Bench
     from cnn_cli.training.device import compute_for
+    from cnn_cli.training.start import build_network_of
 
     _check_usage(overrides)
     loaded = load_config(name, overrides)
@@ -124,14 +125,13 @@ class _Show:
         self.bar, self.message = console.StepBar(), console.message
 
     def __call__(self, seed: int, record: "StepRecord | EpochRecord") -> None:
-        from cnn_cli.cli.train import epoch_line
         from cnn_cli.training.records import StepRecord
 
         if isinstance(record, StepRecord):
             self.bar.update(f"seed {seed} epoch {record.epoch}", record.step, record.steps)
             return
         self.bar.close()
-        self.message(f"seed {seed}  {epoch_line(record)}")
+        self.message(f"seed {seed}  {record}")
 
 
 def _show(result: "SeedResult", as_json: bool) -> None:

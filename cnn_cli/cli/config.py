@@ -7,7 +7,7 @@ import typer
 
 from cnn_cli.cli.completion import config_names
 from cnn_cli.cli.help import Command, examples
-from cnn_cli.cli.options import ConfigName, Json, Overrides, build_network_of, quoted
+from cnn_cli.cli.options import ConfigName, Json, Overrides, quoted
 from cnn_cli.errors import ConfigError, ExitCode
 
 app = typer.Typer(
@@ -93,6 +93,7 @@ def check(
 def _error_of(name: str) -> tuple[str | None, ConfigError | None]:
     """Return the file of a config, if it can be loaded, and what is wrong with it."""
     from cnn_cli.config.load import load_config
+    from cnn_cli.training.start import build_network_of
 
     path = None
     try:

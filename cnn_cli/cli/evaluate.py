@@ -10,7 +10,7 @@ import typer
 from cnn_cli.cli.completion import checkpoint_names
 from cnn_cli.cli.help import examples
 from cnn_cli.cli.options import Checkpoints, Json, describe_data, is_override
-from cnn_cli.errors import BelowBarError, ConfigError, DataError
+from cnn_cli.errors import BelowBarError, CnnError, DataError
 
 if TYPE_CHECKING:
     from cnn_cli.training.evaluation import Evaluation
@@ -67,6 +67,13 @@ def evaluate(
             metavar="OUT.png", help="Draw the confusion matrix and the most confident mistakes into this PNG."
         ),
     ] = None,
+    github: Annotated[
+        bool,
+        typer.Option(
+            "--github",
+            help="In a step of GitHub Actions: add a table to its summary, and annotate the workflow.",
+        ),
+    ] = False,
 ) -> None:
     """Measure the accuracy of a checkpoint on labeled images.
 
@@ -76,6 +83,7 @@ def evaluate(
     """
     from cnn_cli.checkpoint.choose import choose_checkpoints
 
+    summary = _summary_file() if github else None
     named, overrides = _split_arguments(arguments or [])
     files = choose_checkpoints([*(checkpoint or []), *named])
     evaluation, augmented = _measure(files, overrides, split, tta)
@@ -87,8 +95,11 @@ def evaluate(
         if augmented is not None:
             _show_augmented(augmented, tta, names, as_json)
     finally:  # also when stdout was closed: a script needs the exit code
-        if min_accuracy is not None:
-            _check_bar(evaluation, min_accuracy)
+        failure = None if min_accuracy is None else _bar_error(evaluation, min_accuracy)
+        if summary is not None:
+            _report_to_github(evaluation, names, min_accuracy, failure, summary)
+        if failure is not None:
+            raise failure
 
 
 def _measure(
@@ -96,37 +107,20 @@ def _measure(
 ) -> "tuple[Evaluation, Evaluation | None]":
     """Return the figures of the unchanged images and, if `copies` is more than 1, of augmented copies."""
     from cnn_cli import console
-    from cnn_cli.checkpoint.file import read
-    from cnn_cli.config.adjust import override
     from cnn_cli.data.source import Access
-    from cnn_cli.data.sources import open_source
-    from cnn_cli.training.device import compute_for
-    from cnn_cli.training.evaluation import evaluate as measure
+    from cnn_cli.training.start import open_evaluator
 
-    checkpoints = [read(file) for file in files]
-    config = override(checkpoints[0].config, overrides, str(files[0]))
-    compute = compute_for(config.train)
     with console.download_bar() as bar:
-        source = open_source(config.data, Access(bar))
-    names = " + ".join(map(str, files))
-    console.message(f"evaluating {names} on the {split} split of {source.name}; {compute.describe()}")
-    plain = measure(checkpoints, source, split, compute)
-    return plain, measure(checkpoints, source, split, compute, copies) if copies > 1 else None
+        evaluator = open_evaluator(files, overrides, Access(bar))
+    names, source = " + ".join(map(str, files)), evaluator.source.name
+    console.message(f"evaluating {names} on the {split} split of {source}; {evaluator.compute.describe()}")
+    plain = evaluator.measure(split)
+    return plain, evaluator.measure(split, copies) if copies > 1 else None
 
 
 def _split_arguments(arguments: list[str]) -> tuple[list[Path], list[str]]:
     paths = [Path(argument) for argument in arguments if not is_override(argument)]
-    overrides = [argument for argument in arguments if is_override(argument)]
-    for argument in overrides:
-        if not argument.startswith(SETTINGS):
-            raise ConfigError(
-                f"argument {argument!r}: eval accepts only settings of the data and the device",
-                hint=f"they start with {', '.join(SETTINGS)}",
-            )
-    return paths, overrides
-
-
-SETTINGS = ("data.", "train.device=", "train.precision=", "train.threads=")
+    return paths, [argument for argument in arguments if is_override(argument)]
 
 
 def _plot(evaluation: "Evaluation", path: Path) -> None:
@@ -210,11 +204,32 @@ def _calibration(metrics: "Metrics") -> str:
     return f"{metrics.calibration_error:.4f}{before if metrics.temperature != 1 else ''}"
 
 
-def _check_bar(evaluation: "Evaluation", bar: float) -> None:
+def _bar_error(evaluation: "Evaluation", bar: float) -> CnnError | None:
     if evaluation.is_fallback:
-        raise DataError(
+        return DataError(
             f"--min-accuracy {bar} applies to the requested data, but {evaluation.data} digits were used",
             hint="make the data available (cnn data get), or ask for data.name=synthetic",
         )
-    if evaluation.metrics.accuracy < bar:
-        raise BelowBarError(f"accuracy {evaluation.metrics.accuracy:.2%} is below --min-accuracy {bar}")
+    if evaluation.accuracy < bar:
+        return BelowBarError(f"accuracy {evaluation.accuracy:.2%} is below --min-accuracy {bar}")
+    return None
+
+
+def _summary_file() -> Path:
+    from cnn_cli.report.github import summary_file
+
+    return summary_file()
+
+
+def _report_to_github(
+    evaluation: "Evaluation", checkpoint: str, bar: float | None, failure: CnnError | None, path: Path
+) -> None:
+    from cnn_cli import console
+    from cnn_cli.report.github import annotation, append_summary, result_annotation, summary
+
+    append_summary(path, summary(evaluation, checkpoint, bar))
+    console.workflow_command(
+        annotation("error", "cnn eval", failure.message)
+        if failure
+        else result_annotation(evaluation, checkpoint)
+    )

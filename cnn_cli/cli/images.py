@@ -24,10 +24,6 @@ Answer = TypeVar("Answer", "Prediction", "ImageText")
 
 STDIN = Path("-")
 
-MIN_CONFIDENCE = 0.8
-"""An answer is confident from this probability on. Chosen with `benchmarks/unsure.py --development`: for the
-network that ships, 0.9 % of the validation digits and 97 % of the images that are not digits lie below it."""
-
 Images = Annotated[
     list[Path] | None,
     typer.Argument(

@@ -1,20 +1,12 @@
-"""What several commands share: options, and helpers for configs and results."""
+"""What several commands share: options, and small helpers for arguments and results."""
 
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cnn_cli.cli.completion import checkpoint_names, config_names
-from cnn_cli.errors import ConfigError, NetworkError
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from cnn_cli.config.load import LoadedConfig
 
 Json = Annotated[bool, typer.Option("--json", help="Write JSON to stdout, one object per line.")]
 ConfigName = Annotated[
@@ -43,33 +35,6 @@ Checkpoints = Annotated[
         autocompletion=checkpoint_names,
     ),
 ]
-
-
-@contextmanager
-def placed(loaded: "LoadedConfig") -> Iterator[None]:
-    """Add file, line and column to the error of a network."""
-    try:
-        yield
-    except NetworkError as error:
-        raise ConfigError(loaded.problem(error.path, error.problem)) from None
-
-
-def build_network_of(loaded: "LoadedConfig", *, of_data: bool) -> "nn.Sequential":
-    """Build the config's network, so that a layer that does not fit is reported before anything slow starts.
-
-    Args:
-        loaded: the config with the positions of its settings.
-        of_data: whether the number of classes comes from the data; otherwise `model.classes` may replace it.
-
-    Raises:
-        ConfigError: a layer does not fit; with file, line and column.
-    """
-    from cnn_cli.data.sources import classes_of
-    from cnn_cli.model.network import network_for
-
-    classes = None if of_data else loaded.config.model.classes
-    with placed(loaded):
-        return network_for(loaded.config, classes or len(classes_of(loaded.config.data)))
 
 
 def is_override(argument: str) -> bool:

@@ -6,7 +6,6 @@ import typer
 
 from cnn_cli.cli.help import examples
 from cnn_cli.cli.images import (
-    MIN_CONFIDENCE,
     ContactSheet,
     Explain,
     FilesFrom,
@@ -20,6 +19,7 @@ from cnn_cli.cli.images import (
     show_results,
 )
 from cnn_cli.cli.options import Checkpoints, Json
+from cnn_cli.config.choices import MIN_CONFIDENCE
 
 EXAMPLES = examples(
     "cnn predict image.png",

@@ -8,7 +8,6 @@ import typer
 
 from cnn_cli.cli.help import examples
 from cnn_cli.cli.images import (
-    MIN_CONFIDENCE,
     ContactSheet,
     Explain,
     FilesFrom,
@@ -22,6 +21,7 @@ from cnn_cli.cli.images import (
     single_image,
 )
 from cnn_cli.cli.options import Checkpoints, Json
+from cnn_cli.config.choices import MIN_CONFIDENCE
 from cnn_cli.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -87,13 +87,12 @@ def explanation_of(text: "ImageText") -> dict[str, Any]:
     from cnn_cli.image.explanation import TURNS
 
     image = decode(text.source, name=printable(text.path))
-    rows = [[digit for digit in text.digits if digit.row == row] for row in _rows(text)]
     return {
         "size": image.size,
         "mode": image.mode,
         "turned": TURNS.get(image.orientation),
         "background": image.background,
-        "rows": [{"box": _box_around(row), "digits": len(row)} for row in rows],
+        "rows": [{"box": line.box, "digits": len(line.digits)} for line in text.lines],
     }
 
 
@@ -105,9 +104,9 @@ def _sentences(text: "ImageText") -> list[str]:
     lines = [f"{width}x{height} pixels, {explanation['mode']}{turned}"]
     if explanation["background"] is not None:
         lines.append(f"transparent pixels: put on the tone {explanation['background']:g}")
-    for number, row in zip(_rows(text), explanation["rows"], strict=True):
-        lines.append(f"row {number + 1} at {_place(row['box'])}: {_count(row['digits'])}")
-        lines += [_describe(digit) for digit in text.digits if digit.row == number]
+    for number, line in enumerate(text.lines, 1):
+        lines.append(f"row {number} at {_place(line.box)}: {_count(len(line.digits))}")
+        lines += [_describe(digit) for digit in line.digits]
     return lines
 
 
@@ -118,15 +117,6 @@ def _count(digits: int) -> str:
 def _describe(digit: "Digit") -> str:
     unsure = "" if digit.confident else ", unsure"
     return f"  {digit.label} ({digit.confidence:.1%}{unsure}) at {_place(digit.box)}"
-
-
-def _rows(text: "ImageText") -> list[int]:
-    return sorted({digit.row for digit in text.digits})
-
-
-def _box_around(digits: "list[Digit]") -> "Box":
-    lefts, tops, rights, bottoms = zip(*(digit.box for digit in digits), strict=True)
-    return min(lefts), min(tops), max(rights), max(bottoms)
 
 
 def _place(box: "Box") -> str:

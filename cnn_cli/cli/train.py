@@ -9,9 +9,8 @@ import typer
 
 from cnn_cli.cli.completion import config_names
 from cnn_cli.cli.help import examples
-from cnn_cli.cli.options import Json, Overrides, build_network_of, describe_data, quoted
+from cnn_cli.cli.options import Json, Overrides, describe_data, quoted
 from cnn_cli.errors import CnnError, ConfigError
-from cnn_cli.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,6 +80,7 @@ def _check_resume_alone(
 
 def _start(name: str, overrides: list[str], out: Path | None, overwrite: bool, as_json: bool) -> None:
     from cnn_cli.config.load import load_config
+    from cnn_cli.training.start import build_network_of
 
     loaded = load_config(name, overrides)
     config = loaded.config
@@ -118,19 +118,15 @@ def _run(
     from cnn_cli import console
     from cnn_cli.checkpoint.run_folder import RunFolder
     from cnn_cli.data.source import Access
-    from cnn_cli.data.sources import open_source
     from cnn_cli.training.device import compute_for
-    from cnn_cli.training.run import Run
+    from cnn_cli.training.start import open_run
 
     compute = compute_for(config.train)
     with compute.processes.joined():
-        with compute.processes.main_process_first(), console.download_bar() as bar:
-            source = open_source(config.data, Access(bar))
         if config.data.touching or config.data.proposed:
             console.message("making more training images (data.touching, data.proposed: 10,000 a minute)")
-        run = Run(config, source, compute)
-        if state is not None:
-            run.restore(state)
+        with console.download_bar() as bar:
+            run = open_run(config, compute, Access(bar), state)
         is_main = compute.processes.is_main  # the others never write
         _execute(run, folder() if is_main else RunFolder(Path(os.devnull)), as_json)
 
@@ -138,6 +134,7 @@ def _run(
 def _execute(run: "Run", folder: "RunFolder", as_json: bool) -> None:
     from cnn_cli import console
     from cnn_cli.cli.signals import stop_requests
+    from cnn_cli.report.plots import plot_learning_curve
 
     config, source, compute = run.config, run.source, run.compute
     console.message(
@@ -154,20 +151,8 @@ def _execute(run: "Run", folder: "RunFolder", as_json: bool) -> None:
         ) from None
     finally:
         show.bar.close()
-        if config.output.plot and run.loop.history and compute.processes.is_main:
-            _plot(run, folder)
+        plot_learning_curve(run, folder)
     _show_result(result, as_json)
-
-
-def _plot(run: "Run", folder: "RunFolder") -> None:
-    """Draw the learning curve. A failure is only a warning: it must not hide the result of the training."""
-    from cnn_cli import console
-    from cnn_cli.report.plots import learning_curve
-
-    try:
-        learning_curve(run.loop.history, f"{run.config.name} on {run.source.name}", folder.curve)
-    except Exception as error:
-        console.warning(f"the learning curve cannot be drawn: {one_line(error)}")
 
 
 def _images(run: "Run") -> str:
@@ -196,21 +181,7 @@ class _Show:
         if self.as_json:
             self.console.json_line({"event": "epoch", **asdict(record), "data": self.data})
         else:
-            self.console.line(epoch_line(record))
-
-
-def epoch_line(record: "EpochRecord") -> str:
-    """Return the figures of an epoch as a line of text."""
-    width = len(str(record.epochs))
-    parts = [f"epoch {record.epoch:>{width}}/{record.epochs}", f"train loss {record.train_loss:.4f}"]
-    if record.validation_accuracy is not None:
-        parts += [
-            f"validation loss {record.validation_loss:.4f}",
-            f"accuracy {record.validation_accuracy:.2%}",
-        ]
-    parts += [f"lr {record.lr:.2e}", f"{record.images_per_second:,.0f} images/s"]
-    chosen = record.best and record.validation_accuracy is not None
-    return "  ".join(parts) + ("  best" if chosen else "")
+            self.console.line(str(record))
 
 
 def _show_result(result: "RunResult", as_json: bool) -> None:

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeAlias, TypeVar
@@ -15,7 +16,7 @@ from cnn_cli.config.catalog import find
 from cnn_cli.config.problems import config_error, problem
 from cnn_cli.config.schema import Config
 from cnn_cli.config.tree import KeyPath, Node, merge
-from cnn_cli.errors import ConfigError
+from cnn_cli.errors import ConfigError, NetworkError
 
 MAX_BASES = 10
 
@@ -40,6 +41,15 @@ class Loaded(Generic[SchemaT]):
 
 
 LoadedConfig: TypeAlias = Loaded[Config]
+
+
+@contextmanager
+def placed(loaded: LoadedConfig) -> Iterator[None]:
+    """Add file, line and column to the error of a network."""
+    try:
+        yield
+    except NetworkError as error:
+        raise ConfigError(loaded.problem(error.path, error.problem)) from None
 
 
 def load_config(name: str, arguments: Sequence[str] = ()) -> LoadedConfig:

@@ -149,3 +149,6 @@ _CHECKS: dict[str, Callable[[Data], list[Check]]] = {
     **dict.fromkeys(VISION_SETS, check_vision_set),
 }
 """The data sets whose files were published. The others can only be opened to check them."""
+
+PUBLISHED = tuple(_CHECKS)
+"""The names of those data sets."""

@@ -5,6 +5,7 @@ vectors, and plain values. It raises LayerError if the layer does not fit that s
 documented in `cnn_cli.config.layers`.
 """
 
+import warnings
 from collections.abc import Callable
 
 from torch import nn
@@ -32,7 +33,10 @@ def conv(
         )
     window = (dilation[0] * (kernel[0] - 1) + 1, dilation[1] * (kernel[1] - 1) + 1)
     border = zero_border(window, stride, padding)
-    if not isinstance(border, str):
+    if isinstance(border, str):
+        # torch warns when it pads an even kernel; nobody can do anything about that.
+        warnings.filterwarnings("ignore", message="Using padding='same' with even kernel")
+    else:
         check_window(window, border, (height, width), shape)
     return nn.Conv2d(channels, out, kernel, stride, border, dilation, groups, bias)
 

@@ -10,6 +10,7 @@ from cnn_cli.errors import CnnError, DataError
 from cnn_cli.image.hypotheses import Kind
 from cnn_cli.image.pages import ImageFile
 from cnn_cli.image.preprocess import NetworkInput, other_inputs
+from cnn_cli.reading import html
 from cnn_cli.reading.batches import preprocess_batches
 from cnn_cli.reading.choice import ENOUGH, Candidate, choose
 from cnn_cli.reading.reader import Reader
@@ -42,6 +43,16 @@ class Prediction:
     def hypothesis(self) -> Kind | None:
         """What was taken for the digit; None for a photo."""
         return self.network_input.kind if self.network_input else None
+
+    @property
+    def unsure(self) -> bool:
+        """Whether the confidence is below the threshold."""
+        return not self.confident
+
+    def _repr_html_(self) -> str:
+        """Return the answer as a notebook shows it: what the network read, and its probabilities."""
+        pixels = self.network_input.pixels if self.network_input else None
+        return html.answer(self.label, self.unsure, self.probabilities, pixels)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from cnn_cli.image.pages import ImageFile
 from cnn_cli.image.preprocess import NetworkInput
 from cnn_cli.image.rows import find_rows, merge_close, row_height
 from cnn_cli.image.text_components import Component, find_components
+from cnn_cli.reading import html
 from cnn_cli.reading.predict import predict
 from cnn_cli.reading.reader import Reader
 from cnn_cli.reading.segments import TYPICAL_PERCENTILE, Segment, best_path, evidence, scores, segments_of
@@ -45,6 +47,30 @@ class Digit:
     pixels: np.ndarray | None = field(default=None, repr=False, compare=False)
     """The network's input, uint8 [C, H, W]."""
 
+    @property
+    def unsure(self) -> bool:
+        """Whether the confidence is below the threshold."""
+        return not self.confident
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a text."""
+
+    digits: tuple[Digit, ...]
+    """From left to right; at least one."""
+
+    @property
+    def text(self) -> str:
+        """The digits without spaces."""
+        return "".join(digit.label for digit in self.digits)
+
+    @property
+    def box(self) -> Box:
+        """The box around all digits."""
+        lefts, tops, rights, bottoms = zip(*(digit.box for digit in self.digits), strict=True)
+        return min(lefts), min(tops), max(rights), max(bottoms)
+
 
 @dataclass(frozen=True)
 class ImageText:
@@ -62,6 +88,21 @@ class ImageText:
     def confident(self) -> bool:
         """Whether every digit reaches the threshold that was asked for."""
         return all(digit.confident for digit in self.digits)
+
+    @property
+    def unsure(self) -> bool:
+        """Whether a digit is below the threshold."""
+        return not self.confident
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The rows, from top to bottom."""
+        return tuple(Line(tuple(digits)) for _, digits in groupby(self.digits, lambda digit: digit.row))
+
+    def _repr_html_(self) -> str:
+        """Return the text as a notebook shows it: a line for each row, what the network read above it."""
+        rows = [[(digit.label, digit.unsure, digit.pixels) for digit in line.digits] for line in self.lines]
+        return html.text(rows)
 
 
 def read_texts(

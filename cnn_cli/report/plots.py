@@ -1,19 +1,38 @@
 """Plots of results. matplotlib is imported when one is drawn, because the import takes half a second."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnn_cli.files import write_png
 from cnn_cli.report.confusion import MAX_CLASSES, ConfusedPair, worst_pairs
+from cnn_cli.text import one_line
 from cnn_cli.training.records import EpochRecord
 
 if TYPE_CHECKING:
+    from cnn_cli.checkpoint.run_folder import RunFolder
     from cnn_cli.training.evaluation import Evaluation
+    from cnn_cli.training.run import Run
+
+log = logging.getLogger(__name__)
 
 DPI = 120
 MAX_MISTAKES = 24
 """Upper limit of mistakes that are shown."""
+
+
+def plot_learning_curve(run: "Run", folder: "RunFolder") -> None:
+    """Draw the learning curve of a run into its folder, if its config asks for one.
+
+    A failure is only a warning: it must not hide the result of the training.
+    """
+    if not (run.config.output.plot and run.loop.history and run.compute.processes.is_main):
+        return
+    try:
+        learning_curve(run.loop.history, f"{run.config.name} on {run.source.name}", folder.curve)
+    except Exception as error:
+        log.warning("the learning curve cannot be drawn: %s", one_line(error))
 
 
 def learning_curve(history: Sequence[EpochRecord], title: str, path: Path) -> None:

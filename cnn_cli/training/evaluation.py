@@ -40,6 +40,11 @@ class Evaluation:
     probabilities: Tensor
     """float64 [N, C], calibrated."""
 
+    @property
+    def accuracy(self) -> float:
+        """Share of the images that are answered right, 0..1."""
+        return self.metrics.accuracy
+
     def worst(self, count: int) -> Tensor:
         """Return indices int64 of up to `count` mistakes, the most confident first."""
         confidence, predicted = self.probabilities.max(1)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-import cnn_cli
 from cnn_cli.training.device import Compute
+from cnn_cli.version import __version__
 
 
 def describe(compute: Compute) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def describe(compute: Compute) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Return the versions of the program and of the libraries that decide its numbers."""
-    return {"cnn": cnn_cli.__version__, "torch": torch.__version__, "numpy": np.__version__}
+    return {"cnn": __version__, "torch": torch.__version__, "numpy": np.__version__}
 
 
 def processor() -> str:

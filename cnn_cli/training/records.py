@@ -38,3 +38,16 @@ class EpochRecord:
     """Whether the weights after this epoch are the best so far."""
     temperature: float = 1.0
     """Divides the logits so that the probabilities are calibrated on the validation set; 1 without one."""
+
+    def __str__(self) -> str:
+        """Return the figures as a line of text."""
+        width = len(str(self.epochs))
+        parts = [f"epoch {self.epoch:>{width}}/{self.epochs}", f"train loss {self.train_loss:.4f}"]
+        if self.validation_accuracy is not None:
+            parts += [
+                f"validation loss {self.validation_loss:.4f}",
+                f"accuracy {self.validation_accuracy:.2%}",
+            ]
+        parts += [f"lr {self.lr:.2e}", f"{self.images_per_second:,.0f} images/s"]
+        chosen = self.best and self.validation_accuracy is not None
+        return "  ".join(parts) + ("  best" if chosen else "")

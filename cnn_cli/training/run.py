@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from cnn_cli.checkpoint import file as checkpoint
@@ -47,8 +48,23 @@ class RunResult:
     best: EpochRecord | None
     """The epoch whose weights were kept; None for a run without epochs."""
     test: metrics.Metrics
-    seconds: float
-    """Of training and validation, over all epochs."""
+    history: tuple[EpochRecord, ...]
+    """All epochs."""
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file of the trained network."""
+        return self.folder.checkpoint
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the test images that are answered right, 0..1."""
+        return self.test.accuracy
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training and validation, over all epochs."""
+        return sum(record.seconds for record in self.history)
 
 
 class Run:
@@ -187,7 +203,7 @@ class Run:
             is_fallback=self.source.is_fallback,
             best=self.loop.best_record,
             test=test,
-            seconds=sum(record.seconds for record in self.loop.history),
+            history=tuple(self.loop.history),
         )
         if self.compute.processes.is_main:
             self._write_result(trained, result)

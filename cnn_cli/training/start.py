@@ -1,0 +1,103 @@
+"""From a checked config to what is started with it: its network, its run, the evaluation of checkpoints."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from cnn_cli.checkpoint import file
+from cnn_cli.checkpoint.file import Checkpoint
+from cnn_cli.config.adjust import override
+from cnn_cli.config.load import LoadedConfig, placed
+from cnn_cli.config.schema import Config
+from cnn_cli.data.source import Access, Source
+from cnn_cli.data.sources import classes_of, open_source
+from cnn_cli.errors import ConfigError
+from cnn_cli.model.network import network_for
+from cnn_cli.training.device import Compute, compute_for
+from cnn_cli.training.evaluation import Evaluation, evaluate
+from cnn_cli.training.run import Run
+from cnn_cli.training.state import SavedState
+
+EVALUATION_SETTINGS = ("data.", "train.device=", "train.precision=", "train.threads=")
+"""How the settings begin that an evaluation may change."""
+
+
+def build_network_of(loaded: LoadedConfig, *, of_data: bool) -> nn.Sequential:
+    """Build the config's network, so that a layer that does not fit is reported before anything slow starts.
+
+    Args:
+        loaded: the config with the positions of its settings.
+        of_data: whether the number of classes comes from the data; otherwise `model.classes` may replace it.
+
+    Raises:
+        ConfigError: a layer does not fit; with file, line and column.
+    """
+    classes = None if of_data else loaded.config.model.classes
+    with placed(loaded):
+        return network_for(loaded.config, classes or len(classes_of(loaded.config.data)))
+
+
+def open_run(
+    config: Config, compute: Compute, access: Access | None = None, state: SavedState | None = None
+) -> Run:
+    """Open the config's data and return the run that is ready to train on it.
+
+    Of several processes the main one opens the data first, since it may download it.
+
+    Args:
+        config: the resolved config.
+        compute: device and number format; its processes have joined.
+        access: the listener of a download's progress.
+        state: the state to continue from.
+
+    Raises:
+        NetworkError, ConfigError, DataError: the data is not available, or config or state do not fit it.
+    """
+    with compute.processes.main_process_first():
+        source = open_source(config.data, access)
+    run = Run(config, source, compute)
+    if state is not None:
+        run.restore(state)
+    return run
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """Checkpoints, and the labeled images that they are evaluated on."""
+
+    checkpoints: tuple[Checkpoint, ...]
+    """Several form an ensemble."""
+    source: Source
+    compute: Compute
+
+    def measure(self, split: str, copies: int = 1) -> Evaluation:
+        """Evaluate the checkpoints on a split, with `copies` augmented copies of each image (`evaluate`)."""
+        return evaluate(self.checkpoints, self.source, split, self.compute, copies)
+
+
+def open_evaluator(
+    files: Sequence[Path], arguments: Sequence[str], access: Access | None = None
+) -> Evaluator:
+    """Read checkpoints, and open the data that the first one was trained on.
+
+    Args:
+        files: at least one checkpoint file.
+        arguments: `key=value` settings of the data and the device that replace those of the checkpoint.
+        access: the listener of a download's progress.
+
+    Raises:
+        ConfigError: another setting is among the arguments, or one is wrong.
+        DataError: a checkpoint cannot be read, or the data is not available.
+    """
+    for argument in arguments:
+        if not argument.startswith(EVALUATION_SETTINGS):
+            raise ConfigError(
+                f"argument {argument!r}: an evaluation accepts only settings of the data and the device",
+                hint=f"they start with {', '.join(EVALUATION_SETTINGS)}",
+            )
+    checkpoints = tuple(file.read(path) for path in files)
+    config = override(checkpoints[0].config, arguments, str(files[0]))
+    compute = compute_for(config.train)
+    return Evaluator(checkpoints, open_source(config.data, access), compute)
