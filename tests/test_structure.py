@@ -21,13 +21,14 @@ LEVELS = (
     {"__main__"},
     {"cli"},
     {"console"},
-    {"report"},
+    {"report", "export"},
     {"training", "reading"},
     {"data", "model", "inference"},
     {"image"},
     {"checkpoint"},
     {"config"},
     {"files", "workers"},
+    {"extras"},
     {"errors", "text", "distributed", "memory", "resources"},
 )
 """A room imports from itself and from the levels below its own, never from a room of the same level."""

@@ -1,4 +1,4 @@
-"""ONNX files that `cnn export` wrote: their metadata has the header of the checkpoint that they were made of."""
+"""ONNX files that `cnn export` wrote: their metadata has the header of the checkpoint they come from."""
 
 import json
 from pathlib import Path

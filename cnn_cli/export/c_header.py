@@ -2,6 +2,7 @@
 
 import json
 import math
+import textwrap
 
 import cnn_cli
 from cnn_cli.checkpoint.file import Checkpoint
@@ -21,7 +22,7 @@ HEADER = """\
  * flash: {flash:,} bytes of constants, and the code
  * RAM:   {ram:,} bytes, static; nothing is allocated
  * time:  {multiply_adds:,} multiply-adds for one image
- *
+{note} *
  * Include it in one file of your program. {name}_predict uses static memory: one call at a time.
  * Written by cnn {version}; do not edit. License: the code of this header is under the MIT License, like cnn;
  * the weights were made from the images of {data}, whose terms may apply to them.
@@ -58,7 +59,9 @@ IMAGES = {
 CHANNELS = {1: "gray levels", 3: "first all of red, then green, then blue"}
 
 
-def header_text(checkpoint: Checkpoint, code: CCode, multiply_adds: int, unsure_below: float) -> str:
+def header_text(
+    checkpoint: Checkpoint, code: CCode, multiply_adds: int, unsure_below: float, note: str
+) -> str:
     """Return the text of the header.
 
     Args:
@@ -66,6 +69,7 @@ def header_text(checkpoint: Checkpoint, code: CCode, multiply_adds: int, unsure_
         code: the network in C; its last values are the logits.
         multiply_adds: for one image.
         unsure_below: the probability from which on an answer counts.
+        note: another fact about the network, or an empty text.
     """
     preprocessing, classes = checkpoint.preprocessing, len(checkpoint.classes)
     kind = preprocessing.kind
@@ -81,6 +85,9 @@ def header_text(checkpoint: Checkpoint, code: CCode, multiply_adds: int, unsure_
         "flash": code.flash,
         "ram": code.ram,
         "multiply_adds": multiply_adds,
+        "note": textwrap.fill(note, 105, initial_indent=" * ", subsequent_indent=" * ") + "\n"
+        if note
+        else "",
         "version": cnn_cli.__version__,
         "unsure_below": unsure_below,
         "class_names": ", ".join(map(_string, checkpoint.classes)),

@@ -115,5 +115,5 @@ class _Builder:
 def _multiply_adds(operation: Operation) -> int:
     weight, outputs = operation.arguments.get("weight"), math.prod(operation.shape)
     if operation.kind in ("conv", "linear") and weight is not None:
-        return outputs * math.prod(weight.shape[1:])
+        return outputs * int(math.prod(weight.shape[1:]))
     return outputs if operation.kind == "affine" else 0

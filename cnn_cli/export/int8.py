@@ -80,7 +80,7 @@ def _conv_sums(inputs: Int8, zero: int, *, weight: Int8, **window: Any) -> Integ
     if largest < EXACT:
         outputs = fast_conv(weight=weight.astype(np.float32), bias=None, relu=False, **window)(centered)
     else:
-        outputs = convolution.conv(centered, weight=weight.astype(np.float64), bias=None, **window)  # type: ignore[arg-type]
+        outputs = convolution.conv(centered, weight=weight.astype(np.float64), bias=None, **window)
     return outputs.astype(np.int64)
 
 

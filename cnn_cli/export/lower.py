@@ -1,4 +1,4 @@
-"""A graph in the form that the C exports compute: vectors need no flattening, and an affine is a convolution."""
+"""The graph that the C exports compute: without flattening, and an affine layer is a convolution."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Where the values of a graph lie in one block of memory that they share, because few are needed at a time."""
+"""Where the values of a graph lie in one memory that they share, because few are needed at a time."""
 
 import math
 from collections.abc import Sequence

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cnn_cli import extras
 
 OPSET = 23
-"""The version of the operators: ONNX 1.18 of May 2025, which onnxruntime reads from 1.23 on."""
+"""The version of the operators, that of ONNX 1.18 of May 2025."""
 
 IR_VERSION = 11
 """The version of the file format that came with that opset."""
@@ -55,3 +55,9 @@ class OnnxGraph:
             producer_name=producer,
             producer_version=version,
         )
+
+
+def add_metadata(model: Any, facts: dict[str, str]) -> None:
+    """Add facts to those that a model has."""
+    known = {each.key: each.value for each in model.metadata_props}
+    extras.load("onnx.helper", "export").set_model_props(model, known | facts)

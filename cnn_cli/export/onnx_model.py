@@ -1,4 +1,4 @@
-"""The whole ONNX model: uint8 images in, calibrated probabilities out, and what is known about the network."""
+"""The whole ONNX model: uint8 images in, calibrated probabilities out, and metadata about the network."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from cnn_cli.checkpoint.file import Checkpoint, header_of
 from cnn_cli.checkpoint.preprocessing import Preprocessing
 from cnn_cli.config.dump import dump
 from cnn_cli.export.graph import INPUT, Graph
-from cnn_cli.export.onnx_graph import OnnxGraph
+from cnn_cli.export.onnx_graph import OnnxGraph, add_metadata
 from cnn_cli.export.onnx_layers import LAYERS
 from cnn_cli.image.preprocess import DIGIT_SIDE
 
@@ -40,14 +40,8 @@ def build_model(checkpoint: Checkpoint, network: Graph, unsure_below: float) -> 
     _answer(graph, checkpoint.temperature)
     inputs = [_images(graph, checkpoint.preprocessing)]
     model = graph.model(inputs, _outputs(graph, len(checkpoint.classes)), "cnn", cnn_cli.__version__)
-    describe(model, graph, _metadata(checkpoint, unsure_below))
+    add_metadata(model, _metadata(checkpoint, unsure_below))
     return model
-
-
-def describe(model: Any, graph: OnnxGraph, facts: dict[str, str]) -> None:
-    """Add facts to the model's metadata."""
-    known = {each.key: each.value for each in model.metadata_props}
-    graph.helper.set_model_props(model, known | facts)
 
 
 def _images(graph: OnnxGraph, preprocessing: Preprocessing) -> Any:

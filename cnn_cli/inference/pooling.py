@@ -86,7 +86,7 @@ def _combine(images: Array, axis: int, count: int, window: int, stride: int, com
 
 
 def window_counts(count: int, window: int, stride: int, size: int, padding: int) -> NDArray[np.int64]:
-    """Return how many of `size` pixels and those of the padding each of `count` windows covers: int [count]."""
+    """Return how many of `size` pixels, and of those of the padding, each of `count` windows covers."""
     starts = np.arange(count) * stride
     return np.minimum(starts + window, size + 2 * padding) - starts
 
