@@ -1,5 +1,5 @@
-/* Brings 28x28 gray levels or a photo to the network's input: (level / 255 - mean) / std. Pixels around a
-   digit are background, and every channel of the input repeats the channel of a gray image. */
+/* Brings gray levels to the network's input: (level / 255 - mean) / std. Pixels around a smaller image are
+   background (0), and every channel of the input repeats the channel of a gray image. */
 static void digit_normalize(const uint8_t *image, int image_channels, int image_side, int channels, int side,
                             const float *mean, const float *std, float *out)
 {

@@ -1,5 +1,5 @@
-/* The network's input from a table of 256 numbers for each channel. Pixels around a digit are background,
-   and every channel of the input repeats the channel of a gray image. */
+/* The network's input from a table of 256 numbers for each channel. Pixels around a smaller image are
+   background (0), and every channel of the input repeats the channel of a gray image. */
 static void digit_q_input(const uint8_t *image, int image_channels, int image_side, int channels, int side,
                           const int8_t *tables, int8_t *out)
 {
