@@ -66,7 +66,7 @@ def test_a_loss_of_accuracy_is_exit_4_and_writes_nothing(
     Path(name).write_text("before")
     if name.endswith(".h"):
         exact = quantize.scale_of
-        monkeypatch.setattr(quantize, "scale_of", lambda low, high: exact(100 * low, 100 * high))
+        monkeypatch.setattr(quantize, "scale_of", lambda low, high: exact(1e4 * low, 1e4 * high))
     else:
         monkeypatch.setattr("cnn_cli.export.exported.MOST_LOST", -1.0)  # no network is that much better
     outcome = cnn("export", run, "--to", name, "--int8")
@@ -87,10 +87,10 @@ def test_a_fallback_of_the_data_is_stated_and_recorded(workplace: Path) -> None:
 
 def test_c_prints_flash_ram_and_multiply_adds(run: Path) -> None:
     lines = cnn("export", run, "--to", "model.h").out.splitlines()
-    shown = dict(line.split("  ", 1) for line in lines)
-    assert shown["multiply-adds for one image"].strip() == "490"
-    assert shown["RAM"].strip() == f"{4 * (784 + 49):,} bytes, static"
-    assert shown["flash"].strip().endswith(" bytes of constants")
+    printed = dict(line.split("  ", 1) for line in lines)
+    assert printed["multiply-adds for one image"].strip() == "490"
+    assert printed["RAM"].strip() == f"{4 * (784 + 49):,} bytes, static"
+    assert printed["flash"].strip().endswith(" bytes of constants")
 
 
 # ---- what is refused
