@@ -29,7 +29,7 @@ from cnn_cli.export.samples import Samples, images_to_check
 from cnn_cli.inference.activations import softmax
 from cnn_cli.reading.reader import numpy_network
 
-SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+SANITIZED = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 SMALL: list[Any] = [
     {"conv": {"out": 3, "kernel": 3, "padding": "same"}},
     "relu",
@@ -101,6 +101,20 @@ def test_a_photo_has_a_name_of_its_own(tmp_path: Path) -> None:
     images = images_to_check(checkpoint.preprocessing)
     _, probabilities = run_header(tmp_path / "model.h", images, "-O1", kind="photo")
     assert np.abs(probabilities - network.probabilities(images)).max() < 1e-5
+
+
+def test_the_program_of_the_docs_reads_a_digit(tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "export.md").read_text()
+    (tmp_path / "main.c").write_text(page.partition('```c title="main.c"\n')[2].partition("```")[0])
+    command = re.search(r"Compile it with `gcc (.*)`", page)
+    assert command is not None
+    network = network_of(read(shipped("lenet")))
+    write_header(tmp_path / "lenet.h", network, None)
+    subprocess.run([compiler(), *command[1].split()], cwd=tmp_path, check=True)
+    images, labels = draw(1, seed=3)
+    done = subprocess.run([tmp_path / "digit"], input=images.tobytes(), capture_output=True, check=True)
+    confidence = network.probabilities(images[:, None]).max()
+    assert done.stdout.decode() == f"{labels[0]} {confidence:.3f}\n"
 
 
 def test_digits_that_are_scaled_down_are_refused(tmp_path: Path) -> None:
