@@ -46,9 +46,15 @@ class DataError(CnnError):
 
 
 class BelowBarError(CnnError):
-    """An accuracy below the bar that the user set."""
+    """An accuracy below the bar that the user set, or that an export has."""
 
     code = ExitCode.BELOW_BAR
+
+
+class MismatchError(CnnError):
+    """An exported file that does not answer like the network that it was made of; it is not kept."""
+
+    code = ExitCode.FAILURE
 
 
 class StoppedError(CnnError):

@@ -7,6 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 FOLDERS = {
+    "cnn_cli/export/c": "The functions of a C header, one a file, in floats and (q_) in 8 bits",
     "configs": "Networks and settings that are included; `cnn config list` names them",
     "configs/paper": "The networks of the papers, with the published layers",
     "checkpoints/pretrained": "The included trained networks: reader, lenet, best",
@@ -21,6 +22,7 @@ FOLDERS = {
 """Folders without an `__init__.py` -> their purpose."""
 
 WHOLE = {
+    "cnn_cli/export/c",
     "configs/paper",
     "checkpoints/pretrained",
     "docs/images",

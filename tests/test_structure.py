@@ -22,13 +22,14 @@ LEVELS = (
     {"cli"},
     {"console"},
     {"api", "doctor"},
-    {"report"},
+    {"report", "export"},
     {"training", "reading"},
     {"data", "model", "inference"},
     {"image"},
     {"checkpoint"},
     {"config"},
     {"files", "workers"},
+    {"extras"},
     {"errors", "text", "distributed", "memory", "resources", "version"},
 )
 """A room imports from itself and from the levels below its own, never from a room of the same level."""

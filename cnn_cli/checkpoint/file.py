@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pydantic
 
-from cnn_cli.checkpoint import tensorfile
+from cnn_cli.checkpoint import onnxfile, tensorfile
 from cnn_cli.checkpoint.preprocessing import Preprocessing
 from cnn_cli.config.schema import Config
 from cnn_cli.errors import DataError
@@ -42,6 +42,8 @@ class Checkpoint:
     """Versions of the program and of the libraries that decided its numbers."""
     path: Path | None = None
     """The file that it was read from."""
+    onnx: bytes | None = field(default=None, repr=False)
+    """The content of that file if it is an ONNX file: it computes the network, and there are no weights."""
 
     def __post_init__(self) -> None:
         """Reject impossible numbers, and parts that do not fit together."""
@@ -54,7 +56,12 @@ class Checkpoint:
 
 def write(path: Path, checkpoint: Checkpoint) -> None:
     """Write the file atomically. Equal checkpoints give equal bytes."""
-    header = {
+    tensorfile.write(path, checkpoint.weights, header_of(checkpoint))
+
+
+def header_of(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return everything but the weights as JSON values."""
+    return {
         "kind": KIND,
         "format": FORMAT,
         "config": checkpoint.config.model_dump(mode="json", exclude_none=True),
@@ -65,16 +72,21 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
         "metrics": checkpoint.metrics,
         "versions": checkpoint.versions,
     }
-    tensorfile.write(path, checkpoint.weights, header)
 
 
 def read(path: Path) -> Checkpoint:
-    """Read a checkpoint file.
+    """Read a checkpoint file, or an ONNX file that was made of one.
 
     Raises:
         DataError: it is missing, damaged, not a checkpoint, or its parts do not fit together.
+        CnnError: it is an ONNX file, and the package onnx is not installed.
     """
-    weights, header = tensorfile.read(path, KIND, FORMAT)
+    weights: dict[str, np.ndarray] = {}
+    onnx = None
+    if path.suffix == onnxfile.SUFFIX:
+        onnx, header = onnxfile.read(path, KIND, FORMAT)
+    else:
+        weights, header = tensorfile.read(path, KIND, FORMAT)
     try:
         return Checkpoint(
             weights=weights,
@@ -86,6 +98,7 @@ def read(path: Path) -> Checkpoint:
             metrics=dict(header["metrics"]),
             versions=dict(header["versions"]),
             path=path,
+            onnx=onnx,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: its header cannot be used: {_first_problem(error)}") from None

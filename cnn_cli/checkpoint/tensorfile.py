@@ -42,7 +42,7 @@ def read(path: Path, kind: str, version: int) -> tuple[Arrays, dict[str, Any]]:
     try:
         with safe_open(path, framework="np") as file:
             header = json.loads((file.metadata() or {}).get(HEADER, "null"))
-            _check_header(path, header, kind, version)
+            check_header(path, header, kind, version)
             return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
     except FileNotFoundError:
         raise DataError(
@@ -64,7 +64,12 @@ def by_prefix(arrays: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return parts
 
 
-def _check_header(path: Path, header: Any, kind: str, version: int) -> None:
+def check_header(path: Path, header: Any, kind: str, version: int) -> None:
+    """Check that a header is of this kind and format version.
+
+    Raises:
+        DataError: it is not.
+    """
     if not isinstance(header, dict) or "kind" not in header:
         raise DataError(f"{path}: is a safetensors file, but not one that cnn wrote", hint=_TRAIN_HINT)
     if header["kind"] != kind:

@@ -13,7 +13,20 @@ from typing import Annotated, Any
 import typer
 import typer.main
 
-from cnn_cli.cli import bench, config, data, doctor, evaluate, layers, predict, read, summary, train, version
+from cnn_cli.cli import (
+    bench,
+    config,
+    data,
+    doctor,
+    evaluate,
+    export,
+    layers,
+    predict,
+    read,
+    summary,
+    train,
+    version,
+)
 from cnn_cli.cli.help import Command, examples
 from cnn_cli.errors import CnnError, ConfigError, ExitCode
 from cnn_cli.version import __version__
@@ -26,7 +39,8 @@ ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind._
 _NO_HELP: dict[str, Any] = {"help": False}
 DEFAULTS = {
     **dict.fromkeys(
-        ("train", "eval", "predict", "read", "bench", "summary", "layers", "doctor", "version"), _NO_HELP
+        ("train", "eval", "predict", "read", "export", "bench", "summary", "layers", "doctor", "version"),
+        _NO_HELP,
     ),
     "config": _NO_HELP | dict.fromkeys(("list", "show", "copy", "check", "schema"), _NO_HELP),
     "data": _NO_HELP | dict.fromkeys(("get", "check", "show"), _NO_HELP),
@@ -57,6 +71,7 @@ app.command("train", cls=Command, epilog=train.EXAMPLES)(train.train)
 app.command("eval", cls=Command, epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("predict", cls=Command, epilog=predict.EXAMPLES)(predict.predict)
 app.command("read", cls=Command, epilog=read.EXAMPLES)(read.read)
+app.command("export", cls=Command, epilog=export.EXAMPLES)(export.export)
 app.command("bench", cls=Command, epilog=bench.EXAMPLES)(bench.bench)
 app.command("summary", cls=Command, epilog=summary.EXAMPLES)(summary.summary)
 app.command("layers", cls=Command, epilog=layers.EXAMPLES)(layers.layers)
@@ -96,7 +111,7 @@ def root(
       1    failure
       2    wrong usage or config
       3    input data that cannot be read
-      4    accuracy below --min-accuracy
+      4    accuracy below --min-accuracy, or lost by export --int8
       5    an unsure answer, with --strict
       130  interrupted (Ctrl-C)
       143  terminated

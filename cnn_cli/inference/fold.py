@@ -1,8 +1,13 @@
 """Rewrite a network so that it computes the same in fewer and faster steps.
 
+`simplify` gives a network of the same layers but fewer of them, from which `cnn_cli.export` starts too:
+
 1. Blocks are opened, and layers that do nothing in evaluation are left out.
 2. Batch normalization is a scale and a shift of each channel. A convolution or a fully connected layer right
    before it takes them into its weights (Jacob et al. 2017, section 3.2).
+
+`fold` goes on with what is fast in NumPy:
+
 3. Each convolution becomes a fast one, which also does the ReLU right after it, and leaves room around its
    output for the padding of a convolution that comes next.
 4. A ReLU that is left writes over its input where nothing else reads that.
@@ -32,26 +37,45 @@ KEEP = {flatten, pool}
 
 def fold(network: Network) -> Network:
     """Return a network that computes the same, to rounding."""
-    return replace(network, chain=_fold(network.chain), tile=TILE)
+    return replace(network, chain=_fast(simplify(network).chain), tile=TILE)
 
 
-def _fold(chain: Chain) -> Chain:
-    steps = _without_norms(list(_opened(chain)))
-    return Chain(chain.name, tuple(_with_margins(list(_faster(steps)))))
+def simplify(network: Network) -> Network:
+    """Return a network that computes the same, to rounding, with fewer layers of the vocabulary."""
+    return replace(network, chain=_simple(network.chain))
+
+
+def _simple(chain: Chain) -> Chain:
+    return Chain(chain.name, tuple(_without_norms(list(_opened(chain)))))
 
 
 def _opened(chain: Chain) -> Iterator[Step]:
-    """Yield the chain's steps, those of chains inside among them, and what is inside of the others folded."""
+    """Yield the chain's steps, those of chains inside among them, and what is inside of others simplified."""
     for step in chain.layers:
         match step:
             case Chain():
                 yield from _opened(step)
             case Residual(name, layers, shortcut):
-                yield Residual(name, _fold(layers), _fold(shortcut))
+                yield Residual(name, _simple(layers), _simple(shortcut))
             case Parallel(name, branches):
-                yield Parallel(name, tuple(map(_fold, branches)))
+                yield Parallel(name, tuple(map(_simple, branches)))
             case Layer() if step.function is not dropout:
                 yield step
+
+
+def _fast(chain: Chain) -> Chain:
+    """Return the simplified chain, and those inside of it, with fast convolutions."""
+    steps = [_fast_inside(step) for step in chain.layers]
+    return Chain(chain.name, tuple(_with_margins(list(_faster(steps)))))
+
+
+def _fast_inside(step: Step) -> Step:
+    match step:
+        case Residual(name, layers, shortcut):
+            return Residual(name, _fast(layers), _fast(shortcut))
+        case Parallel(name, branches):
+            return Parallel(name, tuple(map(_fast, branches)))
+    return step
 
 
 def _without_norms(steps: Sequence[Step]) -> list[Step]:

@@ -41,8 +41,8 @@ def pool(inputs: Array, *, window: Pair, kind: str, stride: Pair | None, padding
     rows = positions(height, window[0], steps[0], padding[0], ceil)
     columns = positions(width, window[1], steps[1], padding[1], ceil)
     border = (
-        (padding[0], _beyond(rows, window[0], steps[0], padding[0], height)),
-        (padding[1], _beyond(columns, window[1], steps[1], padding[1], width)),
+        (padding[0], beyond(rows, window[0], steps[0], padding[0], height)),
+        (padding[1], beyond(columns, window[1], steps[1], padding[1], width)),
     )
     combine: Combine = np.maximum if kind == "max" else np.add
     padded = pad(inputs, border, -np.inf if kind == "max" else 0.0)
@@ -51,8 +51,8 @@ def pool(inputs: Array, *, window: Pair, kind: str, stride: Pair | None, padding
     if kind == "max":
         return outputs
     counts = np.outer(
-        _counts(rows, window[0], steps[0], height + 2 * padding[0]),
-        _counts(columns, window[1], steps[1], width + 2 * padding[1]),
+        window_counts(rows, window[0], steps[0], height, padding[0]),
+        window_counts(columns, window[1], steps[1], width, padding[1]),
     )
     return np.divide(outputs, counts, dtype=np.float32)
 
@@ -66,7 +66,7 @@ def positions(size: int, window: int, stride: int, padding: int, ceil: bool) -> 
     return count - 1 if (count - 1) * stride >= size + padding else count
 
 
-def _beyond(count: int, window: int, stride: int, padding: int, size: int) -> int:
+def beyond(count: int, window: int, stride: int, padding: int, size: int) -> int:
     """Return how many pixels the last of `count` windows needs after the last pixel of the image."""
     return max(0, (count - 1) * stride + window - padding - size)
 
@@ -85,10 +85,10 @@ def _combine(images: Array, axis: int, count: int, window: int, stride: int, com
     return outputs
 
 
-def _counts(count: int, window: int, stride: int, size: int) -> NDArray[np.int64]:
-    """Return how many of `size` pixels, the border among them, each window covers."""
+def window_counts(count: int, window: int, stride: int, size: int, padding: int) -> NDArray[np.int64]:
+    """Return how many of `size` pixels, and of those of the padding, each of `count` windows covers."""
     starts = np.arange(count) * stride
-    return np.minimum(starts + window, size) - starts
+    return np.minimum(starts + window, size + 2 * padding) - starts
 
 
 def global_pool(inputs: Array, *, kind: str, size: Pair) -> Array:
@@ -112,8 +112,12 @@ def _adapt(images: Array, axis: int, count: int, kind: str) -> Array:
     """Average or maximum of `count` windows along one axis, which together cover it."""
     side = images.shape[axis]
     parts = []
-    for place in range(count):
-        start, stop = place * side // count, -(-(place + 1) * side // count)
+    for start, stop in cells(side, count):
         part = images[(*(slice(None),) * axis, slice(start, stop))]
         parts.append(part.max(axis) if kind == "max" else part.mean(axis))
     return np.stack(parts, axis)
+
+
+def cells(side: int, count: int) -> list[Pair]:
+    """Return where each of `count` windows starts and stops that together cover `side` pixels."""
+    return [(place * side // count, -(-(place + 1) * side // count)) for place in range(count)]

@@ -15,6 +15,7 @@ from cnn_cli.image.preprocess import InputFormat
 from cnn_cli.inference.activations import softmax
 from cnn_cli.inference.build import build_network
 from cnn_cli.inference.network import Network
+from cnn_cli.inference.onnx_network import OnnxNetwork
 from cnn_cli.inference.preprocess import preprocess
 
 Floats = NDArray[np.float32]
@@ -102,8 +103,19 @@ def open_reader(files: Sequence[Path]) -> Reader:
     return Reader([file.read(path) for path in files])
 
 
-def network_of(checkpoint: Checkpoint) -> Network:
-    """Build the checkpoint's network in NumPy.
+def network_of(checkpoint: Checkpoint) -> Network | OnnxNetwork:
+    """Build the checkpoint's network in NumPy, or open that of its ONNX file.
+
+    Raises:
+        DataError: the weights do not fit the config.
+    """
+    if checkpoint.onnx is not None:
+        return OnnxNetwork(checkpoint.onnx)
+    return numpy_network(checkpoint)
+
+
+def numpy_network(checkpoint: Checkpoint, *, fast: bool = True) -> Network:
+    """Build the network of a checkpoint with weights; `fast` as for `build_network`.
 
     Raises:
         DataError: the weights do not fit the config.
@@ -111,7 +123,7 @@ def network_of(checkpoint: Checkpoint) -> Network:
     layers = [(item.name, item.parameters) for item in checkpoint.config.model.layers]
     shape = checkpoint.preprocessing.input_shape
     try:
-        return build_network(layers, shape, len(checkpoint.classes), checkpoint.weights)
+        return build_network(layers, shape, len(checkpoint.classes), checkpoint.weights, fast=fast)
     except CnnError as error:
         place = checkpoint.path or "the checkpoint"
         raise DataError(f"{place}: its weights do not fit its config: {error.message}") from None

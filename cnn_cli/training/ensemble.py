@@ -13,6 +13,7 @@ from cnn_cli.checkpoint.preprocessing import Preprocessing
 from cnn_cli.data.augment.affine import affine_matrices
 from cnn_cli.data.augment.warp import warp
 from cnn_cli.data.preprocess import normalize
+from cnn_cli.inference.onnx_network import OnnxNetwork
 from cnn_cli.model.network import load_network
 
 SHIFT = 1.0
@@ -51,7 +52,7 @@ def predictor(checkpoints: Sequence[Checkpoint], copies: int = 1) -> Predictor:
     """
     first = checkpoints[0]
     if len(checkpoints) == copies == 1:
-        return Predictor(load_network(first), first.preprocessing, first.temperature)
+        return Predictor(_module(first), first.preprocessing, first.temperature)
     check_compatible(checkpoints)
     # The networks may differ in mean and deviation: each applies its own to the pixels in 0..1.
     channels = first.preprocessing.channels
@@ -76,13 +77,30 @@ def copy_matrices(copies: int, size: int) -> Tensor:
     return torch.cat([torch.eye(2, 3)[None], changed])
 
 
+def _module(checkpoint: Checkpoint) -> nn.Module:
+    """Return the checkpoint's network as a torch module, or that of its ONNX file."""
+    return load_network(checkpoint) if checkpoint.onnx is None else _OnnxModule(checkpoint.onnx).eval()
+
+
+class _OnnxModule(nn.Module):
+    """The network of an ONNX file, computed by onnxruntime on the processor."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__()
+        self.network = OnnxNetwork(content)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        logits = self.network(inputs.float().cpu().numpy())
+        return torch.from_numpy(logits).to(inputs.device)
+
+
 class _Ensemble(nn.Module):
     """From pixels float [N, C, H, W] in 0..1 to log mean probabilities float [N, classes]."""
 
     def __init__(self, checkpoints: Sequence[Checkpoint], copies: int) -> None:
         super().__init__()
         self.checkpoints = checkpoints
-        self.networks = nn.ModuleList(load_network(checkpoint) for checkpoint in checkpoints)
+        self.networks = nn.ModuleList(_module(checkpoint) for checkpoint in checkpoints)
         self.matrices = copy_matrices(copies, checkpoints[0].preprocessing.size)
 
     def forward(self, pixels: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from cnn_cli.checkpoint.file import Checkpoint
@@ -31,6 +32,38 @@ def checkpoint_of(
     initialize(network, seed)
     weights = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
     return Checkpoint(weights, config, CLASSES, "shapes", Preprocessing(28, mean, std), **changes)
+
+
+def random_checkpoint(layers: list[Any], seed: int = 0, **data: Any) -> Checkpoint:
+    """Return a checkpoint of these layers with ten classes and random weights and statistics.
+
+    Args:
+        layers: as the YAML writes them.
+        seed: of the weights, which keep the numbers in the network of one size.
+        data: settings of the config's section `data`.
+    """
+    config = Config.model_validate(
+        {"name": "random", "data": data, "model": {"layers": layers, "classes": 10}}
+    )
+    random = np.random.default_rng(seed)
+    weights = {
+        name: _random_values(name, tuple(tensor.shape), random)
+        for name, tensor in network_for(config, 10).state_dict().items()
+    }
+    settings, classes = config.data, tuple("0123456789")
+    mean, std = (0.1307, 0.2, 0.3)[: settings.channels], (0.3081, 0.25, 0.35)[: settings.channels]
+    preprocessing = Preprocessing(settings.size, mean, std, settings.preprocessing or "digit")
+    return Checkpoint(weights, config, classes, "synthetic", preprocessing, temperature=1.3)
+
+
+def _random_values(name: str, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
+    if name.endswith("num_batches_tracked"):
+        return np.zeros(shape, np.int64)
+    if len(shape) > 1:
+        return random.normal(0, (2 / np.prod(shape[1:])) ** 0.5, shape).astype(np.float32)
+    if name.endswith(("running_var", "weight", "coefficient")):
+        return random.uniform(0.7, 1.3, shape).astype(np.float32)
+    return random.normal(0, 0.2, shape).astype(np.float32)
 
 
 def class_count(config: Config) -> int:

@@ -1,0 +1,1 @@
+"""Trained networks for other programs: ONNX files with their preprocessing, and C for microcontrollers."""

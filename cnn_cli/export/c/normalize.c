@@ -1,0 +1,19 @@
+/* Brings gray levels to the network's input: (level / 255 - mean) / std. Pixels around a smaller image are
+   background (0), and every channel of the input repeats the channel of a gray image. */
+static void digit_normalize(const uint8_t *image, int image_channels, int image_side, int channels, int side,
+                            const float *mean, const float *std, float *out)
+{
+    const int border = (side - image_side) / 2;
+
+    for (int c = 0; c < channels; c++) {
+        const uint8_t *levels = image + (image_channels == 1 ? 0 : c) * image_side * image_side;
+        for (int y = 0; y < side; y++) {
+            for (int x = 0; x < side; x++) {
+                const int row = y - border, column = x - border;
+                const int inside = row >= 0 && row < image_side && column >= 0 && column < image_side;
+                const float level = inside ? (float)levels[row * image_side + column] / 255.0f : 0.0f;
+                *out++ = (level - mean[c]) / std[c];
+            }
+        }
+    }
+}

@@ -1,0 +1,7 @@
+/* 1 / (1 + exp(-x)). */
+static void digit_sigmoid(int count, const float *in, float *out)
+{
+    for (int i = 0; i < count; i++) {
+        out[i] = 1.0f / (1.0f + digit_exp(-in[i]));
+    }
+}
