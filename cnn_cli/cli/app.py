@@ -14,7 +14,7 @@ import typer
 import typer.main
 
 import cnn_cli
-from cnn_cli.cli import bench, config, data, evaluate, layers, predict, read, summary, train, version
+from cnn_cli.cli import bench, compare, config, data, evaluate, layers, predict, read, summary, train, version
 from cnn_cli.cli.help import Command, examples
 from cnn_cli.errors import CnnError, ConfigError, ExitCode
 
@@ -25,7 +25,9 @@ ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind._
 # takes as long as the rest of `cnn config list`, and completion must be quick for every command.
 _NO_HELP: dict[str, Any] = {"help": False}
 DEFAULTS = {
-    **dict.fromkeys(("train", "eval", "predict", "read", "bench", "summary", "layers", "version"), _NO_HELP),
+    **dict.fromkeys(
+        ("train", "eval", "compare", "predict", "read", "bench", "summary", "layers", "version"), _NO_HELP
+    ),
     "config": _NO_HELP | dict.fromkeys(("list", "show", "copy", "check", "schema"), _NO_HELP),
     "data": _NO_HELP | dict.fromkeys(("get", "check", "show"), _NO_HELP),
     **dict.fromkeys(("help", "install_completion", "show_completion"), False),
@@ -53,6 +55,7 @@ app = typer.Typer(
 )
 app.command("train", cls=Command, epilog=train.EXAMPLES)(train.train)
 app.command("eval", cls=Command, epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.command("compare", cls=Command, epilog=compare.EXAMPLES)(compare.compare)
 app.command("predict", cls=Command, epilog=predict.EXAMPLES)(predict.predict)
 app.command("read", cls=Command, epilog=read.EXAMPLES)(read.read)
 app.command("bench", cls=Command, epilog=bench.EXAMPLES)(bench.bench)
@@ -93,7 +96,7 @@ def root(
       1    failure
       2    wrong usage or config
       3    input data that cannot be read
-      4    accuracy below --min-accuracy
+      4    accuracy below --min-accuracy, or B is worse with --fail-if-worse
       5    an unsure answer, with --strict
       130  interrupted (Ctrl-C)
       143  terminated

@@ -1,7 +1,6 @@
 """`cnn eval`."""
 
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,8 +8,9 @@ import typer
 
 from cnn_cli.cli.completion import checkpoint_names
 from cnn_cli.cli.help import examples
-from cnn_cli.cli.options import Checkpoints, Json, describe_data, is_override
-from cnn_cli.errors import BelowBarError, ConfigError, DataError
+from cnn_cli.cli.labeled_data import Split, SplitOption, announce, open_data, split_arguments
+from cnn_cli.cli.options import Checkpoints, Json, describe_data
+from cnn_cli.errors import BelowBarError, DataError
 
 if TYPE_CHECKING:
     from cnn_cli.training.evaluation import Evaluation
@@ -21,14 +21,6 @@ EXAMPLES = examples(
     "cnn eval -k runs/a -k runs/b --tta 9",
     "cnn eval runs/a data.name=usps --json --min-accuracy 0.9",
 )
-
-
-class Split(StrEnum):
-    """A part of the data."""
-
-    TEST = "test"
-    VALIDATION = "validation"
-    TRAIN = "train"
 
 
 def evaluate(
@@ -42,9 +34,7 @@ def evaluate(
         ),
     ] = None,
     checkpoint: Checkpoints = None,
-    split: Annotated[
-        Split, typer.Option(metavar="SPLIT", help="Which images: test, validation or train.")
-    ] = Split.TEST,
+    split: SplitOption = Split.TEST,
     as_json: Json = False,
     min_accuracy: Annotated[
         float | None,
@@ -76,7 +66,7 @@ def evaluate(
     """
     from cnn_cli.checkpoint.choose import choose_checkpoints
 
-    named, overrides = _split_arguments(arguments or [])
+    named, overrides = split_arguments("eval", arguments or [])
     files = choose_checkpoints([*(checkpoint or []), *named])
     evaluation, augmented = _measure(files, overrides, split, tta)
     if plot is not None:
@@ -95,38 +85,14 @@ def _measure(
     files: list[Path], overrides: list[str], split: Split, copies: int
 ) -> "tuple[Evaluation, Evaluation | None]":
     """Return the figures of the unchanged images and, if `copies` is more than 1, of augmented copies."""
-    from cnn_cli import console
     from cnn_cli.checkpoint.file import read
-    from cnn_cli.config.adjust import override
-    from cnn_cli.data.source import Access
-    from cnn_cli.data.sources import open_source
-    from cnn_cli.training.device import compute_for
     from cnn_cli.training.evaluation import evaluate as measure
 
     checkpoints = [read(file) for file in files]
-    config = override(checkpoints[0].config, overrides, str(files[0]))
-    compute = compute_for(config.train)
-    with console.download_bar() as bar:
-        source = open_source(config.data, Access(bar))
-    names = " + ".join(map(str, files))
-    console.message(f"evaluating {names} on the {split} split of {source.name}; {compute.describe()}")
+    source, compute = open_data(checkpoints[0], overrides)
+    announce("evaluating", files, split, source, compute)
     plain = measure(checkpoints, source, split, compute)
     return plain, measure(checkpoints, source, split, compute, copies) if copies > 1 else None
-
-
-def _split_arguments(arguments: list[str]) -> tuple[list[Path], list[str]]:
-    paths = [Path(argument) for argument in arguments if not is_override(argument)]
-    overrides = [argument for argument in arguments if is_override(argument)]
-    for argument in overrides:
-        if not argument.startswith(SETTINGS):
-            raise ConfigError(
-                f"argument {argument!r}: eval accepts only settings of the data and the device",
-                hint=f"they start with {', '.join(SETTINGS)}",
-            )
-    return paths, overrides
-
-
-SETTINGS = ("data.", "train.device=", "train.precision=", "train.threads=")
 
 
 def _plot(evaluation: "Evaluation", path: Path) -> None:

@@ -1,0 +1,76 @@
+"""The labeled images that `cnn eval`, `cnn compare` and `cnn report` measure checkpoints on."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cnn_cli.cli.options import is_override
+from cnn_cli.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cnn_cli.checkpoint.file import Checkpoint
+    from cnn_cli.data.source import Source
+    from cnn_cli.training.device import Compute
+
+SETTINGS = ("data.", "train.device=", "train.precision=", "train.threads=")
+"""What may be changed to measure a checkpoint that is trained already."""
+
+
+class Split(StrEnum):
+    """A part of the data."""
+
+    TEST = "test"
+    VALIDATION = "validation"
+    TRAIN = "train"
+
+
+SplitOption = Annotated[
+    Split, typer.Option("--split", metavar="SPLIT", help="Which images: test, validation or train.")
+]
+
+
+def split_arguments(command: str, arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """Return the paths among the arguments of a command, and its settings.
+
+    Raises:
+        ConfigError: a setting would need another training.
+    """
+    paths = [Path(argument) for argument in arguments if not is_override(argument)]
+    overrides = [argument for argument in arguments if is_override(argument)]
+    for argument in overrides:
+        if not argument.startswith(SETTINGS):
+            raise ConfigError(
+                f"argument {argument!r}: {command} accepts only settings of the data and the device",
+                hint=f"they start with {', '.join(SETTINGS)}",
+            )
+    return paths, overrides
+
+
+def open_data(checkpoint: "Checkpoint", overrides: Sequence[str]) -> "tuple[Source, Compute]":
+    """Open the data that a checkpoint was trained on, and choose its device, unless settings say otherwise.
+
+    Raises:
+        ConfigError: a setting is wrong.
+        DataError: the data is not available.
+    """
+    from cnn_cli import console
+    from cnn_cli.config.adjust import override
+    from cnn_cli.data.source import Access
+    from cnn_cli.data.sources import open_source
+    from cnn_cli.training.device import compute_for
+
+    config = override(checkpoint.config, list(overrides), str(checkpoint.path))
+    compute = compute_for(config.train)
+    with console.download_bar() as bar:
+        return open_source(config.data, Access(bar)), compute
+
+
+def announce(verb: str, files: Sequence[Path], split: Split, source: "Source", compute: "Compute") -> None:
+    """Tell people which checkpoints are measured, on what."""
+    from cnn_cli import console
+
+    names = " + ".join(map(str, files))
+    console.message(f"{verb} {names} on the {split} split of {source.name}; {compute.describe()}")
