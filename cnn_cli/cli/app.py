@@ -14,7 +14,20 @@ import typer
 import typer.main
 
 import cnn_cli
-from cnn_cli.cli import bench, compare, config, data, evaluate, layers, predict, read, summary, train, version
+from cnn_cli.cli import (
+    bench,
+    compare,
+    config,
+    data,
+    evaluate,
+    layers,
+    predict,
+    read,
+    report,
+    summary,
+    train,
+    version,
+)
 from cnn_cli.cli.help import Command, examples
 from cnn_cli.errors import CnnError, ConfigError, ExitCode
 
@@ -26,7 +39,8 @@ ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind._
 _NO_HELP: dict[str, Any] = {"help": False}
 DEFAULTS = {
     **dict.fromkeys(
-        ("train", "eval", "compare", "predict", "read", "bench", "summary", "layers", "version"), _NO_HELP
+        ("train", "eval", "compare", "report", "predict", "read", "bench", "summary", "layers", "version"),
+        _NO_HELP,
     ),
     "config": _NO_HELP | dict.fromkeys(("list", "show", "copy", "check", "schema"), _NO_HELP),
     "data": _NO_HELP | dict.fromkeys(("get", "check", "show"), _NO_HELP),
@@ -56,6 +70,7 @@ app = typer.Typer(
 app.command("train", cls=Command, epilog=train.EXAMPLES)(train.train)
 app.command("eval", cls=Command, epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("compare", cls=Command, epilog=compare.EXAMPLES)(compare.compare)
+app.command("report", cls=Command, epilog=report.EXAMPLES)(report.report)
 app.command("predict", cls=Command, epilog=predict.EXAMPLES)(predict.predict)
 app.command("read", cls=Command, epilog=read.EXAMPLES)(read.read)
 app.command("bench", cls=Command, epilog=bench.EXAMPLES)(bench.bench)

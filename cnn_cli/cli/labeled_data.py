@@ -12,6 +12,7 @@ from cnn_cli.errors import ConfigError
 
 if TYPE_CHECKING:
     from cnn_cli.checkpoint.file import Checkpoint
+    from cnn_cli.config.schema import Config
     from cnn_cli.data.source import Source
     from cnn_cli.training.device import Compute
 
@@ -56,16 +57,36 @@ def open_data(checkpoint: "Checkpoint", overrides: Sequence[str]) -> "tuple[Sour
         ConfigError: a setting is wrong.
         DataError: the data is not available.
     """
-    from cnn_cli import console
-    from cnn_cli.config.adjust import override
-    from cnn_cli.data.source import Access
-    from cnn_cli.data.sources import open_source
     from cnn_cli.training.device import compute_for
 
-    config = override(checkpoint.config, list(overrides), str(checkpoint.path))
+    config = changed_config(checkpoint, overrides)
     compute = compute_for(config.train)
+    return open_data_of(config), compute
+
+
+def changed_config(checkpoint: "Checkpoint", overrides: Sequence[str]) -> "Config":
+    """Return the config of a checkpoint with settings applied.
+
+    Raises:
+        ConfigError: a setting is wrong.
+    """
+    from cnn_cli.config.adjust import override
+
+    return override(checkpoint.config, list(overrides), str(checkpoint.path))
+
+
+def open_data_of(config: "Config") -> "Source":
+    """Open the data of a config, with a bar where that takes time.
+
+    Raises:
+        DataError: it is not available.
+    """
+    from cnn_cli import console
+    from cnn_cli.data.source import Access
+    from cnn_cli.data.sources import open_source
+
     with console.download_bar() as bar:
-        return open_source(config.data, Access(bar)), compute
+        return open_source(config.data, Access(bar))
 
 
 def announce(verb: str, files: Sequence[Path], split: Split, source: "Source", compute: "Compute") -> None:

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from cnn_cli.errors import ConfigError
 
+HTML = (".html", ".htm")
+"""Endings of a report."""
+
 
 def check_output(option: str, path: Path, endings: tuple[str, ...], inputs: Iterable[Path] = ()) -> None:
     """Check that a result replaces no input. Configs and checkpoints are safe because of their endings.

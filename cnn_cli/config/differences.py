@@ -10,7 +10,6 @@ from pydantic import BaseModel
 
 from cnn_cli.errors import dotted
 
-
 ALIKE = 0.5
 """Two lists of layers of which a smaller share is equal are other networks: one difference as a whole."""
 
@@ -20,13 +19,13 @@ class Difference:
     """A place where two trees differ."""
 
     key: str
-    """Such as `train.epochs` or `model.layers[3].conv.out`; the index is that in the second tree if it is there."""
+    """Such as `train.epochs`, `model.layers[3].conv.out`, with the index in the second tree, if it has one."""
     first: Any
     """The JSON value in the first tree; None if it has none."""
     second: Any
 
     def describe(self) -> tuple[str, str]:
-        """Return both values as JSON text; a dash for a value that is not there, a count for a list of layers."""
+        """Return both values as JSON text; a dash for a missing value, and a count for a list of layers."""
         return _text(self.first), _text(self.second)
 
 

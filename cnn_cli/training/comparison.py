@@ -42,12 +42,12 @@ class Comparison:
     """Where the configs of the two trainings differ, apart from `output`."""
 
     def only_a(self, count: int) -> Tensor:
-        """Return indices int64 of up to `count` images that only A answers correctly, B's worst errors first."""
+        """Return indices int64 of up to `count` images that only A answers correctly, B's worst first."""
         only = (self.a.correct & ~self.b.correct).nonzero().squeeze(1)
         return self.b.by_confidence(only, descending=True)[:count]
 
     def only_b(self, count: int) -> Tensor:
-        """Return indices int64 of up to `count` images that only B answers correctly, A's worst errors first."""
+        """Return indices int64 of up to `count` images that only B answers correctly, A's worst first."""
         only = (self.b.correct & ~self.a.correct).nonzero().squeeze(1)
         return self.a.by_confidence(only, descending=True)[:count]
 

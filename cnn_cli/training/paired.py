@@ -32,8 +32,8 @@ class PairedCounts:
     def difference_interval(self) -> tuple[float, float]:
         """The 95 % interval of the difference, by Bonett & Price 2012 (J. Educ. Behav. Stat. 37).
 
-        It is Wald's interval after one more image that only A, and one that only B answers correctly. It nearly
-        always agrees with McNemar's exact test on whether there is a difference.
+        It is Wald's interval after one more image that only A, and one that only B answers correctly. It
+        nearly always agrees with McNemar's exact test on whether there is a difference.
         """
         n = self.n + 2
         difference = (self.only_b - self.only_a) / n
