@@ -1,16 +1,18 @@
 """Makes the images of the README and the docs from the program itself, into docs/images.
 
-    pip install -e ".[docs]" && python docs/images.py            # all of them; trains for a minute or two
+    pip install -e ".[docs,browser]" && python docs/images.py    # all of them; trains for a few minutes
     python docs/images.py summary photo                          # only these
 
-`training` trains lenet.yaml on MNIST, which is downloaded unless $CNN_DATA has it; its times are those of
-your machine. The other images are the same on every run, and show only what this program draws and writes.
+`training` and `report` train lenet.yaml on MNIST, which is downloaded unless $CNN_DATA has it; their times
+are those of your machine. `report` needs Chromium. The other images are the same on every run, and show only
+what this program draws and writes.
 """
 
 import io
 import os
 import pty
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -114,6 +116,24 @@ def summary(folder: Path) -> None:
     _write("summary.svg", svg("cnn summary lenet", screen("summary", "lenet", folder=folder), 100))
 
 
+def report(folder: Path) -> None:
+    """The top of a run's report, as a browser shows it."""
+    from playwright.sync_api import sync_playwright
+
+    _cnn("train", "--config", "lenet.yaml", "--out", "run", "output.plot=false", folder=folder)
+    _cnn("report", "run", folder=folder)
+    is_root = os.geteuid() == 0
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"] if is_root else []
+        )
+        page = browser.new_page(viewport={"width": 1100, "height": 1130}, color_scheme="light")
+        page.goto((folder / "report.html").as_uri())
+        page.screenshot(path=folder / "report.png")
+        browser.close()
+    _smaller(folder / "report.png", IMAGES / "report.png")
+
+
 def photo(folder: Path) -> None:
     """A photo of three handwritten lines, and the same with what the program reads in it."""
     Image.fromarray(page(("3141592653", "5897932384", "6264338327"))).save(PHOTO, quality=80)
@@ -201,7 +221,7 @@ def _lit(ink: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.ui
 
 
 MAKERS: dict[str, Callable[[Path], None]] = {
-    make.__name__: make for make in (training, summary, photo, network_input, augmentation)
+    make.__name__: make for make in (training, summary, report, photo, network_input, augmentation)
 }
 
 

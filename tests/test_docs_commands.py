@@ -100,7 +100,14 @@ def commands(block: Block) -> list[Command]:
 def shortened(words: list[str]) -> list[str]:
     """The same command on little data and for one epoch."""
     kind = " ".join(words[:2]) if words[0] == "data" else words[0]
-    settings = {"train": SHORT, "bench": SHORT, "eval": SMALL, "data show": SMALL[:2]}.get(kind, ())
+    settings = {
+        "train": SHORT,
+        "bench": SHORT,
+        "eval": SMALL,
+        "compare": SMALL,
+        "report": SMALL,
+        "data show": SMALL[:2],
+    }.get(kind, ())
     own_data = any(word.startswith("data.name=") for word in words)
     if not settings or "--resume" in words:
         return words

@@ -10,12 +10,13 @@ from cnn_cli.cli.completion import checkpoint_names
 from cnn_cli.cli.help import examples
 from cnn_cli.cli.labeled_data import Split, SplitOption, announce, open_data, split_arguments
 from cnn_cli.cli.options import Json, describe_data
-from cnn_cli.cli.outputs import check_output
+from cnn_cli.cli.outputs import Report, check_output, check_report, command_line
 from cnn_cli.errors import BelowBarError, ConfigError, DataError
 from cnn_cli.text import shorten
 
 if TYPE_CHECKING:
     from cnn_cli.training.comparison import Comparison, Cost
+    from cnn_cli.training.device import Compute
     from cnn_cli.training.evaluation import Evaluation
 
 WIDEST = 50
@@ -49,6 +50,7 @@ def compare(
             metavar="OUT.png", help="Draw the images that only one of them answers correctly into this PNG."
         ),
     ] = None,
+    report: Report = None,
 ) -> None:
     """Compare two checkpoints on the same labeled images.
 
@@ -56,10 +58,21 @@ def compare(
     exact test tells whether the accuracies differ by more than chance explains: significant means that p is
     less than 0.05.
     """
+    from cnn_cli.checkpoint.file import read
+    from cnn_cli.training.comparison import compare as measure
+
     files, overrides = _arguments(arguments)
-    comparison = _measure(files, overrides, split, contact_sheet)
+    check_report(report)
+    a, b = map(read, files)
+    source, compute = open_data(a, overrides)
+    if contact_sheet is not None:
+        check_output("--contact-sheet", contact_sheet, (".png",), source.paths)
+    announce("comparing", files, split, source, compute)
+    comparison = measure(a, b, source, split, compute)
     if contact_sheet is not None:
         _draw(comparison, contact_sheet)
+    if report is not None:
+        _report(report, comparison, arguments, split, compute)
     try:
         (_show_json if as_json else _show)(comparison, files)
     finally:  # also when stdout was closed: a script needs the exit code
@@ -78,33 +91,31 @@ def _arguments(arguments: list[str]) -> tuple[list[Path], list[str]]:
     return choose_checkpoints(named), overrides
 
 
-def _measure(files: list[Path], overrides: list[str], split: Split, sheet: Path | None) -> "Comparison":
-    from cnn_cli.checkpoint.file import read
-    from cnn_cli.training.comparison import compare as measure
-
-    a, b = map(read, files)
-    source, compute = open_data(a, overrides)
-    if sheet is not None:
-        check_output("--contact-sheet", sheet, (".png",), source.paths)
-    announce("comparing", files, split, source, compute)
-    return measure(a, b, source, split, compute)
-
-
 def _draw(comparison: "Comparison", path: Path) -> None:
     from cnn_cli import console
     from cnn_cli.report.comparison_sheet import write_comparison_sheet
+    from cnn_cli.report.comparison_text import classes_of
 
     total = comparison.counts.only_a + comparison.counts.only_b
     if not total:
         console.message("no contact sheet: no image is answered correctly by only one of them")
         return
-    drawn = write_comparison_sheet(comparison, _classes(comparison), path)
+    drawn = write_comparison_sheet(comparison, classes_of(comparison), path)
     limit = f", {drawn} of {total:,} images" if total > drawn else ""
     console.message(f"contact sheet: {path}{limit} (red frames: only A is right, blue frames: only B)")
 
 
-def _classes(comparison: "Comparison") -> tuple[str, ...]:
-    return tuple(figures.label for figures in comparison.a.metrics.per_class)
+def _report(
+    path: Path, comparison: "Comparison", arguments: list[str], split: Split, compute: "Compute"
+) -> None:
+    from cnn_cli import console
+    from cnn_cli.report.html.comparison import write_comparison
+    from cnn_cli.training.machine import describe
+
+    (a, b), _ = split_arguments("compare", arguments)
+    commands = {"Compare them again:": command_line("compare", arguments, split, path)}
+    write_comparison(path, (str(a), str(b)), comparison, describe(compute), commands)
+    console.message(f"report: {path}")
 
 
 def _show_json(comparison: "Comparison", files: list[Path]) -> None:
@@ -148,15 +159,14 @@ def _side(file: Path, evaluation: "Evaluation", cost: "Cost") -> dict[str, Any]:
 
 def _show(comparison: "Comparison", files: list[Path]) -> None:
     from cnn_cli import console
+    from cnn_cli.report.comparison_text import figures_of_both
 
-    a, b = comparison.a, comparison.b
+    a = comparison.a
     console.facts(
         [("A", str(files[0])), ("B", str(files[1])), ("data", f"{_data(a)}, {a.metrics.n:,} images")]
     )
     console.line("")
-    sides = zip((a, b), comparison.costs, strict=True)
-    rows = zip(ROWS, *(_figures(*side) for side in sides), strict=True)
-    console.table("each alone", ["", "A", "B"], [list(row) for row in rows])
+    console.table("each alone", ["", "A", "B"], figures_of_both(comparison))
     console.facts(_verdict(comparison))
     if comparison.config:
         console.line("")
@@ -166,50 +176,17 @@ def _show(comparison: "Comparison", files: list[Path]) -> None:
         console.table("settings that differ", ["setting", "A", "B"], rows_of_config, names=3)
 
 
-ROWS = (
-    *("accuracy", "95 % interval", "correct", "loss", "calibration error"),
-    *("parameters", "multiply-adds", "time for one image"),
-)
-
-
-def _figures(evaluation: "Evaluation", cost: "Cost") -> tuple[str, ...]:
-    """Return the figures of one checkpoint, in the order of ROWS."""
-    metrics = evaluation.metrics
-    low, high = metrics.accuracy_interval
-    return (
-        f"{metrics.accuracy:.2%}",
-        f"{low:.2%} to {high:.2%}",
-        f"{metrics.correct:,}",
-        f"{metrics.loss:.4f}",
-        f"{metrics.calibration_error:.4f}",
-        f"{cost.parameters:,}",
-        f"{cost.multiply_adds:,}",
-        f"{1000 * cost.seconds:.3g} ms",
-    )
-
-
 def _verdict(comparison: "Comparison") -> list[tuple[str, str]]:
+    from cnn_cli.report.comparison_text import conclusion, difference
+
     counts = comparison.counts
-    low, high = counts.difference_interval
+    points, interval = difference(counts)
+    alone = f"only A {counts.only_a:,}, only B {counts.only_b:,}"
     return [
-        (
-            "B minus A",
-            f"{100 * counts.difference:+.2f} points  (95 % interval {100 * low:+.2f} to {100 * high:+.2f})",
-        ),
-        ("McNemar's test", f"p = {counts.p_value:.3g}: {conclusion(comparison)}"),
-        (
-            "correct",
-            f"both {counts.both:,}, only A {counts.only_a:,}, only B {counts.only_b:,}, "
-            f"neither {counts.neither:,}",
-        ),
+        ("B minus A", f"{points}  (95 % interval {interval})"),
+        ("McNemar's test", f"p = {counts.p_value:.3g}: {conclusion(counts)}"),
+        ("correct", f"both {counts.both:,}, {alone}, neither {counts.neither:,}"),
     ]
-
-
-def conclusion(comparison: "Comparison") -> str:
-    """Return in words whether the accuracies differ."""
-    if not comparison.counts.is_significant:
-        return "no significant difference"
-    return f"B is significantly {'less' if comparison.counts.b_is_worse else 'more'} accurate"
 
 
 def _data(evaluation: "Evaluation") -> str:

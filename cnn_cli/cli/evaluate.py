@@ -10,9 +10,14 @@ from cnn_cli.cli.completion import checkpoint_names
 from cnn_cli.cli.help import examples
 from cnn_cli.cli.labeled_data import Split, SplitOption, announce, open_data, split_arguments
 from cnn_cli.cli.options import Checkpoints, Json, describe_data
+from cnn_cli.cli.outputs import Report, check_report, command_line
 from cnn_cli.errors import BelowBarError, DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cnn_cli.checkpoint.file import Checkpoint
+    from cnn_cli.training.device import Compute
     from cnn_cli.training.evaluation import Evaluation
     from cnn_cli.training.metrics import Metrics
 
@@ -20,6 +25,7 @@ EXAMPLES = examples(
     "cnn eval checkpoints/lenet",
     "cnn eval -k runs/a -k runs/b --tta 9",
     "cnn eval runs/a data.name=usps --json --min-accuracy 0.9",
+    "cnn eval runs/a --report report.html",
 )
 
 
@@ -57,6 +63,7 @@ def evaluate(
             metavar="OUT.png", help="Draw the confusion matrix and the most confident mistakes into this PNG."
         ),
     ] = None,
+    report: Report = None,
 ) -> None:
     """Measure the accuracy of a checkpoint on labeled images.
 
@@ -65,13 +72,23 @@ def evaluate(
     images come first; those of slightly shifted and rotated copies follow separately.
     """
     from cnn_cli.checkpoint.choose import choose_checkpoints
+    from cnn_cli.checkpoint.file import read
+    from cnn_cli.training.evaluation import evaluate as measure
 
     named, overrides = split_arguments("eval", arguments or [])
+    check_report(report)
     files = choose_checkpoints([*(checkpoint or []), *named])
-    evaluation, augmented = _measure(files, overrides, split, tta)
+    checkpoints = [read(file) for file in files]
+    source, compute = open_data(checkpoints[0], overrides)
+    announce("evaluating", files, split, source, compute)
+    evaluation = measure(checkpoints, source, split, compute)
+    augmented = measure(checkpoints, source, split, compute, tta) if tta > 1 else None
+    names = " + ".join(map(str, files))
     if plot is not None:
         _plot(evaluation, plot)
-    names = " + ".join(map(str, files))
+    if report is not None:
+        command = command_line("eval", [*map(str, [*(checkpoint or []), *named]), *overrides], split, report)
+        _report(report, names, checkpoints, evaluation, compute, command)
     try:
         (_show_json if as_json else _show)(evaluation, names)
         if augmented is not None:
@@ -81,20 +98,6 @@ def evaluate(
             _check_bar(evaluation, min_accuracy)
 
 
-def _measure(
-    files: list[Path], overrides: list[str], split: Split, copies: int
-) -> "tuple[Evaluation, Evaluation | None]":
-    """Return the figures of the unchanged images and, if `copies` is more than 1, of augmented copies."""
-    from cnn_cli.checkpoint.file import read
-    from cnn_cli.training.evaluation import evaluate as measure
-
-    checkpoints = [read(file) for file in files]
-    source, compute = open_data(checkpoints[0], overrides)
-    announce("evaluating", files, split, source, compute)
-    plain = measure(checkpoints, source, split, compute)
-    return plain, measure(checkpoints, source, split, compute, copies) if copies > 1 else None
-
-
 def _plot(evaluation: "Evaluation", path: Path) -> None:
     from cnn_cli import console
     from cnn_cli.report.plots import evaluation_plot
@@ -102,6 +105,26 @@ def _plot(evaluation: "Evaluation", path: Path) -> None:
     classes = tuple(figures.label for figures in evaluation.metrics.per_class)
     evaluation_plot(evaluation, classes, path)
     console.message(f"plot: {path}")
+
+
+def _report(
+    path: Path,
+    name: str,
+    checkpoints: "Sequence[Checkpoint]",
+    evaluation: "Evaluation",
+    compute: "Compute",
+    command: str,
+) -> None:
+    from cnn_cli import console
+    from cnn_cli.report.html.single import write_report
+    from cnn_cli.report.html.subject import Subject, run_folder_of
+    from cnn_cli.training.machine import describe
+
+    file = checkpoints[0].path
+    folder = run_folder_of(file) if file and len(checkpoints) == 1 else None
+    subject = Subject(name, tuple(checkpoints), folder, evaluation)
+    write_report(path, subject, describe(compute), {"Measure it and write this report again:": command})
+    console.message(f"report: {path}")
 
 
 def _show_json(evaluation: "Evaluation", checkpoint: str, copies: int = 1) -> None:

@@ -1,12 +1,21 @@
 """Where results may be written: never over what a command reads."""
 
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from cnn_cli.errors import ConfigError
 
 HTML = (".html", ".htm")
 """Endings of a report."""
+
+Report = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE.html", help="Write a report for people as one HTML file."),
+]
 
 
 def check_output(option: str, path: Path, endings: tuple[str, ...], inputs: Iterable[Path] = ()) -> None:
@@ -30,3 +39,15 @@ def check_output(option: str, path: Path, endings: tuple[str, ...], inputs: Iter
         raise ConfigError(
             f"{option} {path}: would replace a file that is read", hint="name a file in another folder"
         )
+
+
+def check_report(path: Path | None) -> None:
+    """Check the file of `--report`, if it is given, before anything slow starts."""
+    if path is not None:
+        check_output("--report", path, HTML)
+
+
+def command_line(command: str, arguments: Sequence[str], split: str, report: Path) -> str:
+    """Return the command that writes a report again."""
+    options = ["--report", str(report), *([] if split == "test" else ["--split", split])]
+    return shlex.join(["cnn", command, *arguments, *options])

@@ -19,7 +19,7 @@ class Difference:
     """A place where two trees differ."""
 
     key: str
-    """Such as `train.epochs`, `model.layers[3].conv.out`, with the index in the second tree, if it has one."""
+    """Such as `train.epochs` or `model.layers[3].conv.out`, with the index in the second tree if possible."""
     first: Any
     """The JSON value in the first tree; None if it has none."""
     second: Any

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from cnn_cli.report.html.chart import Axis, Plane
+from cnn_cli.report.html.chart import Axis, BareAxis, Plane
 from cnn_cli.report.html.markup import Markup, element
 from cnn_cli.report.html.page import details, note, section, table
 from cnn_cli.training.evaluation import Evaluation
@@ -63,7 +63,7 @@ def _diagram(bins: Sequence[ConfidenceBin]) -> Markup:
 def _counts(bins: Sequence[ConfidenceBin]) -> Markup:
     """Return a bar for each bin; its length is logarithmic, because most answers are in the last bin."""
     top = math.log10(max(group.count for group in bins)) + 1
-    plane = Plane(CONFIDENCE, _CountAxis("images", 0.0, 1.25 * top), COUNTS_HEIGHT)
+    plane = Plane(CONFIDENCE, BareAxis("images", 0.0, 1.25 * top), COUNTS_HEIGHT)
     parts = []
     for group in bins:
         (left, bottom), (right, height) = (
@@ -79,14 +79,6 @@ def _counts(bins: Sequence[ConfidenceBin]) -> Markup:
             )
         )
     return plane.draw("number of images by confidence", parts)
-
-
-class _CountAxis(Axis):
-    """An axis without numbers: each bar has its own."""
-
-    def ticks(self) -> list[float]:
-        """Return none."""
-        return []
 
 
 def _compact(count: int) -> str:

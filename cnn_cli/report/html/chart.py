@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cnn_cli.report.html.markup import Child, Markup, element
 
 WIDTH, HEIGHT = 400, 240
-LEFT, RIGHT, TOP, BOTTOM = 46, 10, 10, 38
+LEFT, RIGHT, TOP, BOTTOM = 46, 20, 10, 38
 """Space around the plotted area for numbers and labels, in units of WIDTH."""
 
 TICKS = 5
@@ -40,6 +40,14 @@ class Axis:
         step = nice_step((self.high - self.low) / TICKS) * (100 if self.as_percent else 1)
         decimals = 0 if self.whole else max(0, -math.floor(math.log10(step) + 1e-9))
         return f"{100 * value:.{decimals}f} %" if self.as_percent else f"{value:,.{decimals}f}"
+
+
+class BareAxis(Axis):
+    """An axis without numbers and grid, where what is drawn has its own."""
+
+    def ticks(self) -> list[float]:
+        """Return none."""
+        return []
 
 
 @dataclass(frozen=True)

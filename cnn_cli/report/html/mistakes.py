@@ -64,7 +64,7 @@ def _cells(evaluation: Evaluation, cells: Sequence[tuple[int, int]]) -> Cells:
 
 def _matrix(matrix: Sequence[Sequence[int]], classes: Sequence[str], cells: Cells) -> Markup:
     head = [
-        element("td", "true ↓ answer →", class_="corner"),
+        element("td", "answer → true ↓", class_="corner"),
         [element("th", name, scope="col") for name in classes],
     ]
     rows = [

@@ -39,7 +39,7 @@ def labeled_image(pixels: NDArray[np.uint8], description: str, caption: Sequence
     if max(image.size) > MAX_SIDE:
         image.thumbnail((MAX_SIDE, MAX_SIDE))
     lines = [element("span", line) for line in caption]
-    drawn = element("img", src=data_uri(image), alt=description, loading="lazy")
+    drawn = element("img", src=data_uri(image), alt=description)
     return element("figure", drawn, element("figcaption", lines))
 
 

@@ -1,7 +1,7 @@
 """The report of several runs side by side, with the mean and the spread of their figures."""
 
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from cnn_cli.config.differences import config_differences
-from cnn_cli.report.html.chart import Axis, Plane
+from cnn_cli.report.html.chart import Axis, BareAxis, Plane
 from cnn_cli.report.html.curves import curves_of_runs
 from cnn_cli.report.html.markup import Child, Markup, element
 from cnn_cli.report.html.mistakes import MAX_MISTAKES, hardest
@@ -166,7 +166,7 @@ def _row(run: Figures) -> list[Child]:
     ]
 
 
-def _summary(name: str, measure: Any, figures: Sequence[Figures]) -> list[Child]:
+def _summary(name: str, measure: Callable[[list[float]], float], figures: Sequence[Figures]) -> list[Child]:
     """Return the last rows of the table: a mean or a deviation of the columns where it says something."""
     errors = [run.calibration_error for run in figures if run.calibration_error is not None]
     calibration = f"{measure(errors):.4f}" if len(errors) > 1 else ""
@@ -181,7 +181,7 @@ def _accuracies(figures: Sequence[Figures]) -> Markup:
     low, high = min(ends), max(ends)
     margin = max(0.05 * (high - low), 1e-4)
     x = Axis("accuracy", max(0.0, low - margin), min(1.0, high + margin), as_percent=True)
-    plane = Plane(x, _RunAxis("run", 0.0, float(len(figures))), 48 + ROW * len(figures))
+    plane = Plane(x, BareAxis("run", 0.0, float(len(figures))), 48 + ROW * len(figures))
     parts = []
     for number, (run, (start, end)) in enumerate(zip(figures, intervals, strict=True)):
         y = len(figures) - number - 0.5
@@ -196,14 +196,6 @@ def _accuracies(figures: Sequence[Figures]) -> Markup:
         parts.append(element("text", str(number + 1), x=30, y=height + 4, text_anchor="end"))
     heading = element("p", "accuracy with its 95 % interval, in the order of the table", class_="title")
     return element("figure", heading, plane.draw("accuracy of each run", parts), class_="chart")
-
-
-class _RunAxis(Axis):
-    """An axis without grid: each run has its number."""
-
-    def ticks(self) -> list[float]:
-        """Return none."""
-        return []
 
 
 def _recalls(subjects: Sequence[Subject]) -> Markup | None:
