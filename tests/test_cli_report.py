@@ -47,7 +47,7 @@ def test_without_its_data_a_run_has_the_figures_that_it_wrote(run: Path) -> None
     outcome = cnn("report", run, "data.name=mnist", "data.root=nothing", "data.download=false")
     assert outcome.code == 0
     page = pages.read(Path("report.html"))
-    assert "No images: mnist is not in nothing" in page.find("p", class_="warning")[0].text
+    assert "No images: MNIST is not in nothing" in page.find("p", class_="warning")[0].text
     assert accuracy_of(page) == f"{json.loads((run / 'metrics.json').read_text())['test']['accuracy']:.2%}"
 
 

@@ -11,7 +11,7 @@ from cnn_cli.checkpoint.file import Checkpoint
 from cnn_cli.checkpoint.preprocessing import Preprocessing
 from cnn_cli.data.source import LabeledImages
 from cnn_cli.errors import DataError
-from cnn_cli.report.comparison_sheet import chosen
+from cnn_cli.report.comparison_sheets import chosen
 from cnn_cli.training.comparison import Comparison, compare, count_pairs
 from cnn_cli.training.evaluation import Evaluation, evaluate
 from cnn_cli.training.metrics import measure
@@ -30,8 +30,8 @@ def checkpoint(seed: int, **train) -> Checkpoint:
 def test_both_are_measured_on_the_same_images():
     a, b, source = checkpoint(3), checkpoint(4, lr=0.02), tiny.source()
     result = compare(a, b, source, "test", tiny.CPU)
-    for mine, alone in ((result.a, [a]), (result.b, [b])):
-        assert mine.metrics == evaluate(alone, source, "test", tiny.CPU).metrics
+    for together, alone in ((result.a, [a]), (result.b, [b])):
+        assert together.metrics == evaluate(alone, source, "test", tiny.CPU).metrics
     right = [(e.probabilities.argmax(1) == source.test().labels).numpy() for e in (result.a, result.b)]
     table = [int(np.sum((right[0] == x) & (right[1] == y))) for x, y in ((1, 1), (1, 0), (0, 1), (0, 0))]
     assert result.counts == PairedCounts(*table)

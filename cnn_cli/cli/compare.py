@@ -58,11 +58,13 @@ def compare(
     exact test tells whether the accuracies differ by more than chance explains: significant means that p is
     less than 0.05.
     """
+    from cnn_cli.checkpoint.choose import choose_checkpoints
     from cnn_cli.checkpoint.file import read
     from cnn_cli.training.comparison import compare as measure
 
-    files, overrides = _arguments(arguments)
+    names, overrides = _arguments(arguments)
     check_report(report)
+    files = choose_checkpoints(names)
     a, b = map(read, files)
     source, compute = open_data(a, overrides)
     if contact_sheet is not None:
@@ -72,49 +74,47 @@ def compare(
     if contact_sheet is not None:
         _draw(comparison, contact_sheet)
     if report is not None:
-        _report(report, comparison, arguments, split, compute)
+        command = command_line("compare", arguments, split, report)
+        _report(report, comparison, names, compute, command)
     try:
-        (_show_json if as_json else _show)(comparison, files)
+        (_show_json if as_json else _show)(comparison, files if as_json else names)
     finally:  # also when stdout was closed: a script needs the exit code
         if fail_if_worse:
             _check_not_worse(comparison)
 
 
 def _arguments(arguments: list[str]) -> tuple[list[Path], list[str]]:
-    """Return the files of the two checkpoints, and the settings."""
-    from cnn_cli.checkpoint.choose import choose_checkpoints
-
+    """Return the names of the two checkpoints, and the settings."""
     named, overrides = split_arguments("compare", arguments)
     if len(named) != 2:
         count = "one checkpoint" if len(named) == 1 else f"{len(named)} checkpoints"
         raise ConfigError(f"compare needs two checkpoints, not {count}", hint="cnn compare A B")
-    return choose_checkpoints(named), overrides
+    return named, overrides
 
 
 def _draw(comparison: "Comparison", path: Path) -> None:
     from cnn_cli import console
-    from cnn_cli.report.comparison_sheet import write_comparison_sheet
+    from cnn_cli.report.comparison_sheets import write_contact_sheet
     from cnn_cli.report.comparison_text import classes_of
 
     total = comparison.counts.only_a + comparison.counts.only_b
     if not total:
         console.message("no contact sheet: no image is answered correctly by only one of them")
         return
-    drawn = write_comparison_sheet(comparison, classes_of(comparison), path)
+    drawn = write_contact_sheet(comparison, classes_of(comparison), path)
     limit = f", {drawn} of {total:,} images" if total > drawn else ""
     console.message(f"contact sheet: {path}{limit} (red frames: only A is right, blue frames: only B)")
 
 
 def _report(
-    path: Path, comparison: "Comparison", arguments: list[str], split: Split, compute: "Compute"
+    path: Path, comparison: "Comparison", names: list[Path], compute: "Compute", command: str
 ) -> None:
     from cnn_cli import console
     from cnn_cli.report.html.comparison import write_comparison
     from cnn_cli.training.machine import describe
 
-    (a, b), _ = split_arguments("compare", arguments)
-    commands = {"Compare them again:": command_line("compare", arguments, split, path)}
-    write_comparison(path, (str(a), str(b)), comparison, describe(compute), commands)
+    a, b = map(str, names)
+    write_comparison(path, (a, b), comparison, describe(compute), {"Compare them again:": command})
     console.message(f"report: {path}")
 
 
@@ -157,13 +157,13 @@ def _side(file: Path, evaluation: "Evaluation", cost: "Cost") -> dict[str, Any]:
     }
 
 
-def _show(comparison: "Comparison", files: list[Path]) -> None:
+def _show(comparison: "Comparison", names: list[Path]) -> None:
     from cnn_cli import console
     from cnn_cli.report.comparison_text import figures_of_both
 
     a = comparison.a
     console.facts(
-        [("A", str(files[0])), ("B", str(files[1])), ("data", f"{_data(a)}, {a.metrics.n:,} images")]
+        [("A", str(names[0])), ("B", str(names[1])), ("data", f"{_data(a)}, {a.metrics.n:,} images")]
     )
     console.line("")
     console.table("each alone", ["", "A", "B"], figures_of_both(comparison))

@@ -27,8 +27,8 @@ class Node:
         return [self, *inside] if self._is(name, attributes) else inside
 
     def _is(self, name: str, attributes: dict[str, str]) -> bool:
-        wanted_class = attributes.get("class_")
-        has_class = wanted_class is None or wanted_class in (self.attributes.get("class") or "").split()
+        class_name = attributes.get("class_")
+        has_class = class_name is None or class_name in (self.attributes.get("class") or "").split()
         others = {key: value for key, value in attributes.items() if key != "class_"}
         return self.name == name and has_class and all(self.attributes.get(k) == v for k, v in others.items())
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from torch import Tensor
 
-from cnn_cli.report.comparison_sheet import answers, chosen
+from cnn_cli.report.comparison_sheets import answers, chosen
 from cnn_cli.report.comparison_text import classes_of, conclusion, difference, figures_of_both
 from cnn_cli.report.html.markup import Markup, element
-from cnn_cli.report.html.page import headline, note, section, table, warning, write_page
+from cnn_cli.report.html.page import fallback_warning, headline, note, section, table, write_page
 from cnn_cli.report.html.pixels import gallery, labeled_image
 from cnn_cli.report.html.settings import commands_section, difference_table, environment_section
 from cnn_cli.training.comparison import Comparison
@@ -40,9 +40,7 @@ def write_comparison(
     evaluation = comparison.a
     about = f"A is {names[0]}, B is {names[1]}; on {evaluation.data}, {evaluation.split} split"
     sections = [
-        warning(f"The requested data is not available: all figures are about {evaluation.data} digits.")
-        if evaluation.is_fallback
-        else None,
+        fallback_warning(evaluation.data) if evaluation.is_fallback else None,
         headline(_headline(comparison)),
         section(
             "Each alone", table(["", "A", "B"], figures_of_both(comparison), caption="figures of A and B")
@@ -76,7 +74,7 @@ def _agreement(comparison: Comparison) -> Markup:
     ]
     text = (
         "Only images that one of them reads correctly tell which is better. If both are equally accurate, "
-        "each of these images is a fair coin toss; p is the probability of tosses at least as uneven as these."
+        "each of these is a fair coin toss; p is the probability of tosses at least as uneven as they were."
     )
     return section(
         "Image by image", table(["", "B is right", "B is wrong"], rows, caption="images"), note(text)

@@ -63,6 +63,11 @@ def warning(*text: Child) -> Markup:
     return element("p", text, class_="warning")
 
 
+def fallback_warning(data: str) -> Markup:
+    """Return the remark that other data replaced the requested data."""
+    return warning(f"The requested data is not available: the figures are about {data} digits instead.")
+
+
 def table(
     columns: Sequence[Child], rows: Iterable[Sequence[Child]], *, caption: str, names: int = 1, foot: int = 0
 ) -> Markup:

@@ -13,7 +13,7 @@ from cnn_cli.report.html.chart import Axis, BareAxis, Plane
 from cnn_cli.report.html.curves import curves_of_runs
 from cnn_cli.report.html.markup import Child, Markup, element
 from cnn_cli.report.html.mistakes import MAX_MISTAKES, hardest
-from cnn_cli.report.html.page import headline, note, section, table, warning, write_page
+from cnn_cli.report.html.page import fallback_warning, headline, note, section, table, warning, write_page
 from cnn_cli.report.html.pixels import gallery, labeled_image
 from cnn_cli.report.html.settings import LEFT_OUT, commands_section, environment_section
 from cnn_cli.report.html.single import duration
@@ -106,7 +106,7 @@ def write_side_by_side(
         curves_of_runs({subject.name: subject.history() for subject in subjects}),
         _recalls(subjects),
         _settings(subjects),
-        _hardest(evaluations, len(figures)),
+        _hardest(evaluations),
         environment_section(*machines),
         commands_section(commands),
     )
@@ -120,6 +120,8 @@ def _warnings(subjects: Iterable[Subject]) -> Iterator[Markup]:
                 "its figures are those that it wrote at its end" if subject.metrics() else "it has no figures"
             )
             yield warning(f"No images for {subject.name}: {subject.missing}; {known}.")
+        elif subject.evaluation and subject.evaluation.is_fallback:
+            yield fallback_warning(subject.evaluation.data)
 
 
 def _headline(figures: Sequence[Figures]) -> Iterator[tuple[str, str, str]]:
@@ -231,7 +233,7 @@ def _settings(subjects: Sequence[Subject]) -> Markup | None:
     )
 
 
-def _hardest(evaluations: Sequence[Evaluation], runs: int) -> Markup | None:
+def _hardest(evaluations: Sequence[Evaluation]) -> Markup | None:
     """Return the images that most runs read wrongly; None if they did not read the same images."""
     if len(evaluations) < 2 or not all(_same_images(evaluations[0], other) for other in evaluations[1:]):
         return None

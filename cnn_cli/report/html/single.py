@@ -10,7 +10,7 @@ from cnn_cli.report.html.calibration import calibration
 from cnn_cli.report.html.curves import curves
 from cnn_cli.report.html.markup import Child, Markup
 from cnn_cli.report.html.mistakes import confusion, mistakes
-from cnn_cli.report.html.page import headline, note, section, table, warning, write_page
+from cnn_cli.report.html.page import fallback_warning, headline, note, section, table, warning, write_page
 from cnn_cli.report.html.pixels import MAX_FILTERS, filters
 from cnn_cli.report.html.settings import commands_section, config_section, environment_section
 from cnn_cli.report.html.subject import Subject
@@ -49,7 +49,7 @@ def _sections(
     if subject.missing:
         yield missing_note(subject)
     if evaluation and evaluation.is_fallback:
-        yield warning(f"The requested data is not available: all figures are about {evaluation.data} digits.")
+        yield fallback_warning(evaluation.data)
     yield headline(_headline(subject, metrics))
     if history:
         yield curves(history)

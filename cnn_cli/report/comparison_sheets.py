@@ -18,7 +18,7 @@ MAX_IMAGES = 240
 COLUMNS = 6
 
 
-def write_comparison_sheet(comparison: Comparison, classes: tuple[str, ...], path: Path) -> int:
+def write_contact_sheet(comparison: Comparison, classes: tuple[str, ...], path: Path) -> int:
     """Draw the images that only A answers correctly in red frames, then those of only B in blue frames.
 
     Args:
