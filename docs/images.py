@@ -3,9 +3,9 @@
     pip install -e ".[docs,browser]" && python docs/images.py    # all of them; trains for a few minutes
     python docs/images.py summary photo                          # only these
 
-`training` and `report` train lenet.yaml on MNIST, which is downloaded unless $CNN_DATA has it; their times
-are those of your machine. `report` needs Chromium. The other images are the same on every run, and show only
-what this program draws and writes.
+`training` trains lenet.yaml on MNIST, which is downloaded unless $CNN_DATA has it; its times are those of
+your machine. `report` needs Chromium. The other images are the same on every run, and show only what this
+program draws and writes.
 """
 
 import io
@@ -118,20 +118,25 @@ def summary(folder: Path) -> None:
 
 def report(folder: Path) -> None:
     """The top of a run's report, as a browser shows it."""
+    data = ("data.name=synthetic", "data.synthetic.train=2500", "data.synthetic.test=1500")
+    settings = ("train.epochs=5", "train.threads=1", "output.plot=false")
+    _cnn("train", "--config", "lenet.yaml", *data, *settings, "--out", "run", folder=folder)
+    _cnn("report", "run", folder=folder)
+    _screenshot(folder / "report.html", folder / "report.png")
+    _smaller(folder / "report.png", IMAGES / "report.png")
+
+
+def _screenshot(page: Path, target: Path) -> None:
+    """Draw the top of a page as Chromium does."""
     from playwright.sync_api import sync_playwright
 
-    _cnn("train", "--config", "lenet.yaml", "--out", "run", "output.plot=false", folder=folder)
-    _cnn("report", "run", folder=folder)
-    is_root = os.geteuid() == 0
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"] if is_root else []
-        )
-        page = browser.new_page(viewport={"width": 1100, "height": 1130}, color_scheme="light")
-        page.goto((folder / "report.html").as_uri())
-        page.screenshot(path=folder / "report.png")
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
+        window = browser.new_page(viewport={"width": 1100, "height": 1180})
+        window.goto(page.as_uri())
+        window.screenshot(path=target)
         browser.close()
-    _smaller(folder / "report.png", IMAGES / "report.png")
 
 
 def photo(folder: Path) -> None:

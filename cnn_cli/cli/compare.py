@@ -77,7 +77,10 @@ def compare(
         command = command_line("compare", arguments, split, report)
         _report(report, comparison, names, compute, command)
     try:
-        (_show_json if as_json else _show)(comparison, files if as_json else names)
+        if as_json:
+            _show_json(comparison, files)
+        else:
+            _show(comparison, names)
     finally:  # also when stdout was closed: a script needs the exit code
         if fail_if_worse:
             _check_not_worse(comparison)

@@ -246,7 +246,7 @@ def _hardest(evaluations: Sequence[Evaluation]) -> Markup | None:
         labeled_image(
             pixels,
             f"{classes[true]} read as {classes[answer]}",
-            (f"{classes[true]} read as {classes[answer]}", f"wrong in {count} of {len(evaluations)}"),
+            (f"{classes[true]} read as {classes[answer]}", f"{count} of {len(evaluations)} wrong"),
         )
         for pixels, true, answer, count in zip(*columns, strict=True)
     ]
