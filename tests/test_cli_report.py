@@ -51,6 +51,12 @@ def test_without_its_data_a_run_has_the_figures_that_it_wrote(run: Path) -> None
     assert accuracy_of(page) == f"{json.loads((run / 'metrics.json').read_text())['test']['accuracy']:.2%}"
 
 
+def test_settings_of_the_device_are_those_of_the_report(run: Path) -> None:
+    assert cnn("report", run, "train.precision=bfloat16").code == 0
+    measured = pages.section(pages.read(Path("report.html")), "Environment").find("dl")[1]
+    assert "cpu, bfloat16, 1 thread" in measured.text
+
+
 def test_an_unfinished_run_has_a_report(run: Path) -> None:
     (run / "metrics.json").unlink()
     assert cnn("report", run).code == 0
@@ -112,7 +118,7 @@ def test_what_has_no_report(run: Path, arguments: list[str], code: int, message:
     assert {path: path.read_bytes() for path in run.iterdir()} == before
 
 
-@pytest.mark.parametrize("damage", ["{", '{"test": {}}', "[]"])
+@pytest.mark.parametrize("damage", ["{", '{"test": {}}', '{"a": 1}', "[]"])
 def test_damaged_figures_are_one_clear_error(run: Path, damage: str) -> None:
     (run / "metrics.json").write_text(damage)
     outcome = cnn("report", run, "data.name=mnist", "data.root=nothing", "data.download=false")

@@ -76,8 +76,9 @@ def _report_runs(names: Sequence[Path], overrides: list[str], out: Path, command
     from cnn_cli.report.html.several import figures_of, write_side_by_side
     from cnn_cli.report.html.single import write_report
 
-    subjects = _Measurements(overrides).subjects(names)
-    measured = machine_of(subjects)
+    measurements = _Measurements(overrides)
+    subjects = measurements.subjects(names)
+    measured = measurements.machine
     if len(subjects) == 1:
         write_report(out, subjects[0], measured, _commands(subjects[0], command))
         return
@@ -97,10 +98,11 @@ def _report_bench(file: Path, overrides: list[str], out: Path, command: str) -> 
     results = read(file)
     if not results.runs:
         raise DataError(f"{file}: no seed is finished", hint="continue it with the same cnn bench command")
-    subjects = _Measurements(overrides).subjects(_runs_of(file, results))
+    measurements = _Measurements(overrides)
+    subjects = measurements.subjects(_runs_of(file, results))
     figures = [figures_of_seed(run, results.setting) for run in results.runs]
     commands = {"Run the benchmark again:": results.command, "Write this report again:": command}
-    machines = results.setting.get("machine", {}), machine_of(subjects)
+    machines = results.setting.get("machine", {}), measurements.machine
     write_side_by_side(out, f"Benchmark: {file.stem}", figures, subjects, machines, commands)
 
 
@@ -114,6 +116,8 @@ class _Measurements:
     """Evaluations of runs on the test set. Data that several runs share is opened and loaded once."""
 
     def __init__(self, overrides: list[str]) -> None:
+        self.machine: dict[str, Any] | None = None
+        """This machine, once something was evaluated on it."""
         self._overrides = overrides
         self._sources: dict[str, Source] = {}
 
@@ -136,11 +140,14 @@ class _Measurements:
     def _evaluate(self, checkpoint: "Checkpoint") -> "Evaluation":
         from cnn_cli.training.device import compute_for
         from cnn_cli.training.evaluation import evaluate
+        from cnn_cli.training.machine import describe
 
         config = changed_config(checkpoint, self._overrides)
         source, compute = self._source(config), compute_for(config.train)
         announce("evaluating", [checkpoint.path or Path()], Split.TEST, source, compute)
-        return evaluate([checkpoint], source, Split.TEST, compute)
+        evaluation = evaluate([checkpoint], source, Split.TEST, compute)
+        self.machine = describe(compute)
+        return evaluation
 
     def _source(self, config: "Config") -> "Source":
         key = config.data.model_dump_json()
@@ -148,16 +155,6 @@ class _Measurements:
             source = open_data_of(config)
             self._sources[key] = replace(source, test=cache(source.test))
         return self._sources[key]
-
-
-def machine_of(subjects: "Sequence[Subject]") -> dict[str, Any] | None:
-    """Return this machine if it evaluated one of the subjects."""
-    from cnn_cli.training.device import compute_for
-    from cnn_cli.training.machine import describe
-
-    if not any(subject.evaluation for subject in subjects):
-        return None
-    return describe(compute_for(subjects[0].checkpoint.config.train))
 
 
 def _commands(subject: "Subject", report: str) -> dict[str, str]:

@@ -114,7 +114,8 @@ def read(path: Path) -> Results:
         )
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise DataError(
-            f"{path}: is not a results file of cnn bench: {error}", hint="choose another file with --out"
+            f"{path}: is not a results file of cnn bench: {error}",
+            hint="name a file that cnn bench wrote, or a new one",
         ) from None
 
 

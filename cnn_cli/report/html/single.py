@@ -128,7 +128,9 @@ def first_filters(subject: Subject) -> Markup | None:
 
     network, (channels, height, width) = load_network(subject.checkpoint), subject.summary().input_shape
     layers = (module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear))
-    weights = next(layer.weight.detach().float() for layer in layers)
+    weights = next((layer.weight.detach().float() for layer in layers), None)
+    if weights is None:
+        return None
     if weights.ndim == 2:
         if weights.shape[1] != math.prod((channels, height, width)):
             return None

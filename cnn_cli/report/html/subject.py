@@ -51,7 +51,7 @@ class Subject:
         if self.evaluation:
             return self.evaluation.metrics
         recorded = self.recorded()
-        return _metrics(recorded["test"]) if recorded else None
+        return _metrics(recorded.get("test")) if recorded else None
 
     def data(self) -> str:
         """Return the data and the split that the metrics are about."""
@@ -82,7 +82,7 @@ def run_folder_of(checkpoint: Path) -> RunFolder | None:
     return folder if folder.checkpoint == checkpoint and folder.config.is_file() else None
 
 
-def _metrics(values: dict[str, Any]) -> Metrics:
+def _metrics(values: Any) -> Metrics:
     """Return the metrics from the JSON of a run."""
     try:
         return Metrics(
