@@ -64,9 +64,18 @@ def write_png(path: Path, save: Callable[[BinaryIO], object]) -> None:
     """
     content = io.BytesIO()
     save(content)
+    write_result(path, content.getvalue())
+
+
+def write_result(path: Path, content: bytes) -> None:
+    """Write a file that the user named, atomically.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
     try:
         with atomic_write(path) as file:
-            file.write(content.getvalue())
+            file.write(content)
     except OSError as error:
         raise unwritable(path, error) from None
 

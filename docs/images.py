@@ -1,16 +1,18 @@
 """Makes the images of the README and the docs from the program itself, into docs/images.
 
-    pip install -e ".[docs]" && python docs/images.py            # all of them; trains for a minute or two
+    pip install -e ".[docs,browser]" && python docs/images.py    # all of them; trains for a few minutes
     python docs/images.py summary photo                          # only these
 
 `training` trains lenet.yaml on MNIST, which is downloaded unless $CNN_DATA has it; its times are those of
-your machine. The other images are the same on every run, and show only what this program draws and writes.
+your machine. `report` needs Chromium. The other images are the same on every run, and show only what this
+program draws and writes.
 """
 
 import io
 import os
 import pty
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -114,6 +116,29 @@ def summary(folder: Path) -> None:
     _write("summary.svg", svg("cnn summary lenet", screen("summary", "lenet", folder=folder), 100))
 
 
+def report(folder: Path) -> None:
+    """The top of a run's report, as a browser shows it."""
+    data = ("data.name=synthetic", "data.synthetic.train=2500", "data.synthetic.test=1500")
+    settings = ("train.epochs=5", "train.threads=1", "output.plot=false")
+    _cnn("train", "--config", "lenet.yaml", *data, *settings, "--out", "run", folder=folder)
+    _cnn("report", "run", folder=folder)
+    _screenshot(folder / "report.html", folder / "report.png")
+    _smaller(folder / "report.png", IMAGES / "report.png")
+
+
+def _screenshot(page: Path, target: Path) -> None:
+    """Draw the top of a page as Chromium does."""
+    from playwright.sync_api import sync_playwright
+
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
+        window = browser.new_page(viewport={"width": 1100, "height": 1180})
+        window.goto(page.as_uri())
+        window.screenshot(path=target)
+        browser.close()
+
+
 def photo(folder: Path) -> None:
     """A photo of three handwritten lines, and the same with what the program reads in it."""
     Image.fromarray(page(("3141592653", "5897932384", "6264338327"))).save(PHOTO, quality=80)
@@ -201,7 +226,7 @@ def _lit(ink: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.ui
 
 
 MAKERS: dict[str, Callable[[Path], None]] = {
-    make.__name__: make for make in (training, summary, photo, network_input, augmentation)
+    make.__name__: make for make in (training, summary, report, photo, network_input, augmentation)
 }
 
 

@@ -37,6 +37,7 @@ TOP = ("cnn_cli", "configs", "checkpoints/pretrained", "docs", "benchmarks", "te
 FILES = {
     "docs/seven.jpg": "A digit to try `cnn predict` on, drawn by data/synthetic",
     "docs/style.css": "Room for code and tables on the site",
+    "cnn_cli/report/html/style.css": "The layout and the colors of reports, light and dark",
     "benchmarks/LOG.md": "What was tried, and what it gave",
     ".ci/run": "Makes an environment of its own and runs everything that must hold",
 }

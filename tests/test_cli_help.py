@@ -38,6 +38,8 @@ def test_these_are_all_commands() -> None:
         "",
         "train",
         "eval",
+        "compare",
+        "report",
         "bench",
         "predict",
         "read",

@@ -100,7 +100,12 @@ def commands(block: Block) -> list[Command]:
 def shortened(words: list[str]) -> list[str]:
     """The same command on little data and for one epoch."""
     kind = " ".join(words[:2]) if words[0] == "data" else words[0]
-    few = {"train": SHORT, "bench": SHORT, "eval": SMALL, "data show": SMALL[:2], "export": SMALL[:2]}
+    few = {
+        "train": SHORT,
+        "bench": SHORT,
+        **dict.fromkeys(("eval", "compare", "report"), SMALL),
+        **dict.fromkeys(("data show", "export"), SMALL[:2]),
+    }
     settings = few.get(kind, ()) if kind != "export" or "--int8" in words else ()
     own_data = any(word.startswith("data.name=") for word in words)
     if not settings or "--resume" in words:

@@ -58,9 +58,11 @@ class RunFolder:
             DataError: the file is damaged.
         """
         try:
-            metrics: dict[str, Any] = json.loads(self.metrics.read_text())
+            metrics = json.loads(self.metrics.read_text())
         except (OSError, ValueError) as error:
             raise DataError(f"{self.metrics}: cannot be read: {error}") from None
+        if not isinstance(metrics, dict):
+            raise DataError(f"{self.metrics}: holds no figures of a run")
         return metrics
 
     def clear(self) -> None:

@@ -15,6 +15,7 @@ import typer.main
 
 from cnn_cli.cli import (
     bench,
+    compare,
     config,
     data,
     doctor,
@@ -23,6 +24,7 @@ from cnn_cli.cli import (
     layers,
     predict,
     read,
+    report,
     summary,
     train,
     version,
@@ -39,7 +41,20 @@ ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind._
 _NO_HELP: dict[str, Any] = {"help": False}
 DEFAULTS = {
     **dict.fromkeys(
-        ("train", "eval", "predict", "read", "export", "bench", "summary", "layers", "doctor", "version"),
+        (
+            "train",
+            "eval",
+            "compare",
+            "report",
+            "predict",
+            "read",
+            "export",
+            "bench",
+            "summary",
+            "layers",
+            "doctor",
+            "version",
+        ),
         _NO_HELP,
     ),
     "config": _NO_HELP | dict.fromkeys(("list", "show", "copy", "check", "schema"), _NO_HELP),
@@ -69,6 +84,8 @@ app = typer.Typer(
 )
 app.command("train", cls=Command, epilog=train.EXAMPLES)(train.train)
 app.command("eval", cls=Command, epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.command("compare", cls=Command, epilog=compare.EXAMPLES)(compare.compare)
+app.command("report", cls=Command, epilog=report.EXAMPLES)(report.report)
 app.command("predict", cls=Command, epilog=predict.EXAMPLES)(predict.predict)
 app.command("read", cls=Command, epilog=read.EXAMPLES)(read.read)
 app.command("export", cls=Command, epilog=export.EXAMPLES)(export.export)
@@ -111,7 +128,7 @@ def root(
       1    failure
       2    wrong usage or config
       3    input data that cannot be read
-      4    accuracy below --min-accuracy, or lost by export --int8
+      4    accuracy below --min-accuracy, worse with --fail-if-worse, or lost by export --int8
       5    an unsure answer, with --strict
       130  interrupted (Ctrl-C)
       143  terminated

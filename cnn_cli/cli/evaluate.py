@@ -1,7 +1,6 @@
 """`cnn eval`."""
 
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,10 +8,16 @@ import typer
 
 from cnn_cli.cli.completion import checkpoint_names
 from cnn_cli.cli.help import examples
-from cnn_cli.cli.options import Checkpoints, Json, describe_data, is_override
+from cnn_cli.cli.labeled_data import Split, SplitOption, announce, open_data, split_arguments
+from cnn_cli.cli.options import Checkpoints, Json, describe_data
+from cnn_cli.cli.outputs import Report, check_report, command_line
 from cnn_cli.errors import BelowBarError, CnnError, DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cnn_cli.checkpoint.file import Checkpoint
+    from cnn_cli.training.device import Compute
     from cnn_cli.training.evaluation import Evaluation
     from cnn_cli.training.metrics import Metrics
 
@@ -20,15 +25,8 @@ EXAMPLES = examples(
     "cnn eval checkpoints/lenet",
     "cnn eval -k runs/a -k runs/b --tta 9",
     "cnn eval runs/a data.name=usps --json --min-accuracy 0.9",
+    "cnn eval runs/a --report report.html",
 )
-
-
-class Split(StrEnum):
-    """A part of the data."""
-
-    TEST = "test"
-    VALIDATION = "validation"
-    TRAIN = "train"
 
 
 def evaluate(
@@ -42,9 +40,7 @@ def evaluate(
         ),
     ] = None,
     checkpoint: Checkpoints = None,
-    split: Annotated[
-        Split, typer.Option(metavar="SPLIT", help="Which images: test, validation or train.")
-    ] = Split.TEST,
+    split: SplitOption = Split.TEST,
     as_json: Json = False,
     min_accuracy: Annotated[
         float | None,
@@ -74,6 +70,7 @@ def evaluate(
             help="In a step of GitHub Actions: add a table to its summary, and annotate the workflow.",
         ),
     ] = False,
+    report: Report = None,
 ) -> None:
     """Measure the accuracy of a checkpoint on labeled images.
 
@@ -82,14 +79,24 @@ def evaluate(
     images come first; those of slightly shifted and rotated copies follow separately.
     """
     from cnn_cli.checkpoint.choose import choose_checkpoints
+    from cnn_cli.checkpoint.file import read
+    from cnn_cli.training.evaluation import evaluate as measure
 
     summary = _summary_file() if github else None
-    named, overrides = _split_arguments(arguments or [])
+    named, overrides = split_arguments("eval", arguments or [])
+    check_report(report)
     files = choose_checkpoints([*(checkpoint or []), *named])
-    evaluation, augmented = _measure(files, overrides, split, tta)
+    checkpoints = [read(file) for file in files]
+    source, compute = open_data(checkpoints[0], overrides)
+    announce("evaluating", files, split, source, compute)
+    evaluation = measure(checkpoints, source, split, compute)
+    augmented = measure(checkpoints, source, split, compute, tta) if tta > 1 else None
+    names = " + ".join(map(str, files))
     if plot is not None:
         _plot(evaluation, plot)
-    names = " + ".join(map(str, files))
+    if report is not None:
+        command = command_line("eval", [*map(str, [*(checkpoint or []), *named]), *overrides], split, report)
+        _report(report, names, checkpoints, evaluation, compute, command)
     try:
         (_show_json if as_json else _show)(evaluation, names)
         if augmented is not None:
@@ -102,27 +109,6 @@ def evaluate(
             raise failure
 
 
-def _measure(
-    files: list[Path], overrides: list[str], split: Split, copies: int
-) -> "tuple[Evaluation, Evaluation | None]":
-    """Return the figures of the unchanged images and, if `copies` is more than 1, of augmented copies."""
-    from cnn_cli import console
-    from cnn_cli.data.source import Access
-    from cnn_cli.training.start import open_evaluator
-
-    with console.download_bar() as bar:
-        evaluator = open_evaluator(files, overrides, Access(bar))
-    names, source = " + ".join(map(str, files)), evaluator.source.name
-    console.message(f"evaluating {names} on the {split} split of {source}; {evaluator.compute.describe()}")
-    plain = evaluator.measure(split)
-    return plain, evaluator.measure(split, copies) if copies > 1 else None
-
-
-def _split_arguments(arguments: list[str]) -> tuple[list[Path], list[str]]:
-    paths = [Path(argument) for argument in arguments if not is_override(argument)]
-    return paths, [argument for argument in arguments if is_override(argument)]
-
-
 def _plot(evaluation: "Evaluation", path: Path) -> None:
     from cnn_cli import console
     from cnn_cli.report.plots import evaluation_plot
@@ -130,6 +116,26 @@ def _plot(evaluation: "Evaluation", path: Path) -> None:
     classes = tuple(figures.label for figures in evaluation.metrics.per_class)
     evaluation_plot(evaluation, classes, path)
     console.message(f"plot: {path}")
+
+
+def _report(
+    path: Path,
+    name: str,
+    checkpoints: "Sequence[Checkpoint]",
+    evaluation: "Evaluation",
+    compute: "Compute",
+    command: str,
+) -> None:
+    from cnn_cli import console
+    from cnn_cli.report.html.single import write_report
+    from cnn_cli.report.html.subject import Subject, run_folder_of
+    from cnn_cli.training.machine import describe
+
+    file = checkpoints[0].path
+    folder = run_folder_of(file) if file and len(checkpoints) == 1 else None
+    subject = Subject(name, tuple(checkpoints), folder, evaluation)
+    write_report(path, subject, describe(compute), {"Measure it and write this report again:": command})
+    console.message(f"report: {path}")
 
 
 def _show_json(evaluation: "Evaluation", checkpoint: str, copies: int = 1) -> None:

@@ -45,11 +45,25 @@ class Evaluation:
         """Share of the images that are answered right, 0..1."""
         return self.metrics.accuracy
 
+    @property
+    def answers(self) -> Tensor:
+        """The most likely class of each image, int64 [N]."""
+        return self.probabilities.argmax(1)
+
+    @property
+    def correct(self) -> Tensor:
+        """Which images are answered correctly, bool [N]."""
+        return self.answers == self.images.labels
+
     def worst(self, count: int) -> Tensor:
         """Return indices int64 of up to `count` mistakes, the most confident first."""
-        confidence, predicted = self.probabilities.max(1)
-        wrong = (predicted != self.images.labels).nonzero().squeeze(1)
-        return wrong[confidence[wrong].argsort(descending=True, stable=True)][:count]
+        wrong = (~self.correct).nonzero().squeeze(1)
+        return self.by_confidence(wrong, descending=True)[:count]
+
+    def by_confidence(self, indices: Tensor, *, descending: bool) -> Tensor:
+        """Return the indices int64 [n] of images in the order of the confidence of their answers."""
+        confidence = self.probabilities.amax(1)[indices]
+        return indices[confidence.argsort(descending=descending, stable=True)]
 
 
 def evaluate(
@@ -68,15 +82,19 @@ def evaluate(
         DataError: the source has other classes than the checkpoint, the split is empty, or the checkpoints
             had different splits.
     """
-    first = checkpoints[0]
-    if source.classes != first.classes:
-        raise DataError(
-            f"{source.name} has the classes {', '.join(source.classes)}, "
-            f"but the checkpoint has {', '.join(first.classes)}"
-        )
-    images = _images(checkpoints, source, split)
-    if not len(images):
-        raise DataError(f"the {split} split of {source.name} is empty")
+    images = select_images(checkpoints, source, split)
+    return evaluate_on(images, checkpoints, source, split, compute, copies)
+
+
+def evaluate_on(
+    images: LabeledImages,
+    checkpoints: Sequence[Checkpoint],
+    source: Source,
+    split: str,
+    compute: Compute,
+    copies: int = 1,
+) -> Evaluation:
+    """Evaluate checkpoints on images that `select_images` returned."""
     combined = predictor(checkpoints, copies)
     network = combined.network.to(compute.device)
     logits = logits_of(network, images, combined.preprocessing, compute)
@@ -95,18 +113,43 @@ def logits_of(
     """
     was_training = network.training
     network.eval()
-    numbers = BATCH_NUMBERS * (1 if compute.device.type == "cpu" else GPU_FACTOR)
-    batch_size = max(MIN_BATCH, numbers // (preprocessing.channels * preprocessing.size**2))
     can_share = len(images) >= compute.processes.count
     processes = compute.processes if can_share else SINGLE_PROCESS
     outputs = []
-    for indices in torch.split(processes.share(torch.arange(len(images))), batch_size):
+    for indices in torch.split(
+        processes.share(torch.arange(len(images))), batch_size(preprocessing, compute)
+    ):
         batch = images.take(slice(int(indices[0]), int(indices[-1]) + 1)).to(compute.device)
         inputs = network_input(batch, preprocessing)
         with compute.autocast():
             outputs.append(network(inputs).float())
     network.train(was_training)
     return processes.gather(torch.cat(outputs).cpu(), len(images))
+
+
+def batch_size(preprocessing: Preprocessing, compute: Compute) -> int:
+    """Return how many images a batch of an evaluation has."""
+    numbers = BATCH_NUMBERS * (1 if compute.device.type == "cpu" else GPU_FACTOR)
+    return max(MIN_BATCH, numbers // (preprocessing.channels * preprocessing.size**2))
+
+
+def select_images(checkpoints: Sequence[Checkpoint], source: Source, split: str) -> LabeledImages:
+    """Return the images of a split of a source, which is the same for all checkpoints.
+
+    Raises:
+        DataError: the source has other classes than a checkpoint, the split is empty, or the checkpoints had
+            different splits.
+    """
+    for checkpoint in checkpoints:
+        if source.classes != checkpoint.classes:
+            raise DataError(
+                f"{source.name} has the classes {', '.join(source.classes)}, "
+                f"but {checkpoint.path or 'the checkpoint'} has {', '.join(checkpoint.classes)}"
+            )
+    images = _images(checkpoints, source, split)
+    if not len(images):
+        raise DataError(f"the {split} split of {source.name} is empty")
+    return images
 
 
 def _images(checkpoints: Sequence[Checkpoint], source: Source, split: str) -> LabeledImages:

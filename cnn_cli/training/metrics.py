@@ -109,16 +109,37 @@ def per_class(matrix: Tensor, classes: tuple[str, ...]) -> tuple[ClassMetrics, .
     )
 
 
-def calibration_error(probabilities: Tensor, labels: Tensor, bins: int = CALIBRATION_BINS) -> float:
-    """Return the mean |accuracy - confidence| over equal bins of confidence, weighted by their counts."""
+@dataclass(frozen=True)
+class ConfidenceBin:
+    """The answers whose confidence is above `low` and at most `high`."""
+
+    low: float
+    high: float
+    count: int
+    correct: int
+    confidence: float
+    """Sum of the confidences."""
+
+
+def confidence_bins(
+    probabilities: Tensor, labels: Tensor, bins: int = CALIBRATION_BINS
+) -> tuple[ConfidenceBin, ...]:
+    """Return the answers in equal bins of confidence, from probabilities [N, C] and labels int64 [N]."""
     confidence, predicted = probabilities.double().max(1)
-    correct = (predicted == labels).double()
+    correct = predicted == labels
     edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64).tolist()
-    total = 0.0
+    result = []
     for low, high in pairwise(edges):
         inside = (confidence > low) & (confidence <= high)
-        total += (correct[inside].sum() - confidence[inside].sum()).abs().item()
-    return total / len(labels)
+        sums = int(inside.sum()), int(correct[inside].sum()), confidence[inside].sum().item()
+        result.append(ConfidenceBin(low, high, *sums))
+    return tuple(result)
+
+
+def calibration_error(probabilities: Tensor, labels: Tensor, bins: int = CALIBRATION_BINS) -> float:
+    """Return the mean |accuracy - confidence| over equal bins of confidence, weighted by their counts."""
+    filled = confidence_bins(probabilities, labels, bins)
+    return sum(abs(group.correct - group.confidence) for group in filled) / len(labels)
 
 
 def _share(part: int, whole: int) -> float:

@@ -2,11 +2,12 @@
 
 import json
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from cnn_cli.config.differences import differences
 from cnn_cli.errors import ConfigError, DataError
 from cnn_cli.files import write_text
 
@@ -113,7 +114,8 @@ def read(path: Path) -> Results:
         )
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise DataError(
-            f"{path}: is not a results file of cnn bench: {error}", hint="choose another file with --out"
+            f"{path}: is not a results file of cnn bench: {error}",
+            hint="name a file that cnn bench wrote, or a new one",
         ) from None
 
 
@@ -128,19 +130,11 @@ def read_or_create(path: Path, setting: dict[str, Any], command: str) -> Results
     if not path.exists():
         return Results(setting, command=command)
     results = read(path)
-    difference = next(_differences(results.setting, setting), None)
+    difference = next(differences(results.setting, setting), None)
     if difference:
+        there, here = map(json.dumps, (difference.first, difference.second))
         raise ConfigError(
-            f"{path}: holds results of another setting: {difference}",
+            f"{path}: holds results of another setting: {difference.key} is {there} there and {here} here",
             hint="choose another file with --out; results of two settings are never mixed",
         )
     return replace(results, command=command)
-
-
-def _differences(in_file: Any, current: Any, place: str = "") -> Iterator[str]:
-    """Yield where two JSON values differ, as text: `config.train.epochs is 12 there and 3 here`."""
-    if isinstance(in_file, dict) and isinstance(current, dict):
-        for key in in_file | current:
-            yield from _differences(in_file.get(key), current.get(key), f"{place}.{key}".removeprefix("."))
-    elif in_file != current:
-        yield f"{place} is {json.dumps(in_file)} there and {json.dumps(current)} here"

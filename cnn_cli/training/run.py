@@ -24,7 +24,7 @@ from cnn_cli.training.datasets import training_data
 from cnn_cli.training.device import Compute, out_of_memory
 from cnn_cli.training.evaluation import logits_of
 from cnn_cli.training.loop import TrainingLoop
-from cnn_cli.training.machine import versions
+from cnn_cli.training.machine import describe, versions
 from cnn_cli.training.records import EpochRecord, StepRecord
 from cnn_cli.training.seeds import derive
 from cnn_cli.training.state import SavedState, to_arrays, write_state
@@ -227,8 +227,7 @@ class Run:
             "best": asdict(result.best) if result.best else None,
             "test": asdict(result.test),
             "seconds": result.seconds,
-            "device": self.compute.describe(),
-            "versions": versions(),
+            **describe(self.compute),
         }
 
 

@@ -8,20 +8,16 @@ from torch import nn
 
 from cnn_cli.checkpoint import file
 from cnn_cli.checkpoint.file import Checkpoint
-from cnn_cli.config.adjust import override
+from cnn_cli.config.adjust import check_evaluation_settings, override
 from cnn_cli.config.load import LoadedConfig, placed
 from cnn_cli.config.schema import Config
 from cnn_cli.data.source import Access, Source
 from cnn_cli.data.sources import classes_of, open_source
-from cnn_cli.errors import ConfigError
 from cnn_cli.model.network import network_for
 from cnn_cli.training.device import Compute, compute_for
 from cnn_cli.training.evaluation import Evaluation, evaluate
 from cnn_cli.training.run import Run
 from cnn_cli.training.state import SavedState
-
-EVALUATION_SETTINGS = ("data.", "train.device=", "train.precision=", "train.threads=")
-"""How the settings begin that an evaluation may change."""
 
 
 def build_network_of(loaded: LoadedConfig, *, of_data: bool) -> nn.Sequential:
@@ -77,27 +73,35 @@ class Evaluator:
         return evaluate(self.checkpoints, self.source, split, self.compute, copies)
 
 
-def open_evaluator(
-    files: Sequence[Path], arguments: Sequence[str], access: Access | None = None
-) -> Evaluator:
+def open_data(
+    checkpoint: Checkpoint, arguments: Sequence[str], access: Access | None = None
+) -> tuple[Source, Compute]:
+    """Open the data that a checkpoint was trained on, and choose its device, unless settings say otherwise.
+
+    Args:
+        checkpoint: the checkpoint.
+        arguments: `key=value` settings of the data and the device.
+        access: the listener of a download's progress.
+
+    Raises:
+        ConfigError: a setting is wrong.
+        DataError: the data is not available.
+    """
+    config = override(checkpoint.config, arguments, str(checkpoint.path))
+    return open_source(config.data, access), compute_for(config.train)
+
+
+def open_evaluator(files: Sequence[Path], arguments: Sequence[str]) -> Evaluator:
     """Read checkpoints, and open the data that the first one was trained on.
 
     Args:
         files: at least one checkpoint file.
         arguments: `key=value` settings of the data and the device that replace those of the checkpoint.
-        access: the listener of a download's progress.
 
     Raises:
         ConfigError: another setting is among the arguments, or one is wrong.
         DataError: a checkpoint cannot be read, or the data is not available.
     """
-    for argument in arguments:
-        if not argument.startswith(EVALUATION_SETTINGS):
-            raise ConfigError(
-                f"argument {argument!r}: an evaluation accepts only settings of the data and the device",
-                hint=f"they start with {', '.join(EVALUATION_SETTINGS)}",
-            )
+    check_evaluation_settings(arguments, "an evaluation")
     checkpoints = tuple(file.read(path) for path in files)
-    config = override(checkpoints[0].config, arguments, str(files[0]))
-    compute = compute_for(config.train)
-    return Evaluator(checkpoints, open_source(config.data, access), compute)
+    return Evaluator(checkpoints, *open_data(checkpoints[0], arguments))
