@@ -4,8 +4,12 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as `cnn_cli.__main__` does, before torch is loaded
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is: its threads spin where cores are busy
@@ -75,3 +79,13 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     outcome = cnn("train", "--config", folder / "tiny.yaml", f"data.root={folder}", "--out", folder / "run")
     assert outcome.code == 0, outcome.err
     return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """A running Chromium; see `helpers.browser`."""
+    pytest.importorskip("playwright", reason='pip install ".[browser]"')
+    from helpers.browser import launched
+
+    with launched() as chromium:
+        yield chromium
