@@ -1,4 +1,4 @@
-"""A real Chromium for tests of pages: errors and requests are collected, and axe-core judges accessibility."""
+"""A real Chromium for tests of pages: errors and requests are collected; axe-core checks accessibility."""
 
 import os
 import shutil
