@@ -14,7 +14,7 @@ import typer
 import typer.main
 
 import cnn_cli
-from cnn_cli.cli import bench, config, data, evaluate, layers, predict, read, summary, train, version
+from cnn_cli.cli import bench, config, data, evaluate, layers, look, predict, read, summary, train, version
 from cnn_cli.cli.help import Command, examples
 from cnn_cli.errors import CnnError, ConfigError, ExitCode
 
@@ -25,7 +25,7 @@ ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind._
 # takes as long as the rest of `cnn config list`, and completion must be quick for every command.
 _NO_HELP: dict[str, Any] = {"help": False}
 DEFAULTS = {
-    **dict.fromkeys(("train", "eval", "predict", "read", "bench", "summary", "layers", "version"), _NO_HELP),
+    **dict.fromkeys(("train", "eval", "predict", "read", "look", "bench", "summary", "layers", "version"), _NO_HELP),
     "config": _NO_HELP | dict.fromkeys(("list", "show", "copy", "check", "schema"), _NO_HELP),
     "data": _NO_HELP | dict.fromkeys(("get", "check", "show"), _NO_HELP),
     **dict.fromkeys(("help", "install_completion", "show_completion"), False),
@@ -55,6 +55,7 @@ app.command("train", cls=Command, epilog=train.EXAMPLES)(train.train)
 app.command("eval", cls=Command, epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("predict", cls=Command, epilog=predict.EXAMPLES)(predict.predict)
 app.command("read", cls=Command, epilog=read.EXAMPLES)(read.read)
+app.command("look", cls=Command, epilog=look.EXAMPLES)(look.look)
 app.command("bench", cls=Command, epilog=bench.EXAMPLES)(bench.bench)
 app.command("summary", cls=Command, epilog=summary.EXAMPLES)(summary.summary)
 app.command("layers", cls=Command, epilog=layers.EXAMPLES)(layers.layers)

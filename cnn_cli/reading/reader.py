@@ -94,8 +94,8 @@ def open_reader(files: Sequence[Path]) -> Reader:
     return Reader([file.read(path) for path in files])
 
 
-def network_of(checkpoint: Checkpoint) -> Network:
-    """Build the checkpoint's network in NumPy.
+def network_of(checkpoint: Checkpoint, *, fast: bool = True) -> Network:
+    """Build the checkpoint's network in NumPy; `fast` as `build_network` has it.
 
     Raises:
         DataError: the weights do not fit the config.
@@ -103,7 +103,7 @@ def network_of(checkpoint: Checkpoint) -> Network:
     layers = [(item.name, item.parameters) for item in checkpoint.config.model.layers]
     shape = checkpoint.preprocessing.input_shape
     try:
-        return build_network(layers, shape, len(checkpoint.classes), checkpoint.weights)
+        return build_network(layers, shape, len(checkpoint.classes), checkpoint.weights, fast=fast)
     except CnnError as error:
         place = checkpoint.path or "the checkpoint"
         raise DataError(f"{place}: its weights do not fit its config: {error.message}") from None
