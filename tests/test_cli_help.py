@@ -41,6 +41,7 @@ def test_these_are_all_commands() -> None:
         "bench",
         "predict",
         "read",
+        "look",
         "version",
         "summary",
         "layers",

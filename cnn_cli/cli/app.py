@@ -25,7 +25,9 @@ ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind._
 # takes as long as the rest of `cnn config list`, and completion must be quick for every command.
 _NO_HELP: dict[str, Any] = {"help": False}
 DEFAULTS = {
-    **dict.fromkeys(("train", "eval", "predict", "read", "look", "bench", "summary", "layers", "version"), _NO_HELP),
+    **dict.fromkeys(
+        ("train", "eval", "predict", "read", "look", "bench", "summary", "layers", "version"), _NO_HELP
+    ),
     "config": _NO_HELP | dict.fromkeys(("list", "show", "copy", "check", "schema"), _NO_HELP),
     "data": _NO_HELP | dict.fromkeys(("get", "check", "show"), _NO_HELP),
     **dict.fromkeys(("help", "install_completion", "show_completion"), False),

@@ -34,16 +34,16 @@ def look(
             autocompletion=checkpoint_names,
         ),
     ] = None,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="OUT.html", help="The page's file.")
-    ] = Path("look.html"),
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT.html", help="The page's file.")] = Path(
+        "look.html"
+    ),
     min_confidence: MinConfidence = MIN_CONFIDENCE,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     """Write a page that shows the network at work on digits that you draw.
 
-    It is one HTML file that needs no server and no network: draw a digit, watch each layer, see how any number
-    is computed and which parts of the image decide. The images are offered beside the canvas. An image that
+    It is one HTML file that needs no server and no network: draw a digit, watch each layer, see how any
+    number is computed and which parts of the image decide. The images are offered below the canvas. One that
     cannot be read gets an error message; the page is written without it, and the exit code is 3.
     """
     from cnn_cli import console
@@ -75,7 +75,8 @@ def _readable(reader: "Reader", paths: Sequence[Path]) -> "tuple[list[PageImage]
             code = ExitCode.DATA
         elif len(readable) == MOST_IMAGES:
             raise ConfigError(
-                f"a page offers at most {MOST_IMAGES} images", hint="name fewer images, or write several pages"
+                f"a page offers at most {MOST_IMAGES} images",
+                hint="name fewer images",
             )
         else:
             readable.append(result)

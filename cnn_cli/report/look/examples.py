@@ -1,4 +1,4 @@
-"""Ten example digits as strokes of a pen, which the page draws on its canvas. The program draws them itself."""
+"""Ten example digits, which the program draws itself, as strokes of a pen."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The images that a page offers: preprocessed as the network needs them, with the attribution of their pixels."""
+"""The images that a page offers, preprocessed for its network, with the attribution of their pixels."""
 
 import importlib.util
 from collections.abc import Iterable, Iterator
@@ -15,9 +15,7 @@ EXPLAINED = 2
 """How many of the likeliest classes are explained for an image: the answer and the second answer."""
 
 
-def page_images(
-    reader: Reader, images: Iterable[ImageSource | DataError]
-) -> Iterator[PageImage | CnnError]:
+def page_images(reader: Reader, images: Iterable[ImageSource | DataError]) -> Iterator[PageImage | CnnError]:
     """Preprocess images for a page. One that cannot be read gives its error in its place.
 
     Attributions need PyTorch; where it is not installed, the images come without them.

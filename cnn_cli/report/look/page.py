@@ -1,4 +1,4 @@
-"""The page of a checkpoint: what it needs to compute the network, to draw digits, and to name what it shows."""
+"""The page of a checkpoint: the network, digits to draw, and the names of what it shows."""
 
 import base64
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 // Colors of numbers: one hue for positive, one for negative, and the background's tone for zero.
 import {element} from "./elements.js";
 
-const NAMES = ["zero", "plus", "minus", "paper", "ink", "focus", "soft", "text", "card"];
+const NAMES = ["zero", "plus", "minus", "paper", "ink", "for", "against", "focus", "soft", "text", "card"];
 let palette = null;
 
 /** Return the theme's colors by name, each [red, green, blue]. */
@@ -63,13 +63,18 @@ export function mostOf(data) {
   return most;
 }
 
+/** Return the color of evidence on paper, from against (-1) to for (1). */
+export function evidenceColor(share, background = colors().paper) {
+  return mixed(background, colors()[share < 0 ? "against" : "for"], Math.abs(share));
+}
+
 /** Draw the range of colors with its ends into a legend. */
-export function legendBar(low, high) {
+export function legendBar(low, high, colorOf = (share) => signColor(share, 1)) {
   const width = 120, height = 12;
   const canvas = element("canvas", {width, height, "aria-hidden": "true"});
   const context = canvas.getContext("2d");
   for (let x = 0; x < width; x++) {
-    context.fillStyle = css(signColor((2 * x) / (width - 1) - 1, 1));
+    context.fillStyle = css(colorOf((2 * x) / (width - 1) - 1));
     context.fillRect(x, 0, 1, height);
   }
   return element("span", {class: "legend"}, low, canvas, high);

@@ -58,15 +58,13 @@ export class Detail {
     this.scene = new Scene(this.sceneBox, ([y, x]) => this.choose(this.node, [this.place[0], y, x]));
   }
 
-  /** Choose a number; without a place, keep the one that was chosen if the layer has it. */
+  /** Choose a number of a layer; without a place, the middle of its first map. */
   choose(node, place = null) {
     this.pause();
     this.until = Infinity;
-    const isNew = node !== this.node;
+    if (node !== this.node) this.shown.value = 1;
     this.node = node;
-    const sides = this.sides();
-    this.place = (place ?? this.place).map((value, axis) => Math.min(value, sides[axis] - 1));
-    if (isNew) this.shown.value = 1;
+    this.place = place ?? this.sides().map((side, axis) => (axis ? Math.floor(side / 2) : 0));
     this.render();
   }
 

@@ -109,7 +109,8 @@ function showFacts() {
     ? "The drawing is cropped, scaled to fit 20×20 pixels, and centered by its mass in 28×28."
     : `The drawing is scaled to ${preprocessing.size}×${preprocessing.size} pixels.`;
   byId("legend").replaceChildren(
-    legendBar("negative", "positive"), "Zero has the tone in the middle. Each layer has a range of its own.",
+    legendBar("negative", "positive"),
+    element("span", {}, "Zero has the tone in the middle. Each layer has a range of its own."),
   );
   byId("about").replaceChildren(`Written by cnn ${data.version} from ${data.file || "a checkpoint"}. `
     + "Everything is computed in this page; nothing is sent anywhere.");
@@ -147,7 +148,7 @@ function showProbability(number) {
 showFacts();
 showOffers();
 buildBars(classes, showProbability);
-detail.choose(firstLayer(), [0, 0, 0]);
+detail.choose(firstLayer());
 if (images.length) pad.change([], images[0]);
 else changed();
 onThemeChange(() => {
@@ -163,6 +164,7 @@ onThemeChange(() => {
 /** For the curious: open the browser's console and type `look`. */
 globalThis.look = {
   network,
+  pad,
   current: () => current,
   shapes: () => [...shapes].map(([node, {output}]) => ({name: node.name, shape: output.shape})),
   fields: () => [...fields].map(([node, field]) => ({name: node.name, field, parameters: parametersOf(node)})),

@@ -47,7 +47,7 @@ export class Strip {
     });
     const button = element("button", {type: "button", onclick: () => this.choose(node, null)}, title);
     const card = element(
-      "div", {class: "layer"}, button, ...facts.map((fact) => element("p", {}, fact)), canvas,
+      "div", {class: node === INPUT ? "layer paper-card" : "layer"}, button, ...facts.map((fact) => element("p", {}, fact)), canvas,
     );
     this.cards.set(node, {card, canvas, layout, button});
     return card;

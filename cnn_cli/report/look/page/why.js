@@ -1,5 +1,5 @@
 // Why: what speaks for the answer and for the second answer, over the image that the network reads.
-import {legendBar, mixed, mostOf, inkColor, colors} from "./colors.js";
+import {evidenceColor, inkColor, legendBar, mostOf} from "./colors.js";
 import {byId, element, numberText} from "./elements.js";
 import {occlusion} from "./occlusion.js";
 import {drawImage} from "./pad.js";
@@ -31,7 +31,7 @@ export class Why {
     for await (const {maps, done} of occlusion(this.network, image, this.preprocessing, pair)) {
       if (run !== this.run) return;
       const most = Math.max(...maps.map(({data}) => mostOf(data)));
-      figures.forEach((each, k) => paint(each, image, maps[k].data, most, `Occlusion; the strongest patch changes the logit by ${numberText(mostOf(maps[k].data), 2)}.`));
+      figures.forEach((each, k) => paint(each, image, maps[k].data, most, `Occlusion: on average the patches over the strongest pixel change the logit by ${numberText(mostOf(maps[k].data), 2)}.`));
       progress.textContent = done < 1 ? `${Math.round(100 * done)} % of the patches` : "";
     }
     byId("reasons").dataset.done = String(run);
@@ -62,15 +62,13 @@ function reason(title) {
 }
 
 function paint({canvas, text}, image, values, most, caption) {
-  const {plus, minus} = colors();
   const gray = {data: image.data.subarray(0, values.length), shape: [1, ...image.shape.slice(1)]};
   drawImage(canvas.getContext("2d"), gray, canvas.width, (level, i) => {
-    const share = most > 0 ? STRONGEST * Math.min(1, Math.abs(values[i]) / most) : 0;
-    return mixed(inkColor(level * PALE), values[i] < 0 ? minus : plus, share);
+    return evidenceColor(most > 0 ? (STRONGEST * values[i]) / most : 0, inkColor(level * PALE));
   });
   text.textContent = caption;
 }
 
 function legend() {
-  return legendBar("speaks against it", "speaks for it");
+  return legendBar("speaks against it", "speaks for it", evidenceColor);
 }
