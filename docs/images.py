@@ -4,7 +4,7 @@
     python docs/images.py summary photo                          # only these
 
 `training` trains lenet.yaml on MNIST, which is downloaded unless $CNN_DATA has it; its times are those of
-your machine. `report` needs Chromium. The other images are the same on every run, and show only what this
+your machine. `report` and `network_page` need Chromium (Debian: apt-get install chromium). The other images are the same on every run, and show only what this
 program draws and writes.
 """
 
@@ -225,8 +225,39 @@ def _lit(ink: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.ui
     return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
 
 
+# ---- pages in a browser
+
+SCREEN = {"width": 1120, "height": 900}  # pixels of the window
+
+
+def network_page(folder: Path) -> None:
+    """The page of `cnn look` in light and dark: the desk, the layers, a number, the reasons."""
+    _cnn("look", str(SEVEN), "-k", "lenet", folder=folder)
+    for scheme, parts in PAGE_PARTS.items():
+        _photograph(folder / "look.html", scheme, parts, folder)
+
+
+PAGE_PARTS = {"light": ("draw", "number"), "dark": ("why", "network")}
+"""Which sections of the page are shown in which colors."""
+
+
+def _photograph(page: Path, scheme: str, parts: tuple[str, ...], folder: Path) -> None:
+    """Open the page in Chromium, choose an example and a layer, and keep images of its sections."""
+    sys.path.insert(0, str(DOCS.parent / "tests"))
+    from helpers.browser import launched, opened
+
+    with launched() as browser, opened(browser, page, viewport=SCREEN, color_scheme=scheme) as tab:
+        tab.get_by_role("button", name="Example 5").click()
+        tab.locator("#strip").get_by_role("button", name="conv1").click()
+        tab.wait_for_function("document.querySelector('#reasons').dataset.done")
+        for part in parts:
+            tab.locator(f"#{part}").screenshot(path=folder / f"{part}.png")
+            _smaller(folder / f"{part}.png", IMAGES / f"look-{part}.png")
+
+
 MAKERS: dict[str, Callable[[Path], None]] = {
-    make.__name__: make for make in (training, summary, report, photo, network_input, augmentation)
+    make.__name__: make
+    for make in (training, summary, report, photo, network_input, augmentation, network_page)
 }
 
 

@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {
     "cnn_cli/export/c": "The functions of a C header, one a file, in floats and (q_) in 8 bits",
     "configs": "Networks and settings that are included; `cnn config list` names them",
+    "cnn_cli/report/look/page": "The page's files: HTML, style, and plain JavaScript modules",
     "configs/paper": "The networks of the papers, with the published layers",
     "checkpoints/pretrained": "The included trained networks: reader, lenet, best",
     "docs": "The pages of this site, and the scripts that write parts of them",
@@ -78,8 +79,10 @@ def purpose(path: Path) -> str:
 
 
 def _first_line(path: Path) -> str:
-    """The line in which a Python, YAML or Markdown file says what it is."""
+    """The line in which a file says what it is: a docstring, a heading or a comment."""
     text = path.read_text()
     if path.suffix == ".py":
         return (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
-    return next(line.lstrip("# ") for line in text.splitlines() if line.startswith("#"))
+    starts = ("#", "//", "/*", "<!--")
+    line = next(line for line in text.splitlines() if line.startswith(starts))
+    return line.strip("#/*<!-> ")

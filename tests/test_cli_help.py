@@ -44,6 +44,7 @@ def test_these_are_all_commands() -> None:
         "predict",
         "read",
         "export",
+        "look",
         "version",
         "doctor",
         "summary",

@@ -30,6 +30,7 @@ ALLOWED = {
     *("mark_non_differentiable", "grey_dilation"),  # torch's and SciPy's
     *("MAX_DEPTH", "depth"),  # how deep values are nested
     *("sheet", "sheets"),  # a local name of a contact sheet
+    "look",  # the command
 }
 """Names that are right although they contain a banned word."""
 

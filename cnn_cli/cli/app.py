@@ -22,6 +22,7 @@ from cnn_cli.cli import (
     evaluate,
     export,
     layers,
+    look,
     predict,
     read,
     report,
@@ -48,6 +49,7 @@ DEFAULTS = {
             "report",
             "predict",
             "read",
+            "look",
             "export",
             "bench",
             "summary",
@@ -89,6 +91,7 @@ app.command("report", cls=Command, epilog=report.EXAMPLES)(report.report)
 app.command("predict", cls=Command, epilog=predict.EXAMPLES)(predict.predict)
 app.command("read", cls=Command, epilog=read.EXAMPLES)(read.read)
 app.command("export", cls=Command, epilog=export.EXAMPLES)(export.export)
+app.command("look", cls=Command, epilog=look.EXAMPLES)(look.look)
 app.command("bench", cls=Command, epilog=bench.EXAMPLES)(bench.bench)
 app.command("summary", cls=Command, epilog=summary.EXAMPLES)(summary.summary)
 app.command("layers", cls=Command, epilog=layers.EXAMPLES)(layers.layers)
