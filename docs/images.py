@@ -4,8 +4,8 @@
     python docs/images.py summary photo                          # only these
 
 `training` trains lenet.yaml on MNIST, which is downloaded unless $CNN_DATA has it; its times are those of
-your machine. `report` and `network_page` need Chromium (Debian: apt-get install chromium). The other images are the same on every run, and show only what this
-program draws and writes.
+your machine. `report` and `network_page` need Chromium (Debian: apt-get install chromium). The other images
+are the same on every run, and show only what this program draws and writes.
 """
 
 import io

@@ -8,7 +8,8 @@ import typer
 
 from cnn_cli.cli.completion import checkpoint_names
 from cnn_cli.cli.help import examples
-from cnn_cli.cli.images import MIN_CONFIDENCE, Images, MinConfidence
+from cnn_cli.cli.images import Images, MinConfidence
+from cnn_cli.config.choices import MIN_CONFIDENCE
 from cnn_cli.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
