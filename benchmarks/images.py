@@ -252,7 +252,7 @@ def main() -> None:
         print(f"{row['kind']:<36}{row['images']:>6}" + "".join(f"{row[name]:>10.1%}" for name in columns))
     clean = labeled["no corruption"]
     cost = round(cost_of_choice(reader, answers["no corruption"], clean), 3)
-    print(f"CPU time of a confident answer, with other hypotheses at hand: {cost:.2f} x")
+    print(f"CPU time of a confident answer, with other hypotheses possible: {cost:.2f} x")
     if options.checkpoint is None:
         command = {"command": "python benchmarks/images.py", "network": reader.name}
         measure.write("images", {**command, **measure.setting(), "kinds": rows, "cost_of_choice": cost})
