@@ -86,6 +86,11 @@ class Hypothesis:
     found: DigitInk | None = None
     """How the ink was found; None for a whole image."""
 
+    @property
+    def reaches_border(self) -> bool:
+        """Whether its ink reaches a border of the image: the image may be a tight crop, and its ink the rest."""
+        return any(edge.any() for edge in (self.ink[0], self.ink[-1], self.ink[:, 0], self.ink[:, -1]))
+
 
 def first_hypothesis(gray: np.ndarray) -> Hypothesis | None:
     """Return the digit that stands out from its background; None if there is no ink.

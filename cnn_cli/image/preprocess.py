@@ -43,6 +43,8 @@ class NetworkInput:
     """uint8 [C, H, W], as `InputFormat.shape`. Digit: 0 = background, 255 = ink; photo: 0 = black."""
     kind: Kind | None = None
     """What was taken for the digit; None for a photo."""
+    reaches_border: bool = False
+    """Whether the digit's ink reaches a border of the image."""
     explanation: Explanation | None = None
     """How the digit was found; None for a photo, or if no explanation was asked for."""
 
@@ -89,7 +91,8 @@ def other_inputs(source: ImageFile, *, name: str, explain: bool = False) -> list
 
 def _input_of(image: DecodedImage, hypothesis: Hypothesis, explain: bool) -> NetworkInput:
     explanation = explain_steps(image, hypothesis) if explain else None
-    return NetworkInput(hypothesis.digit.pixels[None], hypothesis.kind, explanation)
+    pixels = hypothesis.digit.pixels[None]
+    return NetworkInput(pixels, hypothesis.kind, hypothesis.reaches_border, explanation)
 
 
 def preprocess_all(

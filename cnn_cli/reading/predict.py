@@ -104,7 +104,7 @@ def _prediction_or_error(
 ) -> Prediction | DataError:
     """Return the prediction from the first hypothesis or, if the network is not sure of it, from the best."""
     answers = [first]
-    if first.network_input.kind is not None and first.confidence < ENOUGH and reader.knows_outliers:
+    if reader.knows_outliers and not _is_enough(first):
         try:
             answers += _answers(reader, other_inputs(image.source, name=image.name, explain=explain))
         except DataError as error:  # the file has changed since
@@ -122,6 +122,12 @@ def _prediction_or_error(
         network_input=answer.network_input,
         candidates=tuple(candidates),
     )
+
+
+def _is_enough(first: _Answer) -> bool:
+    """Return whether no other hypothesis has to be tried."""
+    is_clear = first.confidence >= ENOUGH and not first.network_input.reaches_border
+    return first.network_input.kind is None or is_clear
 
 
 def _candidate(classes: tuple[str, ...], answer: _Answer) -> Candidate:
