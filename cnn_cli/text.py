@@ -30,11 +30,13 @@ def printable(text: str, limit: int = MAX_PRINTED) -> str:
     Control and formatting characters and line separators (Unicode's categories Cc, Cf, Zl and Zp) become
     escapes as in Python. Of a text longer than `limit` the middle is left out.
     """
-    if len(text) > limit:
-        text = f"{text[: limit // 3]}…{text[limit // 3 + 1 - limit :]}"
-    if text.isprintable():
-        return text
-    return "".join(map(_escaped, text))
+    text = _without_middle(text, limit)
+    return text if text.isprintable() else _without_middle("".join(map(_escaped, text)), limit)
+
+
+def _without_middle(text: str, limit: int) -> str:
+    start = limit // 3
+    return text if len(text) <= limit else f"{text[:start]}…{text[start + 1 - limit :]}"
 
 
 def _escaped(character: str) -> str:

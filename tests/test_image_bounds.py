@@ -27,7 +27,7 @@ ALL_WAYS = ("digit", "text", "photo", "sheet")
 
 
 def floats(side: int) -> Image.Image:
-    return Image.fromarray(np.tile(np.linspace(-1, 3e38, side, dtype=np.float32), (side, 1)))
+    return Image.fromarray(np.tile(np.linspace(-1, 1e9, side, dtype=np.float32), (side, 1)))
 
 
 def inks(side: int) -> Image.Image:

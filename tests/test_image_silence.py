@@ -10,6 +10,7 @@ from helpers.cli import cnn_process, environment
 from helpers.large import encoded
 from PIL import Image
 
+from cnn_cli.image.opening import open_image
 from cnn_cli.image.silence import silenced
 
 
@@ -74,3 +75,10 @@ def test_a_stream_that_was_closed_is_left_alone(tmp_path: Path) -> None:
         env=environment(),
     )
     assert run.stdout == "90.0\n"
+
+
+def test_what_other_threads_print_is_kept_while_a_png_is_decoded(capfd: pytest.CaptureFixture[str]) -> None:
+    content = encoded(Image.new("L", (60, 60), 90), "PNG")
+    with open_image(content, name="x"):
+        os.write(1, b"from another thread\n")
+    assert capfd.readouterr().out == "from another thread\n"

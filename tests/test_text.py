@@ -2,7 +2,7 @@
 
 import pytest
 
-from cnn_cli.text import close_matches, did_you_mean, one_line, shorten, suggestion
+from cnn_cli.text import close_matches, did_you_mean, one_line, printable, shorten, suggestion
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,22 @@ def test_the_closest_words_come_first() -> None:
     assert did_you_mean("vgg1", iter(["vgg_16", "vgg11"]), count=2) == " (did you mean 'vgg11' or 'vgg_16'?)"
     assert suggestion(["a", "b"]) == " (did you mean 'a' or 'b'?)"
     assert suggestion([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a 7 in ñ 図.png", "a 7 in ñ 図.png"),
+        ("\x1b[31m\x07\x9b", r"\x1b[31m\x07\x9b"),
+        ("one\ntwo\r\tthree", r"one\ntwo\r\tthree"),
+        ("\u202egnp\u2028", r"\u202egnp\u2028"),
+        ("01234567890123456789012345678901", "0123456789…3456789012345678901"),
+        ("\x1b" * 20, r"\x1b\x1b\x…x1b\x1b\x1b\x1b\x1b"),
+    ],
+)
+def test_a_text_from_outside_is_one_bounded_line(text: str, expected: str) -> None:
+    assert printable(text, 30) == expected
+    assert len(expected) <= 30
 
 
 def test_an_error_is_one_line() -> None:

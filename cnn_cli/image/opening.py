@@ -5,7 +5,7 @@ import os
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
@@ -17,7 +17,7 @@ from cnn_cli.errors import DataError
 from cnn_cli.image.cost import ANIMATIONS, check_cost
 from cnn_cli.image.extras import count_pdf_pages, draw_pdf_page, open_heic
 from cnn_cli.image.formats import HEAD, is_heic, is_pdf, not_an_image, open_with_pillow
-from cnn_cli.image.pages import ImageFile, Page, may_have_pages
+from cnn_cli.image.pages import TIFF, ImageFile, Page, may_have_pages
 from cnn_cli.image.silence import silenced
 from cnn_cli.text import one_line
 from cnn_cli.workers import one_at_a_time
@@ -57,7 +57,7 @@ def open_image(
         DataError: there is no such file or page, or it is not a complete image, or too large a one.
     """
     page = source.number if isinstance(source, Page) else 1
-    with _file_errors(name), open_content(source, name) as file, _decoding_errors(file, name), silenced():
+    with _file_errors(name), open_content(source, name) as file, _decoding_errors(file, name), _silence(file):
         image = _opened(file, page, name)
         try:
             if image.format not in ANIMATIONS:  # only a header is read
@@ -83,7 +83,12 @@ def count_pages(source: Path | bytes, *, name: str) -> int:
         name: what to call the file.
     """
     try:
-        with _file_errors(name), open_content(source, name) as file, _decoding_errors(file, name), silenced():
+        with (
+            _file_errors(name),
+            open_content(source, name) as file,
+            _decoding_errors(file, name),
+            _silence(file),
+        ):
             if is_pdf(_head(file)):
                 return count_pdf_pages(file, name)
             if not may_have_pages(file):
@@ -120,6 +125,16 @@ def read_whole(stream: BinaryIO | BufferedIOBase, name: str) -> bytes:
             hint="save it as a PNG, JPEG or TIFF file, and name that",
         )
     return content
+
+
+def _silence(file: BinaryIO) -> AbstractContextManager[None]:
+    """Return a context in which the decoder of this file prints nothing: libtiff and PDFium do.
+
+    Descriptors belong to the whole process, so what other threads print meanwhile would be lost, too. Decoders
+    that print nothing are therefore left alone.
+    """
+    head = _head(file)
+    return silenced() if is_pdf(head) or head.startswith(TIFF) else nullcontext()
 
 
 def _length(file: BinaryIO) -> int:

@@ -9,7 +9,8 @@ from typing import BinaryIO
 MAX_PAGES = 1000
 """Upper limit of the pages of one file that are read without being named."""
 
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""How a TIFF file begins: in either byte order, also with 64-bit offsets."""
 _WEBP_ANIMATION = 0x02  # in the flags of the chunk VP8X (the WebP container specification)
 
 
@@ -35,7 +36,7 @@ def may_have_pages(file: BinaryIO) -> bool:
         return _is_animated_png(file)
     if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X":
         return bool(head[20] & _WEBP_ANIMATION) if len(head) > 20 else False
-    return head.startswith((*_TIFF, b"GIF8"))
+    return head.startswith((*TIFF, b"GIF8"))
 
 
 def _is_animated_png(file: BinaryIO) -> bool:

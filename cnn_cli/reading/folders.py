@@ -32,7 +32,7 @@ def walk(folder: Path) -> Iterator[Path | DataError]:
         except OSError as error:
             yield _problem(path, f"cannot be read: {error.strerror}", "check the folder's permissions")
             continue
-        if entries is None and _leads_upwards(path):
+        if entries is None and _is_above_itself(path):
             yield _problem(path, "is a link to a folder that it is in", "remove the link")
         waiting += [(path / entry.name, _is_folder(entry)) for entry in reversed(entries or [])]
 
@@ -48,7 +48,7 @@ def _entries(folder: Path, visited: set[tuple[int, int]]) -> list[os.DirEntry[st
         return sorted((entry for entry in entries if is_visible(entry.name)), key=lambda entry: entry.name)
 
 
-def _leads_upwards(link: Path) -> bool:
+def _is_above_itself(link: Path) -> bool:
     folder, target = os.path.realpath(link.parent), os.path.realpath(link)
     return os.path.commonpath([folder, target]) == target
 
