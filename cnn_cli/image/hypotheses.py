@@ -88,7 +88,7 @@ class Hypothesis:
 
     @property
     def reaches_border(self) -> bool:
-        """Whether its ink reaches a border of the image: the image may be a tight crop, and its ink the rest."""
+        """Whether its ink reaches a border of the image, as the background of a tight crop does."""
         return any(edge.any() for edge in (self.ink[0], self.ink[-1], self.ink[:, 0], self.ink[:, -1]))
 
 

@@ -130,8 +130,8 @@ def read_whole(stream: BinaryIO | BufferedIOBase, name: str) -> bytes:
 def _silence(file: BinaryIO) -> AbstractContextManager[None]:
     """Return a context in which the decoder of this file prints nothing: libtiff and PDFium do.
 
-    Descriptors belong to the whole process, so what other threads print meanwhile would be lost, too. Decoders
-    that print nothing are therefore left alone.
+    Descriptors belong to the whole process, so what other threads print meanwhile would be lost, too.
+    Decoders that print nothing are therefore left alone.
     """
     head = _head(file)
     return silenced() if is_pdf(head) or head.startswith(TIFF) else nullcontext()

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from cnn_cli.image.hypotheses import TURNS, Kind
 
 ENOUGH = 0.95
-"""A first hypothesis with this confidence is taken, and no other is tried, unless its ink reaches a border of the
-image: what stands out in a tight crop may be the background beside the digit."""
+"""A first hypothesis with this confidence is taken, and no other is tried, unless its ink reaches a border of
+the image: what stands out in a tight crop may be the background beside the digit."""
 
 PRIOR = 0.95
 """Factor of the confidence of every hypothesis but the first: what stands out is the digit most often."""
