@@ -35,9 +35,17 @@ def reader() -> cnn.ImageReader:
 
 
 @pytest.fixture(scope="module")
-def text(reader: cnn.ImageReader) -> cnn.ImageText:
-    """Three lines of ten digits."""
-    return reader.read(PHOTO)
+def note(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A part of the photo: two lines of a few digits."""
+    path = tmp_path_factory.mktemp("note") / "note.png"
+    with Image.open(PHOTO) as image:
+        image.crop((60, 30, 400, 280)).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def text(reader: cnn.ImageReader, note: Path) -> cnn.ImageText:
+    return reader.read(note)
 
 
 def python(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -232,8 +240,9 @@ def test_a_bad_checkpoint_raises(tmp_path: Path) -> None:
 # ---- lines of digits
 
 
-def test_a_text_is_that_of_the_command(reader: cnn.ImageReader, text: cnn.ImageText) -> None:
-    expected = json.loads(run_cnn("read", PHOTO, "--json", "--explain", "-k", "reader").out)
+def test_a_text_is_that_of_the_command(reader: cnn.ImageReader, text: cnn.ImageText, note: Path) -> None:
+    expected = json.loads(run_cnn("read", note, "--json", "--explain", "-k", "reader").out)
+    assert len(text.lines) == 2
     assert "\n".join(line.text for line in text.lines) == text.text == expected["text"]
     assert [list(line.box) for line in text.lines] == [row["box"] for row in expected["explanation"]["rows"]]
     assert [digit.label for line in text.lines for digit in line.digits] == [
@@ -333,15 +342,15 @@ def test_a_notebook_shows_an_answer_with_its_input_and_ten_bars(reader: cnn.Imag
 
 def test_a_notebook_shows_a_text_with_each_digit(text: cnn.ImageText) -> None:
     parsed = _Parser(text._repr_html_())
-    assert parsed.found.count("img") == len(text.digits) == 30
+    assert parsed.found.count("img") == len(text.digits) > 4
     assert parsed.text == text.text.replace("\n", "")
 
 
 def test_the_shown_input_is_the_networks(reader: cnn.ImageReader) -> None:
     answer = reader.predict(SEVEN)
     data = re.search(r"base64,([^\"]+)", answer._repr_html_())
-    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(data[1]))))
-    assert np.array_equal(shown, answer.network_input.pixels[0])
+    displayed = np.asarray(Image.open(io.BytesIO(base64.b64decode(data[1]))))
+    assert np.array_equal(displayed, answer.network_input.pixels[0])
 
 
 def test_names_of_classes_are_escaped() -> None:
