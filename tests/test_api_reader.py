@@ -35,9 +35,17 @@ def reader() -> cnn.ImageReader:
 
 
 @pytest.fixture(scope="module")
-def text(reader: cnn.ImageReader) -> cnn.ImageText:
-    """Three lines of ten digits."""
-    return reader.read(PHOTO)
+def note(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A part of the photo: two lines of a few digits."""
+    path = tmp_path_factory.mktemp("note") / "note.png"
+    with Image.open(PHOTO) as image:
+        image.crop((60, 30, 400, 280)).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def text(reader: cnn.ImageReader, note: Path) -> cnn.ImageText:
+    return reader.read(note)
 
 
 def python(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -185,7 +193,7 @@ def test_the_threshold_decides_what_is_unsure() -> None:
         (b"text", "the image: is not an image"),
         (None, "NoneType is not an image"),
         (7, "int is not an image"),
-        (io.BytesIO(b"x"), "bytes is not an image|image 0"),
+        (io.BytesIO(b"x"), "BytesIO is not an image"),
         (np.zeros((3, 28, 28), np.uint8), r"array of shape \[3, 28, 28\]"),
         (np.zeros((2, 28, 28, 1), np.uint8), r"array of shape \[2, 28, 28, 1\]"),
         (np.zeros((28, 28, 4), np.uint8), r"array of shape \[28, 28, 4\]"),
@@ -232,8 +240,9 @@ def test_a_bad_checkpoint_raises(tmp_path: Path) -> None:
 # ---- lines of digits
 
 
-def test_a_text_is_that_of_the_command(reader: cnn.ImageReader, text: cnn.ImageText) -> None:
-    expected = json.loads(run_cnn("read", PHOTO, "--json", "--explain", "-k", "reader").out)
+def test_a_text_is_that_of_the_command(reader: cnn.ImageReader, text: cnn.ImageText, note: Path) -> None:
+    expected = json.loads(run_cnn("read", note, "--json", "--explain", "-k", "reader").out)
+    assert len(text.lines) == 2
     assert "\n".join(line.text for line in text.lines) == text.text == expected["text"]
     assert [list(line.box) for line in text.lines] == [row["box"] for row in expected["explanation"]["rows"]]
     assert [digit.label for line in text.lines for digit in line.digits] == [
@@ -333,15 +342,15 @@ def test_a_notebook_shows_an_answer_with_its_input_and_ten_bars(reader: cnn.Imag
 
 def test_a_notebook_shows_a_text_with_each_digit(text: cnn.ImageText) -> None:
     parsed = _Parser(text._repr_html_())
-    assert parsed.found.count("img") == len(text.digits) == 30
+    assert parsed.found.count("img") == len(text.digits) > 4
     assert parsed.text == text.text.replace("\n", "")
 
 
 def test_the_shown_input_is_the_networks(reader: cnn.ImageReader) -> None:
     answer = reader.predict(SEVEN)
     data = re.search(r"base64,([^\"]+)", answer._repr_html_())
-    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(data[1]))))
-    assert np.array_equal(shown, answer.network_input.pixels[0])
+    displayed = np.asarray(Image.open(io.BytesIO(base64.b64decode(data[1]))))
+    assert np.array_equal(displayed, answer.network_input.pixels[0])
 
 
 def test_names_of_classes_are_escaped() -> None:

@@ -40,8 +40,8 @@ def test_progress_gets_every_epoch_and_prints_the_line_of_the_command(capfd: pyt
     assert capfd.readouterr() == ("", "")
     cnn.train("tiny.yaml", progress=print)
     lines = capfd.readouterr().out.splitlines()
-    shown = run_cnn("train", "--config", "tiny.yaml").out.splitlines()
-    assert [line.split("  lr")[0] for line in lines] == [line.split("  lr")[0] for line in shown[:2]]
+    displayed = run_cnn("train", "--config", "tiny.yaml").out.splitlines()
+    assert [line.split("  lr")[0] for line in lines] == [line.split("  lr")[0] for line in displayed[:2]]
 
 
 def test_an_evaluation_is_that_of_the_command(trained_run: Path) -> None:

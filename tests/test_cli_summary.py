@@ -18,14 +18,14 @@ pytestmark = pytest.mark.usefixtures("workplace")
 def test_a_checkpoint_shows_its_layers_and_its_origin(trained_run: Path, form: str) -> None:
     path = trained_run / "model.safetensors"
     words = {"folder": [trained_run], "file": [path], "option": ["-k", trained_run]}
-    shown = json.loads(cnn("summary", *words[form], "--json").out)
+    displayed = json.loads(cnn("summary", *words[form], "--json").out)
     config = json.loads(cnn("summary", "tiny.yaml", "--json").out)
-    assert {key: shown[key] for key in config} == config
+    assert {key: displayed[key] for key in config} == config
     metrics = json.loads((trained_run / "metrics.json").read_text())
-    assert shown["metrics"]["test_accuracy"] == metrics["test"]["accuracy"]
-    assert (shown["data"], len(shown["classes"])) == ("synthetic", 10)
-    assert shown["versions"] == metrics["versions"]
-    written = datetime.fromisoformat(shown["written"]).timestamp()
+    assert displayed["metrics"]["test_accuracy"] == metrics["test"]["accuracy"]
+    assert (displayed["data"], len(displayed["classes"])) == ("synthetic", 10)
+    assert displayed["versions"] == metrics["versions"]
+    written = datetime.fromisoformat(displayed["written"]).timestamp()
     assert written == pytest.approx(path.stat().st_mtime, abs=1)
     text = cnn("summary", *words[form]).out
     assert f"test accuracy        {metrics['test']['accuracy']:.2%}\n" in text
