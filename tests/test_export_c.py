@@ -17,19 +17,19 @@ from cnn_cli.config.load import load_config
 from cnn_cli.data.synthetic import draw
 from cnn_cli.errors import BelowBarError, DataError
 from cnn_cli.export import int8, quantize
-from cnn_cli.export.c_code import FUNCTIONS
+from cnn_cli.export.c_code import FUNCTIONS, function_texts
 from cnn_cli.export.c_float import float_code
 from cnn_cli.export.c_header import header_text
 from cnn_cli.export.c_int8 import int8_code
 from cnn_cli.export.c_write import quantize_network, write_header
 from cnn_cli.export.graph import INPUT, graph_of
 from cnn_cli.export.lower import lower
-from cnn_cli.export.memory_plan import plan_memory
+from cnn_cli.export.memory_plan import IN_PLACE, plan_memory
 from cnn_cli.export.samples import Samples, images_to_check
 from cnn_cli.inference.activations import softmax
 from cnn_cli.reading.reader import numpy_network
 
-SANITIZED = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+SANITIZED = ("-O0", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 SMALL: list[Any] = [
     {"conv": {"out": 3, "kernel": 3, "padding": "same"}},
     "relu",
@@ -194,6 +194,11 @@ def test_values_that_are_needed_at_the_same_time_do_not_overlap(name: str) -> No
             assert (memory[place(value)] == names.index(value)).all()
         if operation is not graph.operations[-1]:
             memory[place(operation.name)] = number
+            for value in operation.inputs:
+                in_place = operation.kind in IN_PLACE and place(value) == place(operation.name)
+                assert in_place or (memory[place(value)] == names.index(value)).all(), (
+                    "overwritten while read"
+                )
     assert plan.size < sum(sizes.values())
 
 
@@ -201,6 +206,42 @@ def test_rounding_is_half_away_from_zero() -> None:
     products = np.array([5, -5, 6, -6, 7, -7, 0, 2, -2], np.int64)
     assert int8.round_shift(products, 2).tolist() == [1, -1, 2, -2, 2, -2, 0, 1, -1]
     assert int8.round_quotient(products, 4).tolist() == [1, -1, 2, -2, 2, -2, 0, 1, -1]
+
+
+ARITHMETIC = """\
+#include <stdio.h>
+#include <stdint.h>
+
+{functions}
+
+int main(void)
+{{
+    int64_t value;
+    while (fread(&value, sizeof value, 1, stdin) == 1) {{
+        const int64_t results[] = {{{results}}};
+        fwrite(results, sizeof results, 1, stdout);
+    }}
+    return 0;
+}}
+"""
+
+
+def test_the_arithmetic_in_c_is_that_of_numpy(tmp_path: Path) -> None:
+    """Rounding of exact halves too, which no network meets; and the integer root."""
+    random = np.random.default_rng(0)
+    values = np.concatenate([np.arange(-300, 300), random.integers(-(2**60), 2**60, 1000)])
+    size = "value < 0 ? -value : value"
+    results = (
+        f"digit_rounded(value, 1), digit_rounded(value, 3), digit_rounded(value, 40), digit_root({size})"
+    )
+    text = ARITHMETIC.format(functions="\n\n".join(function_texts(["rounded", "root"])), results=results)
+    (tmp_path / "main.c").write_text(text)
+    subprocess.run([compiler(), *STRICT, *SANITIZED, "main.c", "-o", "main"], cwd=tmp_path, check=True)
+    done = subprocess.run([tmp_path / "main"], input=values.tobytes(), capture_output=True, check=True)
+    found = np.frombuffer(done.stdout, np.int64).reshape(-1, 4).T
+    for column, shift in zip(found, (1, 3, 40), strict=False):
+        assert np.array_equal(column, int8.round_shift(values, shift))
+    assert np.array_equal(found[3], int8.integer_root(np.abs(values)))
 
 
 @pytest.mark.parametrize("factor", [0.0, 1e-9, 0.3, 0.5, 1.0, 1 - 2**-40, 7.0, 1e5])

@@ -27,13 +27,16 @@ def lower(graph: Graph) -> Graph:
 def fuse_relu(graph: Graph) -> tuple[Graph, dict[str, str]]:
     """Leave out each ReLU that an integer operation before it can do by clipping what it stores.
 
+    One that ends the network stays: the sums before it would be the logits.
+
     Returns:
         The graph, and for each operation whose value has changed the name of its ReLU.
     """
     fused: dict[str, str] = {}
     for operation in graph.operations:
         readers = graph.readers(operation.name)
-        if operation.kind in CLIPS and [each.kind for each in readers] == ["relu"]:
+        is_clipped = [each.kind for each in readers] == ["relu"] and readers[0] is not graph.output
+        if operation.kind in CLIPS and is_clipped:
             fused[operation.name] = readers[0].name
     before = {relu: name for name, relu in fused.items()}
     operations = tuple(

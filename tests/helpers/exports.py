@@ -81,6 +81,7 @@ NETWORKS: dict[str, list[Any]] = {
         },
         *END,
     ],
+    "a last relu": ["flatten", {"linear": "classes"}, "relu"],
     "no last linear layer": [
         {"conv": {"out": 10, "kernel": 5, "stride": 4}},
         "relu",
