@@ -120,8 +120,8 @@ def report(folder: Path) -> None:
     """The top of a run's report, as a browser shows it."""
     data = ("data.name=synthetic", "data.synthetic.train=2500", "data.synthetic.test=1500")
     settings = ("train.epochs=5", "train.threads=1", "output.plot=false")
-    _cnn("train", "--config", "lenet.yaml", *data, *settings, "--out", "run", folder=folder)
-    _cnn("report", "run", folder=folder)
+    _cnn("train", "--config", "lenet.yaml", *data, *settings, "--out", "runs/a", folder=folder)
+    _cnn("report", "runs/a", folder=folder)
     _screenshot(folder / "report.html", folder / "report.png")
     _smaller(folder / "report.png", IMAGES / "report.png")
 

@@ -56,6 +56,8 @@ class Series:
 
     label: str
     points: Sequence[tuple[float, float]]
+    color: int = 0
+    """The number of its color in style.css, from 0; COLORS has the first one again."""
 
 
 @dataclass(frozen=True)
@@ -102,27 +104,26 @@ class Plane:
         return parts
 
 
-def line_chart(series: Sequence[Series], x: Axis, y: Axis, chosen: float | None = None) -> Markup:
+def line_chart(series: Sequence[Series], x: Axis, y: Axis, chosen: tuple[str, float] | None = None) -> Markup:
     """Return a chart of lines with its legend.
 
     Args:
         series: at least one; points without a finite value are left out.
         x: the horizontal axis.
         y: the vertical axis; its label stands above the chart.
-        chosen: a value of x to point out, such as the epoch whose weights were kept.
+        chosen: a value of x to point out, such as the epoch whose weights were kept, with its name.
     """
     plane = Plane(x, y)
     parts: list[Markup] = []
     if chosen is not None:
-        (place, low), (_, high) = plane.at(chosen, y.low), plane.at(chosen, y.high)
+        (place, low), (_, high) = plane.at(chosen[1], y.low), plane.at(chosen[1], y.high)
         parts.append(element("line", x1=place, y1=low, x2=place, y2=high, class_="chosen"))
-    for index, line in enumerate(series):
-        parts += _line(line, index, plane)
+    for line in series:
+        parts += _line(line, plane)
     label = f"{y.label} by {x.label}: {', '.join(line.label for line in series)}"
-    legend = [
-        element("span", element("i", class_=f"swatch s{index % COLORS}"), line.label)
-        for index, line in enumerate(series)
-    ]
+    legend = [element("span", element("i", class_=f"swatch {_color(line)}"), line.label) for line in series]
+    if chosen is not None:
+        legend.append(element("span", element("i", class_="swatch dashed"), chosen[0]))
     return element(
         "figure",
         element("p", y.label, class_="title"),
@@ -132,10 +133,14 @@ def line_chart(series: Sequence[Series], x: Axis, y: Axis, chosen: float | None 
     )
 
 
-def _line(line: Series, index: int, plane: Plane) -> list[Markup]:
+def _color(line: Series) -> str:
+    return f"s{line.color % COLORS}"
+
+
+def _line(line: Series, plane: Plane) -> list[Markup]:
     inside = [(x, y) for x, y in line.points if math.isfinite(y)]
     places = [plane.at(x, min(y, plane.y.high)) for x, y in inside]
-    color = f"s{index % COLORS}"
+    color = _color(line)
     joined = element(
         "polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in places), class_=f"line {color}"
     )

@@ -7,7 +7,8 @@ from cnn_cli.report.html.markup import Markup
 from cnn_cli.report.html.page import details, section, table
 from cnn_cli.training.records import EpochRecord
 
-ERROR = "error on validation images"
+VALIDATION = 1
+"""The color of what was measured on validation images; that of training is 0."""
 
 
 def curves(history: Sequence[EpochRecord]) -> Markup:
@@ -16,9 +17,12 @@ def curves(history: Sequence[EpochRecord]) -> Markup:
     losses = [Series("training", [(record.epoch, record.train_loss) for record in history])]
     charts = []
     if history[0].validation_loss is not None:
-        losses.append(Series("validation", [(r.epoch, r.validation_loss or 0.0) for r in history]))
+        losses.append(
+            Series("validation", [(r.epoch, r.validation_loss or 0.0) for r in history], VALIDATION)
+        )
         best = next((record.epoch for record in reversed(history) if record.best), None)
-        charts.append(_errors({"validation": history}, x, best))
+        errors = Series("validation", _error_points(history), VALIDATION)
+        charts.append(_errors([errors], x, ("kept weights", best) if best else None))
     values = [value for line in losses for _, value in line.points]
     charts.insert(0, line_chart(losses, x, axis_up_to("cross-entropy (nats)", values)))
     return section("Learning curves", charts, details("The same in numbers", _table(history)), wide=True)
@@ -30,25 +34,29 @@ def curves_of_runs(histories: Mapping[str, Sequence[EpochRecord]]) -> Markup | N
     if not known:
         return None
     x = _epochs(list(known.values()))
-    lines = [Series(name, [(r.epoch, r.train_loss) for r in history]) for name, history in known.items()]
+    lines = [
+        Series(name, [(record.epoch, record.train_loss) for record in history], color)
+        for color, (name, history) in enumerate(known.items())
+    ]
     values = [value for line in lines for _, value in line.points]
     charts = [line_chart(lines, x, axis_up_to("cross-entropy on training images (nats)", values))]
-    validated = {
-        name: history for name, history in known.items() if history[0].validation_accuracy is not None
-    }
-    if validated:
-        charts.append(_errors(validated, x, None))
+    errors = [
+        Series(name, _error_points(history), color)
+        for color, (name, history) in enumerate(known.items())
+        if history[0].validation_accuracy is not None
+    ]
+    if errors:
+        charts.append(_errors(errors, x, None))
     return section("Learning curves", charts, wide=True)
 
 
-def _errors(histories: Mapping[str, Sequence[EpochRecord]], x: Axis, best: int | None) -> Markup:
-    lines = [
-        Series(name, [(record.epoch, 1 - (record.validation_accuracy or 0.0)) for record in history])
-        for name, history in histories.items()
-    ]
+def _error_points(history: Sequence[EpochRecord]) -> list[tuple[float, float]]:
+    return [(record.epoch, 1 - (record.validation_accuracy or 0.0)) for record in history]
+
+
+def _errors(lines: Sequence[Series], x: Axis, kept: tuple[str, float] | None) -> Markup:
     values = [value for line in lines for _, value in line.points]
-    kept = "; dashed: the epoch whose weights were kept" if best else ""
-    return line_chart(lines, x, axis_up_to(f"{ERROR}{kept}", values, as_percent=True), best)
+    return line_chart(lines, x, axis_up_to("error on validation images", values, as_percent=True), kept)
 
 
 def _epochs(histories: Sequence[Sequence[EpochRecord]]) -> Axis:
