@@ -249,7 +249,7 @@ def _photograph(page: Path, scheme: str, parts: tuple[str, ...], folder: Path) -
     with launched() as browser, opened(browser, page, viewport=SCREEN, color_scheme=scheme) as tab:
         tab.get_by_role("button", name="Example 5").click()
         tab.locator("#strip").get_by_role("button", name="conv1").click()
-        tab.wait_for_function("document.querySelector('#reasons').dataset.done")
+        tab.locator("#reasons[data-done]").wait_for(state="attached")
         for part in parts:
             tab.locator(f"#{part}").screenshot(path=folder / f"{part}.png")
             _smaller(folder / f"{part}.png", IMAGES / f"look-{part}.png")

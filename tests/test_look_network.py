@@ -18,7 +18,7 @@ from cnn_cli.checkpoint import file
 from cnn_cli.checkpoint.choose import shipped, shipped_names
 from cnn_cli.config.load import load_config
 from cnn_cli.image.preprocess import InputFormat, network_input
-from cnn_cli.inference.build import build_network
+from cnn_cli.inference.build import LAYERS, build_network
 from cnn_cli.inference.preprocess import preprocess
 from cnn_cli.model import build
 from cnn_cli.report.look.examples import example_digits
@@ -60,6 +60,10 @@ def test_a_small_network_computes_what_torch_computes(page: Any, name: str) -> N
     inputs = draw((layers, shape, classes), 3)
     found = tensor_through(page, build_network(layers, shape, classes, weights, fast=False), inputs)
     np.testing.assert_allclose(found, by_torch(module, inputs), atol=1e-5, rtol=1e-5)
+
+
+def test_the_page_knows_the_whole_vocabulary(page: Any) -> None:
+    assert set(page.evaluate("Object.keys(modules.layers.LAYERS)")) == set(LAYERS)
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 
-def written_page(path: Path, name: str = "lenet", images: tuple[PageImage, ...] = ()) -> Path:
+def written_page(
+    path: Path, name: str = "lenet", images: tuple[PageImage, ...] = (), min_confidence: float = 0.8
+) -> Path:
     """Write the page of a network that ships."""
-    path.write_text(page_of(file.read(shipped(name)), images, min_confidence=0.8), encoding="utf-8")
+    path.write_text(page_of(file.read(shipped(name)), images, min_confidence), encoding="utf-8")
     return path
 
 

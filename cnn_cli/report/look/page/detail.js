@@ -97,13 +97,20 @@ export class Detail {
       input.value = place[axis] + 1;
       input.disabled = sides[axis] === 1;
     });
-    this.title.replaceChildren(element("b", {}, node.name), element("span", {class: "note"}, this.describe()));
+    this.showTitle(node.name, this.describe());
     this.playControls.hidden = this.sceneBox.hidden = !this.canSlide;
     if (this.canSlide) this.renderScene();
     this.numbers.replaceChildren(...this.explanation());
     this.filters.replaceChildren(...filterElements(node, place[0]));
     document.body.dataset.position = `${place[1]},${place[2]}`;
     this.moved({node, place});
+  }
+
+  /** Write the title, unless it stays the same: it is spoken when it changes. */
+  showTitle(name, about) {
+    if (this.title.dataset.text === name + about) return;
+    this.title.dataset.text = name + about;
+    this.title.replaceChildren(element("b", {}, name), element("span", {class: "note"}, about));
   }
 
   describe() {
@@ -140,7 +147,7 @@ export class Detail {
   /** Show another explanation in place of a layer's: that of a probability. */
   showSteps(title, explanation) {
     this.pause();
-    this.title.replaceChildren(element("b", {}, title));
+    this.showTitle(title, "Softmax turns the logits of all classes into probabilities.");
     this.playControls.hidden = this.sceneBox.hidden = true;
     this.numbers.replaceChildren(...explanationElements(explanation, this.exact.checked ? EXACT : DECIMALS));
     this.filters.replaceChildren();

@@ -23,8 +23,12 @@ function windowSum(explanation, show) {
     grid(channel, channel.products, "products", most.products, show), operator("Σ"),
     element("span", {class: "value", title: String(channel.sum)}, show(channel.sum)),
   ));
-  return [element("div", {class: "numbers", tabindex: "0", role: "region", "aria-label": "Windows, kernels and products"},
-    ...rows), total(explanation, show)];
+  return [region("Windows, kernels and products", ...rows), total(explanation, show)];
+}
+
+/** A box that scrolls where its content is larger, also with the keyboard. */
+function region(name, ...content) {
+  return element("div", {class: "numbers", tabindex: "0", role: "region", "aria-label": name}, ...content);
 }
 
 function rangeOf(channels) {
@@ -76,10 +80,10 @@ function vectorSum(explanation, show) {
   if (order.length > LARGEST) rows.push([`the other ${order.length - LARGEST}`, "", "", show(rest)]);
   const heads = ["", "input", "weight", "product"];
   return [
-    table(heads, rows), total(explanation, show),
+    region("Largest products", table(heads, rows)), total(explanation, show),
     element("details", {ontoggle: (event) => {
       const box = event.target;
-      if (box.open && box.children.length === 1) box.append(table(heads, products.map((_, i) => row(i))));
+      if (box.open && box.children.length === 1) box.append(region("All products", table(heads, products.map((_, i) => row(i)))));
     }}, element("summary", {}, `All ${counted(products.length, "product")}`)),
   ];
 }
@@ -101,11 +105,10 @@ function pooled(explanation, show) {
   const window = grid(explanation, inputs, "window", mostOf(inputs), show, names);
   const text = how === "max" ? "the largest number of the window wins: "
     : `sum ${show(sum)} ÷ ${counted(area, "number")} = `;
-  return [element("div", {class: "numbers", tabindex: "0", role: "region", "aria-label": "Window"}, window),
-    resultLine(text, result, show)];
+  return [region("Window", window), resultLine(text, result, show)];
 }
 
 function stepRows({steps, result}, show) {
   const rows = steps.map(({text, value}) => [text, show(value)]);
-  return [table(["step", "value"], rows), resultLine("result ", result, show)];
+  return [region("Steps", table(["step", "value"], rows)), resultLine("result ", result, show)];
 }

@@ -1,5 +1,5 @@
 // The scene of one layer: its window on the input, with the border of zeros, and the number that it gives.
-import {colors, css, mostOf, signColor} from "./colors.js";
+import {colors, css, mixed, mostOf, signColor} from "./colors.js";
 import {element} from "./elements.js";
 import {inputWindow} from "./explain.js";
 import {windowOf} from "./network.js";
@@ -116,17 +116,15 @@ function fill(context, cell, y, x, color) {
   context.fillRect(x * cell, y * cell, cell - gap, cell - gap);
 }
 
-/** Draw a pixel of the border: a dashed square with a 0. */
+/** Draw a pixel of the border: an empty square, with a 0 where there is room. */
 function drawZero(context, cell, y, x) {
-  const soft = css(colors().soft);
-  context.strokeStyle = soft;
+  const {soft, card} = colors();
+  context.strokeStyle = css(mixed(card, soft, 0.45));
   context.lineWidth = 1;
-  context.setLineDash([2, 2]);
   context.strokeRect(x * cell + 0.5, y * cell + 0.5, cell - 2, cell - 2);
-  context.setLineDash([]);
-  if (cell < 8) return;
-  context.fillStyle = soft;
-  context.font = `${Math.min(12, cell - 2)}px system-ui, sans-serif`;
+  if (cell < 12) return;
+  context.fillStyle = css(soft);
+  context.font = `${Math.min(12, cell - 4)}px system-ui, sans-serif`;
   context.textAlign = "center";
   context.textBaseline = "middle";
   context.fillText("0", (x + 0.5) * cell, (y + 0.5) * cell);

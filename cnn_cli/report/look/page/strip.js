@@ -110,6 +110,8 @@ export class Strip {
 
   /** Mark the chosen layer, and frame the chosen number and what it is computed from. */
   select(selected) {
+    const before = this.cards.get(this.selected?.node);
+    if (before && this.selected.node !== selected.node) this.paint(this.selected.node, before.canvas, before.layout);
     this.selected = selected;
     for (const [node, {card, button}] of this.cards) {
       card.classList.toggle("chosen", node === selected?.node);
