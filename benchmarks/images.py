@@ -47,7 +47,6 @@ VALIDATION = 1000
 
 VARIANTS = {
     "ENOUGH": (0.8, 0.9, 0.95, 0.99, 1.01),
-    "PRIOR": (0.8, 0.9, 0.95, 1.0),
     "TURNED": (0.9, 0.97, 1.01),
 }
 """Values of the constants of `choice` that are tried."""

@@ -21,6 +21,7 @@ from cnn_cli.checkpoint.choose import choose_checkpoint, shipped
 from cnn_cli.config.choices import MIN_CONFIDENCE
 from cnn_cli.data.sources import open_source
 from cnn_cli.errors import CnnError
+from cnn_cli.image.hypotheses import TURNS
 from cnn_cli.reading.predict import predict
 from cnn_cli.reading.reader import Reader, open_reader
 from cnn_cli.reading.sources import ImageSource
@@ -35,7 +36,8 @@ def confidences(reader: Reader, final: bool) -> dict[str, list[float]]:
     images = [ImageSource(kind, content) for kind, content in non_digits(final)]
     by_kind: dict[str, list[float]] = {}
     for image, result in zip(images, predict(reader, images), strict=True):
-        confidence = 0.0 if isinstance(result, CnnError) else result.confidence
+        unsure = isinstance(result, CnnError) or result.hypothesis in TURNS  # at every threshold
+        confidence = 0.0 if unsure else result.confidence
         by_kind.setdefault(image.name, []).append(confidence)
     return by_kind
 
