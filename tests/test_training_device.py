@@ -96,4 +96,4 @@ print((faults[-1] - faults[-3]) // 2)
 """
     plain = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=plain)
-    assert int(done.stdout) < 100  # without it 5,000: 20 MB of maps in pages of 4 KB
+    assert int(done.stdout) < 1000  # without it 5,000, for 20 MB of maps; a busy machine adds 300
