@@ -7,12 +7,13 @@ import pytest
 
 from cnn_cli.data.synthetic import ruled as ruled_module
 from cnn_cli.data.synthetic import segments
+from cnn_cli.data.synthetic.drawing import BLOCK
 from cnn_cli.data.synthetic.fonts import FONTS, printed
 from cnn_cli.data.synthetic.hands import HANDS
 from cnn_cli.data.synthetic.segments import dots, seven_segments
 from cnn_cli.data.synthetic.splines import parse
 from cnn_cli.data.synthetic.strokes import DIGITS
-from cnn_cli.data.synthetic.styles import BLOCK, draw_styles
+from cnn_cli.data.synthetic.styles import draw_styles
 
 LIT = {0: 0x3F, 1: 0x06, 2: 0x5B, 3: 0x4F, 4: 0x66, 5: 0x6D, 6: 0x7D, 7: 0x07, 8: 0x7F, 9: 0x6F}
 """The segments of each digit as the bits that drivers of displays use: a is 1, b is 2, ... g is 64."""

@@ -1,7 +1,5 @@
 """What the image code proposes, for images whose digit is known."""
 
-from itertools import chain
-
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
@@ -12,8 +10,8 @@ from cnn_cli.image.hypotheses import (
     WORDS,
     Hypothesis,
     Kind,
+    all_hypotheses,
     first_hypothesis,
-    other_hypotheses,
 )
 from cnn_cli.image.normalize import normalize_digit, place
 
@@ -27,8 +25,7 @@ def digit(height: int = 20, width: int = 12) -> np.ndarray:
 
 
 def proposed(gray: np.ndarray) -> dict[Kind, Hypothesis]:
-    first = first_hypothesis(gray)
-    return {each.kind: each for each in chain([first] if first else [], other_hypotheses(gray, first))}
+    return {each.kind: each for each in all_hypotheses(gray)}
 
 
 def inked(hypothesis: Hypothesis) -> np.ndarray:

@@ -16,11 +16,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cnn_cli.data.disturb import DISTURBANCES, Tones
-from cnn_cli.image.hypotheses import TURNS, Hypothesis, Kind, first_hypothesis, other_hypotheses
+from cnn_cli.image.hypotheses import TURNS, Hypothesis, Kind, all_hypotheses
+from cnn_cli.image.normalize import crop
 from cnn_cli.workers import map_ordered
 
 Images = NDArray[np.uint8]
 Gray = NDArray[np.float32]
+
+_Job = tuple[int, Images, int, np.random.Generator]
+"""A digit's index, its image and label, and the generator of the image that it is put into."""
 
 BLOCK = 250
 """Images that a worker process composes at once."""
@@ -92,58 +96,39 @@ def propose(images: Images, labels: NDArray[np.integer], count: int, seed: int) 
     return Proposals(_stacked(digits), np.array(which, np.int64), _stacked(wrong))
 
 
-@dataclass(frozen=True)
-class _Block:
-    """The digits for some of the composed images, which a worker process composes."""
-
-    first: int
-    """The number of the first image."""
-    indices: NDArray[np.intp]
-    """The digits' indices, [n]."""
-    digits: Images
-    """uint8 [n, 28, 28]."""
-    labels: NDArray[np.integer]
-    inked: int
-    """The number of digits to choose from."""
-    seed: int
-
-
 def _blocks(
     images: Images, labels: NDArray[np.integer], inked: NDArray[np.intp], count: int, seed: int
-) -> Iterator[_Block]:
+) -> Iterator[list[_Job]]:
+    """Yield what is composed, `BLOCK` images at a time."""
     for first in range(0, count if len(inked) else 0, BLOCK):
-        numbers = range(first, min(first + BLOCK, count))
-        chosen = inked[[_rng_and_place(seed, number, len(inked))[1] for number in numbers]]
-        yield _Block(first, chosen, images[chosen], labels[chosen], len(inked), seed)
+        block = []
+        for number in range(first, min(first + BLOCK, count)):
+            rng = np.random.default_rng([seed, number])
+            index = int(inked[rng.choice(len(inked))])
+            block.append((index, images[index], int(labels[index]), rng))
+        yield block
 
 
-def _propose_block(block: _Block) -> list[tuple[int, Images | None, Images | None]]:
+def _propose_block(block: list[_Job]) -> list[tuple[int, Images | None, Images | None]]:
     """Return for each image the digit's index, a right and a wrong hypothesis."""
-    proposed = []
-    for place, (index, digit, label) in enumerate(
-        zip(block.indices.tolist(), block.digits, block.labels.tolist(), strict=True)
-    ):
-        rng, _ = _rng_and_place(block.seed, block.first + place, block.inked)
-        scene = _compose(digit, rng)
-        right, others = _judge(scene, label, with_turned=rng.random() < TURNED)
-        proposed.append(
-            (index, *(each[rng.integers(len(each))] if each else None for each in (right, others)))
-        )
-    return proposed
+    return [(index, *_propose(digit, label, rng)) for index, digit, label, rng in block]
 
 
-def _rng_and_place(seed: int, number: int, count: int) -> tuple[np.random.Generator, int]:
-    """Return the generator of an image, and which of `count` digits it shows."""
-    rng = np.random.default_rng([seed, number])
-    return rng, int(rng.choice(count))
+def _propose(digit: Images, label: int, rng: np.random.Generator) -> tuple[Images | None, Images | None]:
+    scene = _compose(digit, rng)
+    right, wrong = _judge(scene, label, with_turned=rng.random() < TURNED)
+    return _any_of(right, rng), _any_of(wrong, rng)
+
+
+def _any_of(images: list[Images], rng: np.random.Generator) -> Images | None:
+    return images[rng.integers(len(images))] if images else None
 
 
 def _judge(scene: _Scene, label: int, with_turned: bool) -> tuple[list[Images], list[Images]]:
     """Return the network inputs that show the scene's digit, and those that do not."""
     right: list[Images] = []
     wrong: list[Images] = []
-    first = first_hypothesis(scene.gray)
-    for hypothesis in chain([first] if first else [], other_hypotheses(scene.gray, first)):
+    for hypothesis in all_hypotheses(scene.gray):
         if hypothesis.kind in TURNS and not with_turned:
             break  # they come last
         verdict = _turned(hypothesis, label) if hypothesis.kind in TURNS else _verdict(hypothesis, scene)
@@ -227,7 +212,8 @@ def _on_canvas(digit: Images, rng: np.random.Generator) -> Gray:
     """Return the digit somewhere on a larger image."""
     canvas = np.zeros((int(rng.integers(32, 90)), int(rng.integers(32, 90))), np.float32)
     side = round(min(canvas.shape) * rng.uniform(0.35, 0.95))
-    ink = _resized(_cropped(digit), *_fit(_cropped(digit).shape, side))
+    cropped = _cropped(digit)
+    ink = _resized(cropped, *_fit(cropped.shape, side))
     top, left = (
         int(rng.integers(0, whole - part + 1)) for whole, part in zip(canvas.shape, ink.shape, strict=True)
     )
@@ -254,8 +240,7 @@ def _resized(
 
 
 def _cropped(digit: Images) -> Gray:
-    rows, columns = np.flatnonzero(digit.any(axis=1)), np.flatnonzero(digit.any(axis=0))
-    return digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float32) / np.float32(255)
+    return crop(digit).astype(np.float32) / np.float32(255)
 
 
 def _extent(ink: Gray) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cnn_cli.image.cuts import HEIGHT, WIDEST, Cut, find_cuts, piece
-from cnn_cli.image.normalize import normalize_digit
+from cnn_cli.image.normalize import crop, normalize_digit
 from cnn_cli.image.text_components import Component
 
 Images = NDArray[np.uint8]
@@ -163,8 +163,7 @@ def _compose(digits: list[Images], rng: np.random.Generator) -> NDArray[np.float
 
 
 def _resized(digit: Images, scale: float) -> NDArray[np.float32]:
-    rows, columns = np.flatnonzero(digit.any(axis=1)), np.flatnonzero(digit.any(axis=0))
-    cropped = digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    cropped = crop(digit)
     size = max(1, round(cropped.shape[1] * scale)), max(1, round(cropped.shape[0] * scale))
     return np.asarray(
         Image.fromarray(cropped).resize(size, Image.Resampling.BICUBIC), np.float32

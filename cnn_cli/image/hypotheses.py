@@ -130,6 +130,14 @@ def other_hypotheses(gray: np.ndarray, first: Hypothesis | None) -> Iterator[Hyp
         yield replace(first, kind=kind, ink=ink, digit=normalize_digit(ink))
 
 
+def all_hypotheses(gray: np.ndarray) -> Iterator[Hypothesis]:
+    """Yield the first hypothesis, if there is one, and then the others."""
+    first = first_hypothesis(gray)
+    if first is not None:
+        yield first
+    yield from other_hypotheses(gray, first)
+
+
 def _whole_images(gray: np.ndarray) -> Iterator[Hypothesis]:
     """Yield the whole image as one digit, with dark and with light ink."""
     dark, light = _between_tones(255 - gray), _between_tones(gray)

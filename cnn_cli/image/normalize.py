@@ -44,7 +44,7 @@ def normalize_digit(ink: np.ndarray, size: int = 28, box: int = 20) -> Normalize
     """
     if not ink.any():
         return NormalizedDigit(np.zeros((size, size), np.uint8), 0.0, False, 1.0, (0, 0))
-    cropped = _crop(ink)
+    cropped = crop(ink)
     digit = _resize(cropped, box)
     stroke = stroke_width(digit)
     thin = stroke < MIN_STROKE
@@ -97,7 +97,8 @@ def position_by_mass(digit: np.ndarray, size: int) -> tuple[int, int]:
     return min(max(top, 0), size - height), min(max(left, 0), size - width)
 
 
-def _crop(ink: np.ndarray) -> np.ndarray:
+def crop(ink: np.ndarray) -> np.ndarray:
+    """Return the smallest part of an image [H, W] that holds everything that is not 0; there must be some."""
     rows = np.flatnonzero(ink.any(axis=1))
     columns = np.flatnonzero(ink.any(axis=0))
     return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]

@@ -31,7 +31,7 @@ def halves(n: int, rng: np.random.Generator) -> Pen:
     """Draw halves of digits."""
     chosen = rng.integers(len(HALVES), size=n)
     digit, axis, side = (np.array(part)[chosen] for part in zip(*HALVES, strict=True))
-    path, radius = shape.write(alphabet(), _variants(digit, rng), rng)
+    path, radius = shape.write(alphabet(), alphabet().draw_variants(digit, rng), rng)
     place = np.take_along_axis(path, axis[:, None, None], axis=2)[..., 0]  # [n, P]
     place = np.where((side == "first")[:, None], place, -place)
     low, high = place.min(axis=1, keepdims=True), place.max(axis=1, keepdims=True)
@@ -43,16 +43,13 @@ def doubles(n: int, rng: np.random.Generator) -> Pen:
     """Draw two different digits over each other, but no 1, which makes a slashed 0 or a 7 of others."""
     first = rng.integers(9, size=n)
     second = (first + rng.integers(1, 9, size=n)) % 9
-    pens = [shape.write(alphabet(), _variants(np.where(d == 1, 9, d), rng), rng) for d in (first, second)]
+    pens = [
+        shape.write(alphabet(), alphabet().draw_variants(np.where(d == 1, 9, d), rng), rng)
+        for d in (first, second)
+    ]
     shift = np.stack(
         [rng.uniform(*BESIDE, n) * rng.choice([-1, 1], n), ABOVE * rng.standard_normal(n)], axis=1
     )
     size = np.exp(SIZE * rng.standard_normal((n, 1, 1)))
     paths = [pens[0][0], (pens[1][0] * size + shift[:, None]).astype(np.float32)]
     return np.concatenate(paths, axis=1), np.concatenate([radius for _, radius in pens], axis=1)
-
-
-def _variants(digits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw a variant for each digit [n], as often as people use it."""
-    bounds = np.cumsum(alphabet().chance, axis=1)[digits]  # [n, V]
-    return np.asarray((rng.random((len(digits), 1)) * bounds[:, -1:] >= bounds).sum(axis=1))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cnn_cli.data.synthetic.drawing import VERSION, draw
+from cnn_cli.data.synthetic.drawing import VERSION, Digits, draw
 from cnn_cli.data.synthetic.render import FIELD
 from cnn_cli.files import atomic_write
 
@@ -15,8 +15,6 @@ log = logging.getLogger(__name__)
 
 # The errors of NumPy and zipfile for a damaged file.
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, zipfile.BadZipFile)
-
-Digits = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
 def load(root: Path, count: int, seed: int) -> Digits:

@@ -4,6 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from cnn_cli.image.normalize import crop
+
 Ink = NDArray[np.float32]
 
 SEGMENTS = ("abcdef", "bc", "abdeg", "abcdg", "bcfg", "acdfg", "acdefg", "abc", "abcdefg", "abcdfg")
@@ -59,7 +61,7 @@ def seven_segments(digit: int, rng: np.random.Generator) -> Ink:
         if name in lit or show_unlit:
             points = [(8 + x + slant * (FINE - y), 4 + y) for x, y in outline]
             draw.polygon(points, fill=255 if name in lit else round(255 * ghost))
-    return _cropped(np.asarray(image, np.float32) / np.float32(255))
+    return crop(np.asarray(image, np.float32) / np.float32(255))
 
 
 def dots(digit: int, rng: np.random.Generator) -> Ink:
@@ -116,8 +118,3 @@ def _outlines(width: float, thick: float, gap: float) -> dict[str, list[tuple[fl
         "f": post(left, half, middle),
         "g": bar(middle),
     }
-
-
-def _cropped(ink: Ink) -> Ink:
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]

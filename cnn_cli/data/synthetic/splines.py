@@ -47,6 +47,11 @@ class Alphabet:
     stroke: Floats
     along: Floats
 
+    def draw_variants(self, signs: NDArray[np.integer], rng: np.random.Generator) -> NDArray[np.intp]:
+        """Draw a variant for each sign [n], as often as people use it."""
+        bounds = np.cumsum(self.chance, axis=1)[signs]  # [n, V]
+        return np.asarray((rng.random((len(signs), 1)) * bounds[:, -1:] >= bounds).sum(axis=1))
+
 
 @cache
 def alphabet(signs: tuple[tuple[Variant, ...], ...] = DIGITS) -> Alphabet:

@@ -6,14 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnn_cli.data.synthetic import render, shape
+from cnn_cli.data.synthetic.drawing import Digits, in_blocks
 from cnn_cli.data.synthetic.fonts import printed
 from cnn_cli.data.synthetic.hands import HANDS
 from cnn_cli.data.synthetic.ruled import ruled
 from cnn_cli.data.synthetic.segments import dots, seven_segments
 from cnn_cli.data.synthetic.splines import alphabet
 from cnn_cli.image.normalize import normalize_digit
-
-BLOCK = 250
 
 Drawer = Callable[[int, np.random.Generator], NDArray[np.float32]]
 
@@ -35,26 +34,16 @@ SLANTED, SLANT = 0.3, (0.1, 0.6)
 """Share of the handwritten digits that are slanted more, and by how much: shift to the right per height."""
 
 
-def draw_styles(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def draw_styles(count: int, seed: int) -> Digits:
     """Draw digits in MNIST's format.
 
-    As in `synthetic.draw`, a block of 250 depends only on the seed and its number.
-
-    Args:
-        count: number of digits.
-        seed: any integer from 0.
-
-    Returns:
-        images: uint8 [count, 28, 28], 0 = background, 255 = ink.
-        labels: uint8 [count].
+    Arguments and result are those of `synthetic.draw`, and here, too, a block of 250 depends only on the seed
+    and its number.
     """
-    blocks = [_block(seed, block) for block in range(-(-count // BLOCK))]
-    images = [np.empty((0, render.FIELD, render.FIELD), np.uint8), *(images for images, _ in blocks)]
-    labels = [np.empty(0, np.uint8), *(labels for _, labels in blocks)]
-    return np.concatenate(images)[:count], np.concatenate(labels)[:count]
+    return in_blocks(_block, count, seed)
 
 
-def _block(seed: int, block: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def _block(seed: int, block: int) -> Digits:
     rng = np.random.default_rng([seed, block])
     images, labels = _handwritten(HANDWRITTEN, rng)
     others = [
@@ -68,14 +57,12 @@ def _block(seed: int, block: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]
     return images[order], labels[order]
 
 
-def _handwritten(count: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def _handwritten(count: int, rng: np.random.Generator) -> Digits:
     hands = alphabet(HANDS)
     chance = np.full(10, (1 - ONES - SEVENS) / 8)
     chance[[1, 7]] = ONES, SEVENS
     labels = rng.choice(10, count, p=chance).astype(np.uint8)
-    bounds = np.cumsum(hands.chance, axis=1)[labels]  # [n, V]
-    variants = (rng.random((count, 1)) * bounds[:, -1:] >= bounds).sum(axis=1)
-    path, radius = shape.write(hands, variants, rng)
+    path, radius = shape.write(hands, hands.draw_variants(labels, rng), rng)
     slant = rng.uniform(*SLANT, count) * (rng.random(count) < SLANTED) * (labels != 1)
     path[..., 0] -= slant[:, None].astype(np.float32) * path[..., 1]
     return render.render(path, radius, rng), labels
