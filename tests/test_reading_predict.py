@@ -15,6 +15,7 @@ from cnn_cli.errors import CnnError, DataError
 from cnn_cli.image.hypotheses import TURNS, Kind
 from cnn_cli.image.preprocess import InputFormat, NetworkInput, network_input, other_inputs, preprocess
 from cnn_cli.model.network import load_network
+from cnn_cli.reading import choice
 from cnn_cli.reading import predict as module
 from cnn_cli.reading.predict import Prediction, predict
 from cnn_cli.reading.reader import Reader
@@ -210,7 +211,7 @@ def test_a_turned_digit_is_never_confident(wary, files, monkeypatch):
 
 
 def test_a_sure_first_hypothesis_ends_the_search(wary, files, monkeypatch):
-    monkeypatch.setattr(module, "ENOUGH", 0.05)
+    monkeypatch.setattr(choice, "ENOUGH", 0.05)
     monkeypatch.setattr(module, "other_inputs", lambda *_, **__: pytest.fail("it was not needed"))
     for result in predict(wary, as_images(files)):
         assert [candidate.hypothesis for candidate in result.candidates] == [Kind.FOUND]
@@ -218,7 +219,7 @@ def test_a_sure_first_hypothesis_ends_the_search(wary, files, monkeypatch):
 
 def test_ink_at_the_border_asks_for_other_hypotheses(wary, tmp_path, monkeypatch):
     """The light hole of a dark 0 that fills its image stands out, but is no 1."""
-    monkeypatch.setattr(module, "ENOUGH", 0.0)
+    monkeypatch.setattr(choice, "ENOUGH", 0.0)
     zero = np.full((60, 60), 255, np.uint8)
     y, x = np.mgrid[:60, :60]
     inside = ((x - 30) / 29) ** 2 + ((y - 30) / 29) ** 2

@@ -26,6 +26,16 @@ class Candidate:
     """Probability of the label, 0..1."""
 
 
+def is_enough(first: Candidate, reaches_border: bool) -> bool:
+    """Return whether the first hypothesis is taken and no other is tried.
+
+    Args:
+        first: the first hypothesis.
+        reaches_border: whether something as strong as ink is at a border of the image.
+    """
+    return first.confidence >= ENOUGH and not reaches_border
+
+
 def choose(candidates: Sequence[Candidate]) -> int:
     """Return the index of the hypothesis that is taken.
 

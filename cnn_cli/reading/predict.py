@@ -12,7 +12,7 @@ from cnn_cli.image.pages import ImageFile
 from cnn_cli.image.preprocess import NetworkInput, other_inputs
 from cnn_cli.reading import html
 from cnn_cli.reading.batches import preprocess_batches
-from cnn_cli.reading.choice import ENOUGH, Candidate, choose
+from cnn_cli.reading.choice import Candidate, choose, is_enough
 from cnn_cli.reading.reader import Reader
 from cnn_cli.reading.sources import ImageSource
 
@@ -61,12 +61,15 @@ class _Answer:
     """A network input and what the network says to it."""
 
     network_input: NetworkInput
-    probabilities: list[float]
-    """One for each class."""
+    label: str
+    confidence: float
+    probabilities: dict[str, float]
 
     @property
-    def confidence(self) -> float:
-        return max(self.probabilities)
+    def candidate(self) -> Candidate | None:
+        """The hypothesis that was read; None for a photo."""
+        kind = self.network_input.kind
+        return None if kind is None else Candidate(kind, self.label, self.confidence)
 
 
 def predict(
@@ -97,7 +100,13 @@ def _answers(reader: Reader, inputs: list[NetworkInput]) -> list[_Answer]:
     if not inputs:
         return []
     logits = reader.logits(reader.pixels(np.stack([each.pixels for each in inputs])))
-    return list(map(_Answer, inputs, reader.probabilities(logits).tolist()))
+    rows = reader.probabilities(logits).tolist()
+    return [_answer(reader.classes, each, row) for each, row in zip(inputs, rows, strict=True)]
+
+
+def _answer(classes: tuple[str, ...], network_input: NetworkInput, row: list[float]) -> _Answer:
+    confidence, label = max(zip(row, classes, strict=True), key=lambda pair: pair[0])
+    return _Answer(network_input, label, confidence, dict(zip(classes, row, strict=True)))
 
 
 def _prediction_or_error(
@@ -105,33 +114,21 @@ def _prediction_or_error(
 ) -> Prediction | DataError:
     """Return the prediction from the first hypothesis or, if the network is not sure of it, from the best."""
     answers = [first]
-    if reader.knows_outliers and not _is_enough(first):
+    is_final = first.candidate is None or is_enough(first.candidate, first.network_input.reaches_border)
+    if reader.knows_outliers and not is_final:
         try:
             answers += _answers(reader, other_inputs(image.source, name=image.name, explain=explain))
         except DataError as error:  # the file has changed since
             return error
-    candidates = [_candidate(reader.classes, answer) for answer in answers if answer.network_input.kind]
-    answer = answers[choose(candidates)] if len(candidates) > 1 else first
-    confidence, label = max(zip(answer.probabilities, reader.classes, strict=True), key=lambda pair: pair[0])
+    candidates = tuple(answer.candidate for answer in answers if answer.candidate)
+    answer = answers[choose(candidates)] if candidates else first
     return Prediction(
         path=image.name,
-        label=label,
-        confidence=confidence,
-        probabilities=dict(zip(reader.classes, answer.probabilities, strict=True)),
-        confident=confidence >= min_confidence and answer.network_input.kind not in TURNS,
+        label=answer.label,
+        confidence=answer.confidence,
+        probabilities=answer.probabilities,
+        confident=answer.confidence >= min_confidence and answer.network_input.kind not in TURNS,
         source=image.source,
         network_input=answer.network_input,
-        candidates=tuple(candidates),
+        candidates=candidates,
     )
-
-
-def _is_enough(first: _Answer) -> bool:
-    """Return whether no other hypothesis has to be tried."""
-    is_clear = first.confidence >= ENOUGH and not first.network_input.reaches_border
-    return first.network_input.kind is None or is_clear
-
-
-def _candidate(classes: tuple[str, ...], answer: _Answer) -> Candidate:
-    assert answer.network_input.kind is not None
-    label = classes[int(np.argmax(answer.probabilities))]
-    return Candidate(answer.network_input.kind, label, answer.confidence)
