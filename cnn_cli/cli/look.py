@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnn_cli.cli.completion import checkpoint_names
 from cnn_cli.cli.help import examples
 from cnn_cli.cli.images import Images, MinConfidence
+from cnn_cli.cli.options import DEFAULT_CHECKPOINT, checkpoint_option
 from cnn_cli.config.choices import MIN_CONFIDENCE
 from cnn_cli.errors import ConfigError, ExitCode
 
@@ -24,17 +24,7 @@ MOST_IMAGES = 100
 
 def look(
     images: Images = None,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(
-            "--checkpoint",
-            "-k",
-            metavar="CHECKPOINT",
-            help="A checkpoint file, a run's folder or the name of a network that ships.  [default: "
-            "$CNN_CHECKPOINT, else the newest finished run in ./checkpoints, else the network that ships]",
-            autocompletion=checkpoint_names,
-        ),
-    ] = None,
+    checkpoint: Annotated[Path | None, checkpoint_option(DEFAULT_CHECKPOINT)] = None,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT.html", help="The page's file.")] = Path(
         "look.html"
     ),

@@ -2,7 +2,7 @@
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,17 +23,25 @@ Overrides = Annotated[
         metavar="KEY=VALUE", help="Settings that replace those of the config, such as train.epochs=3 seed=7."
     ),
 ]
-Checkpoints = Annotated[
-    list[Path] | None,
-    typer.Option(
+
+
+def checkpoint_option(more: str = "") -> Any:
+    """Return the option --checkpoint; its help begins with what a checkpoint may be, then says `more`."""
+    return typer.Option(
         "--checkpoint",
         "-k",
         metavar="CHECKPOINT",
-        help="A checkpoint file, a run's folder or the name of a network that ships. If it is given several "
-        "times, the probabilities are averaged.  [default: $CNN_CHECKPOINT, else the newest finished run in "
-        "./checkpoints, else the network that ships]",
+        help=f"A checkpoint file, a run's folder or the name of a network that ships.{more}",
         autocompletion=checkpoint_names,
-    ),
+    )
+
+
+DEFAULT_CHECKPOINT = (
+    "  [default: $CNN_CHECKPOINT, else the newest finished run in ./checkpoints, else the network that ships]"
+)
+Checkpoints = Annotated[
+    list[Path] | None,
+    checkpoint_option(f" If it is given several times, the probabilities are averaged.{DEFAULT_CHECKPOINT}"),
 ]
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnn_cli.cli.completion import checkpoint_names, config_names
+from cnn_cli.cli.completion import config_names
 from cnn_cli.cli.help import examples
-from cnn_cli.cli.options import Json, Overrides
+from cnn_cli.cli.options import Json, Overrides, checkpoint_option
 from cnn_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -31,16 +31,7 @@ def summary(
         ),
     ] = None,
     overrides: Overrides = None,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(
-            "--checkpoint",
-            "-k",
-            metavar="CHECKPOINT",
-            help="A checkpoint file, a run's folder or the name of a network that ships.",
-            autocompletion=checkpoint_names,
-        ),
-    ] = None,
+    checkpoint: Annotated[Path | None, checkpoint_option()] = None,
     as_json: Json = False,
 ) -> None:
     """Show the layers of a network: shapes, parameters, multiply-adds, receptive fields.
