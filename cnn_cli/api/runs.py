@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cnn_cli.checkpoint.choose import choose_checkpoints
+from cnn_cli.checkpoint.file import read
 from cnn_cli.checkpoint.run_folder import create_run_folder
+from cnn_cli.config.adjust import check_evaluation_settings
 from cnn_cli.config.keywords import arguments_of, load
 from cnn_cli.report.plots import plot_learning_curve
 from cnn_cli.training.device import compute_for
 from cnn_cli.training.evaluation import Evaluation
+from cnn_cli.training.evaluation import evaluate as measure
 from cnn_cli.training.records import EpochRecord, StepRecord
 from cnn_cli.training.run import RunResult
-from cnn_cli.training.start import build_network_of, open_evaluator, open_run
+from cnn_cli.training.start import build_network_of, open_data, open_run
 
 
 def train(
@@ -81,7 +84,10 @@ def evaluate(
     named = [checkpoint] if isinstance(checkpoint, str | os.PathLike) else checkpoint
     files = choose_checkpoints([Path(name) for name in named])
     arguments = arguments_of(settings if data is None else {"data": data, **settings})
-    return open_evaluator(files, arguments).measure(split, copies)
+    check_evaluation_settings(arguments, "an evaluation")
+    checkpoints = [read(file) for file in files]
+    source, compute = open_data(checkpoints[0], arguments)
+    return measure(checkpoints, source, split, compute, copies)
 
 
 def _each_epoch(

@@ -1,21 +1,17 @@
-"""From a checked config to what is started with it: its network, its run, the evaluation of checkpoints."""
+"""From a checked config to what is started with it: its network, its run, the data of an evaluation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 from torch import nn
 
-from cnn_cli.checkpoint import file
 from cnn_cli.checkpoint.file import Checkpoint
-from cnn_cli.config.adjust import check_evaluation_settings, override
+from cnn_cli.config.adjust import override
 from cnn_cli.config.load import LoadedConfig, placed
 from cnn_cli.config.schema import Config
 from cnn_cli.data.source import Access, Source
 from cnn_cli.data.sources import classes_of, open_source
 from cnn_cli.model.network import network_for
 from cnn_cli.training.device import Compute, compute_for
-from cnn_cli.training.evaluation import Evaluation, evaluate
 from cnn_cli.training.run import Run
 from cnn_cli.training.state import SavedState
 
@@ -59,20 +55,6 @@ def open_run(
     return run
 
 
-@dataclass(frozen=True)
-class Evaluator:
-    """Checkpoints, and the labeled images that they are evaluated on."""
-
-    checkpoints: tuple[Checkpoint, ...]
-    """Several form an ensemble."""
-    source: Source
-    compute: Compute
-
-    def measure(self, split: str, copies: int = 1) -> Evaluation:
-        """Evaluate the checkpoints on a split, with `copies` augmented copies of each image (`evaluate`)."""
-        return evaluate(self.checkpoints, self.source, split, self.compute, copies)
-
-
 def open_data(
     checkpoint: Checkpoint, arguments: Sequence[str], access: Access | None = None
 ) -> tuple[Source, Compute]:
@@ -89,19 +71,3 @@ def open_data(
     """
     config = override(checkpoint.config, arguments, str(checkpoint.path))
     return open_source(config.data, access), compute_for(config.train)
-
-
-def open_evaluator(files: Sequence[Path], arguments: Sequence[str]) -> Evaluator:
-    """Read checkpoints, and open the data that the first one was trained on.
-
-    Args:
-        files: at least one checkpoint file.
-        arguments: `key=value` settings of the data and the device that replace those of the checkpoint.
-
-    Raises:
-        ConfigError: another setting is among the arguments, or one is wrong.
-        DataError: a checkpoint cannot be read, or the data is not available.
-    """
-    check_evaluation_settings(arguments, "an evaluation")
-    checkpoints = tuple(file.read(path) for path in files)
-    return Evaluator(checkpoints, *open_data(checkpoints[0], arguments))
