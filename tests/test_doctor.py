@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -211,6 +212,19 @@ def test_damaged_and_incomplete_data(cache: Path) -> None:
     result = stored.data_sets()
     broken(result, "mnist: t10k-labels-idx1-ubyte is damaged: cut short")
     assert result.hint == "cnn data get mnist"
+
+
+def test_a_package_for_data_that_is_not_there_is_not_missed(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SVHN is read with scipy, which a plain installation lacks."""
+    for module in [module for module in sys.modules if module.partition(".")[0] == "scipy"]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    assert stored.data_sets().status == "ok"
+    cache.mkdir()
+    (cache / "test_32x32.mat").write_bytes(b"something")
+    broken(stored.data_sets(), "svhn is read with scipy")
 
 
 def test_complete_data_is_verified_and_a_missing_file_is_a_warning(

@@ -13,7 +13,7 @@ from cnn_cli.data.idx_sets import IDX_SETS
 from cnn_cli.data.idx_source import check_idx_set, open_idx_set
 from cnn_cli.data.source import DIGITS, Access, LabeledImages, Source, data_root, may_download
 from cnn_cli.data.verify import Check, PublishedFile
-from cnn_cli.data.vision import check_vision_set, open_vision_set
+from cnn_cli.data.vision import check_vision_set, is_there, open_vision_set
 from cnn_cli.data.vision_sets import VISION_SETS
 from cnn_cli.errors import DataError
 
@@ -152,3 +152,15 @@ _CHECKS: dict[str, Callable[[Data], list[Check]]] = {
 
 PUBLISHED = tuple(_CHECKS)
 """The names of those data sets."""
+
+
+def check_stored() -> dict[str, list[Check]]:
+    """Verify the published data sets of which a file is in the data folder: their parts by name.
+
+    Raises:
+        DataError: a package that reads one of them cannot be used.
+    """
+    settings = [Data(name=name) for name in PUBLISHED]
+    stored = [data for data in settings if data.name not in VISION_SETS or is_there(data)]
+    states = {data.name: check_source(data) for data in stored}
+    return {name: parts for name, parts in states.items() if any(part.path for part in parts)}

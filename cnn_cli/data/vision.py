@@ -70,6 +70,11 @@ def check_vision_set(data: Data) -> list[Check]:
     return files + [_check_split(name, root, split) for split in published.splits]
 
 
+def is_there(data: Data) -> bool:
+    """Return whether any file of the data set is in the root; torchvision is not needed to know that."""
+    return any((data_root(data) / file).is_file() for file in VISION_SETS[data.name].files)
+
+
 def _check_file(root: Path, file: str, md5: str) -> Check:
     path = root / file
     if not path.is_file():

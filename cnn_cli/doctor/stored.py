@@ -39,10 +39,12 @@ def data_sets() -> CheckResult:
     """Verify the published data sets that are in the data folder."""
     from cnn_cli.config.schema import Data
     from cnn_cli.data.source import may_download
-    from cnn_cli.data.sources import PUBLISHED, check_source
+    from cnn_cli.data.sources import check_stored
 
-    states = {name: check_source(Data(name=name)) for name in PUBLISHED}
-    there = {name: parts for name, parts in states.items() if any(part.path for part in parts)}
+    try:
+        there = check_stored()
+    except CnnError as error:
+        return CheckResult("data", "problem", error.message, error.hint or REINSTALL)
     found: tuple[tuple[str, Status], ...] = (("damaged", "problem"), ("missing", "warning"))
     for state, status in found:
         for name, parts in there.items():
