@@ -106,9 +106,10 @@ def _tried(prediction: "Prediction") -> Iterator[str]:
     """Yield a line for each hypothesis, if more than the first was tried."""
     from cnn_cli.image.hypotheses import WORDS
 
-    if len(prediction.candidates) > 1:
-        yield "the network was not sure of the first answer, so the image was read in other ways:"
-    for candidate in prediction.candidates if len(prediction.candidates) > 1 else ():
+    if len(prediction.candidates) < 2:
+        return
+    yield "the first reading was not clear enough, so others were tried:"
+    for candidate in prediction.candidates:
         taken = ", taken" if candidate.hypothesis == prediction.hypothesis else ""
         words = WORDS[candidate.hypothesis]
         yield f"- {words}: {candidate.label} at {candidate.confidence:.1%}{taken}"
