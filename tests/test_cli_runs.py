@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from helpers.cli import SLOWER, TINY, Outcome, cnn, environment, lines_of, spawn, wait_for
+from helpers.cli import SLOWER, TINY, Outcome, cnn, environment, lines_of, wait_for
+from helpers.forks import fork_cnn
 from PIL import Image
 
 from cnn_cli.errors import ExitCode
@@ -130,13 +131,13 @@ def _slower(folder: Path) -> tuple[str, ...]:
 
 def _interrupted(uninterrupted: Path, number: signal.Signals) -> Outcome:
     """Start the same run in a new process and send the signal when an epoch is on the disk."""
-    with spawn(*_slower(uninterrupted.parent), "--out", "run") as process:
-        wait_for(lambda: lines_of(Path("run/history.jsonl")) or process.poll() is not None)
-        process.send_signal(number)
-        out, err = process.communicate(timeout=60)
+    process = fork_cnn(*_slower(uninterrupted.parent), "--out", "run")
+    wait_for(lambda: lines_of(Path("run/history.jsonl")) or not process.is_running())
+    process.send(number)
+    outcome = process.outcome()
     assert 1 <= lines_of(Path("run/history.jsonl")) < lines_of(uninterrupted / "history.jsonl")
     assert not Path("run/metrics.json").exists()
-    return Outcome(process.returncode, out, err)
+    return outcome
 
 
 def _assert_continues_to_the_same_bytes(uninterrupted: Path) -> None:

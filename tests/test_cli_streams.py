@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from helpers.cli import SLOWER, cnn, cnn_process, digit, screen, spawn
+from helpers.forks import fork_cnn
 from PIL import Image
 
 from cnn_cli import console
@@ -209,11 +210,11 @@ def on_a_terminal(*arguments: str, **variables: str) -> str:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in ({"TERM": "xterm", "COLUMNS": "100", "LINES": "40"} | variables).items():
             patch.setenv(name, value)
-        process = spawn(*arguments, stdin=theirs, stdout=theirs, stderr=theirs)
+        process = fork_cnn(*arguments, terminal=theirs)
     os.close(theirs)
-    with process:
-        text = b"".join(_received(ours)).decode()
+    text = b"".join(_received(ours)).decode()
     os.close(ours)
+    process.outcome()
     return text
 
 

@@ -3,16 +3,14 @@
 import logging
 import os
 import shutil
-import subprocess
-import sys
 import time
 from collections import namedtuple
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.albums import Work, album, cached, image, opened, stored
-from helpers.cli import environment
+from helpers.albums import Work, album, cached, image, opened, print_pixels, stored
+from helpers.forks import SERVER, Forked
 from PIL import Image
 
 from cnn_cli.data.folder import digests, store
@@ -271,25 +269,9 @@ def test_images_that_change_meanwhile_are_an_error(root, cache, monkeypatch):
 
 def test_two_processes_make_the_same_store(root, cache):
     """They start together; both have the right pixels, and one complete store is left."""
-    code = (
-        "import sys; from pathlib import Path; from helpers.albums import opened, stored; sys.stdin.read(1);"
-        "print(stored(opened(Path(sys.argv[1]))).tobytes().hex())"
-    )
-    paths = os.pathsep.join([str(Path(__file__).parent), environment()["PYTHONPATH"]])
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, root],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"PYTHONPATH": paths},
-        )
-        for _ in range(2)
-    ]
-    for process in processes:
-        process.stdin.write("x")
-        process.stdin.flush()
-    outputs = {process.communicate(timeout=60)[0].strip() for process in processes}
+    ready = SERVER.Barrier(2)
+    processes = [Forked(print_pixels, root, ready) for _ in range(2)]
+    outputs = {process.outcome().out.strip() for process in processes}
     assert outputs == {stored(opened(root)).tobytes().hex()}
     assert [Path(name).suffix for name in cached(cache)] == [".npy", ".npz"]
 

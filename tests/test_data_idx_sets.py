@@ -4,7 +4,6 @@ import gzip
 import io
 import os
 import signal
-import subprocess
 import sys
 import zipfile
 from dataclasses import replace
@@ -13,10 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import mirror, sets
+from helpers.cli import Outcome
+from helpers.forks import Forked
+from helpers.jobs import die_while_saving
 from helpers.sets import COUNTS, GRAY
 
 from cnn_cli.config.schema import Data
-from cnn_cli.data import idx_files, idx_sets
+from cnn_cli.data import idx_files
 from cnn_cli.data.idx_sets import IDX_SETS
 from cnn_cli.data.source import Access, Source
 from cnn_cli.data.sources import check_source, open_source
@@ -292,34 +294,13 @@ def test_a_read_only_root_with_a_zip_is_read(
 # ---- processes, disks, torchvision
 
 
-GET = """
-import sys
-import pytest
-from helpers import sets
-from cnn_cli.config.schema import Data
-from cnn_cli.data.sources import open_source
-sets.publish(pytest.MonkeyPatch(), sys.argv[2], sys.argv[3])
-open_source(Data(name=sys.argv[2], root=sys.argv[1]))
-"""
-GET_AND_DIE = f"""
-import os, signal
-os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
-{GET}
-"""
-
-
-def environment() -> dict[str, str]:
-    paths = [str(Path(__file__).parent), str(Path(idx_sets.__file__).parents[2])]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
-
-
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
 @pytest.mark.parametrize("name", ["kmnist", "emnist-digits"])
 def test_killed_while_writing(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tmp_path / "data"
     with mirror.serve(web(name, tmp_path / "web"), mirror.good) as site:
-        command = [sys.executable, "-c", GET_AND_DIE, str(root), name, site.url]
-        assert subprocess.run(command, check=False, env=environment()).returncode == -signal.SIGKILL
+        killed = Forked(die_while_saving, sets.download, name, root, site.url)
+        assert killed.outcome().code == -signal.SIGKILL
         (stray,) = [path for path in root.rglob("*") if path.is_file()]
         assert stray.suffix == ".tmp"
         use_mirrors(monkeypatch, name, site.url)
@@ -331,11 +312,8 @@ def test_killed_while_writing(name: str, tmp_path: Path, monkeypatch: pytest.Mon
 def test_two_processes_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tmp_path / "data"
     with mirror.serve(web("kmnist", tmp_path / "web"), mirror.in_step(2)) as site:
-        command = [sys.executable, "-c", GET, str(root), "kmnist", site.url]
-        processes = [
-            subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment()) for _ in range(2)
-        ]
-        assert [process.communicate(timeout=60)[1] for process in processes] == ["", ""]
+        processes = [Forked(sets.download, "kmnist", root, site.url) for _ in range(2)]
+        assert [process.outcome() for process in processes] == 2 * [Outcome(0, "", "")]
         use_mirrors(monkeypatch, "kmnist", site.url)
     assert set(states("kmnist", root)) == {"ok"}
     files = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}

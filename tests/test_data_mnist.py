@@ -4,15 +4,15 @@ import gzip
 import logging
 import os
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import platformdirs
 import pytest
 from helpers import mirror
+from helpers.cli import Outcome, wait_for
+from helpers.forks import Forked
+from helpers.jobs import die_while_saving
 
 from cnn_cli.config.schema import MNIST_MIRRORS
 from cnn_cli.data import mnist
@@ -21,17 +21,6 @@ from cnn_cli.errors import DataError
 
 NAMES = [file.name for file in mnist.FILES]
 RAW = Path("MNIST", "raw")
-GET = """
-import sys
-from pathlib import Path
-from cnn_cli.data import mnist
-mnist.obtain(Path(sys.argv[1]), sys.argv[2:])
-"""
-GET_AND_DIE_WHILE_SAVING = f"""
-import os, signal
-os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
-{GET}
-"""
 
 
 def get(root: Path, mirrors: Sequence[str]) -> list[Path]:
@@ -243,10 +232,8 @@ def test_folder_named_like_a_file(mnist_folder, tmp_path, caplog):
 
 def test_two_processes_at_once(mnist_folder, tmp_path):
     with mirror.serve(mnist_folder, mirror.in_step(2)) as good:
-        command = [sys.executable, "-c", GET, str(tmp_path), good.url]
-        processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-        errors = [process.communicate(timeout=60)[1] for process in processes]
-        assert errors == ["", ""]
+        processes = [Forked(mnist.obtain, tmp_path, [good.url]) for _ in range(2)]
+        assert [process.outcome() for process in processes] == 2 * [Outcome(0, "", "")]
         assert len(good.requests) == 8
     assert sorted(path.name for path in (tmp_path / RAW).iterdir()) == sorted(f"{name}.gz" for name in NAMES)
     assert [check.state for check in mnist.check(tmp_path)] == ["ok"] * 4
@@ -255,8 +242,8 @@ def test_two_processes_at_once(mnist_folder, tmp_path):
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
 def test_killed_while_writing_leaves_nothing_that_is_used(mnist_folder, tmp_path, caplog):
     with mirror.serve(mnist_folder, mirror.good) as good:
-        command = [sys.executable, "-c", GET_AND_DIE_WHILE_SAVING, str(tmp_path), good.url]
-        assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+        killed = Forked(die_while_saving, mnist.obtain, tmp_path, [good.url])
+        assert killed.outcome().code == -signal.SIGKILL
         (stray,) = (tmp_path / RAW).iterdir()
         assert stray.suffix == ".tmp"
         assert {check.state for check in mnist.check(tmp_path)} == {"missing"}
@@ -268,9 +255,8 @@ def test_killed_while_writing_leaves_nothing_that_is_used(mnist_folder, tmp_path
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
 def test_killed_while_downloading_leaves_nothing(mnist_folder, tmp_path):
     with mirror.serve(mnist_folder, mirror.falls_silent) as slow:
-        process = subprocess.Popen([sys.executable, "-c", GET, str(tmp_path), slow.url])
-        while not slow.requests and process.poll() is None:
-            time.sleep(0.01)
-        process.kill()
-        assert process.wait(10) == -signal.SIGKILL
+        process = Forked(mnist.obtain, tmp_path, [slow.url])
+        wait_for(lambda: slow.requests or not process.is_running())
+        process.send(signal.SIGKILL)
+        assert process.outcome().code == -signal.SIGKILL
     assert list(tmp_path.iterdir()) == []

@@ -5,7 +5,6 @@ import gc
 import importlib
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +12,8 @@ import numpy as np
 import pytest
 import torch
 from helpers import mirror, sets
+from helpers.forks import Forked
+from helpers.jobs import die_at_rename
 from helpers.sets import COUNTS, GRAY, NAMES
 from PIL import Image
 
@@ -285,32 +286,11 @@ def test_no_network(name: str, tmp_path: Path) -> None:
     assert "<urlopen" not in caught.value.message
 
 
-KILLED = """
-import os, signal, sys
-import pytest
-from helpers import mirror, sets
-from pathlib import Path
-from cnn_cli.config.schema import Data
-from cnn_cli.data.sources import open_source
-root, name, calls = sys.argv[1], sys.argv[2], iter(range(3))
-replace_file = Path.replace
-def replace(path, target):
-    if next(calls, None) is None:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return replace_file(path, target)
-Path.replace = replace
-sets.publish(pytest.MonkeyPatch(), name, mirror.refused())
-open_source(Data(name=name, root=root))
-"""
-
-
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
 def test_killed_while_files_are_moved_into_place(cifar10: str, tmp_path: Path) -> None:
     sets.lay(sets.archives(cifar10), tmp_path)
-    command = [sys.executable, "-c", KILLED, str(tmp_path), cifar10]
-    paths = os.pathsep.join([str(Path(__file__).parent), str(Path(vision.__file__).parents[2])])
-    killed = subprocess.run(command, env=os.environ | {"PYTHONPATH": paths}, check=False)
-    assert killed.returncode == -signal.SIGKILL
+    killed = Forked(die_at_rename, 4, sets.download, cifar10, tmp_path, mirror.refused())
+    assert killed.outcome().code == -signal.SIGKILL
     states = {check.state for check in check_source(settings(cifar10, tmp_path))}
     assert "missing" in states
     assert "damaged" not in states

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from helpers import tiny
-from helpers.cli import SLOWER, cnn, lines_of, spawn, wait_for
+from helpers.cli import SLOWER, cnn, lines_of, wait_for
+from helpers.forks import fork_cnn
 
 from cnn_cli.checkpoint.run_folder import RunFolder, create_run_folder
 from cnn_cli.errors import ConfigError, DataError, ExitCode, StoppedError
@@ -292,12 +293,12 @@ def test_the_file_must_be_json(tmp_path):
 def test_a_signal_stops_it_and_the_same_command_continues(workplace):
     command = ("bench", "--config", "tiny.yaml", "--seeds", "1", *SLOWER)
     assert cnn(*command, "--out", "uninterrupted.json").code == 0
-    with spawn(*command, "--out", "stopped.json") as process:
-        wait_for(lambda: lines_of(Path("stopped/seed-1/history.jsonl")) or process.poll() is not None)
-        process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=60)
-    assert process.returncode == ExitCode.TERMINATED
-    assert "hint: go on with the same command" in err
+    process = fork_cnn(*command, "--out", "stopped.json")
+    wait_for(lambda: lines_of(Path("stopped/seed-1/history.jsonl")) or not process.is_running())
+    process.send(signal.SIGTERM)
+    stopped = process.outcome()
+    assert stopped.code == ExitCode.TERMINATED
+    assert "hint: go on with the same command" in stopped.err
     assert json.loads(Path("stopped.json").read_text())["runs"] == []
     again = cnn(*command, "--out", "stopped.json", "--json")
     assert again.code == 0, again.err

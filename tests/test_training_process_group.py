@@ -1,7 +1,6 @@
 """Several processes under torchrun: the same result as with one process, and each image once."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -10,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.cli import cnn
+from helpers.forks import fork_ranks
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
@@ -35,17 +36,15 @@ PLAIN = NETWORK.replace("    - LAYER\n", "")
 RICH = NETWORK.replace("LAYER", "norm: batch\n    - dropout: 0.2").replace("rotate: 0", "rotate: 10")
 
 
-def command(*arguments: str, processes: int = 2) -> list[str]:
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    return [sys.executable, *(torchrun if processes > 1 else []), "-m", "cnn_cli", "train", *arguments]
+def torchrun(*arguments: str) -> list[str]:
+    options = ["--standalone", "--nproc-per-node", "2", "-m", "cnn_cli", "train"]
+    return [sys.executable, "-m", "torch.distributed.run", *options, *arguments]
 
 
-def train(*arguments: str, processes: int = 2) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        command(*arguments, processes=processes), capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done
+def train_two(*arguments: str) -> None:
+    """Train with the two processes that torchrun would start."""
+    for outcome in [process.outcome() for process in fork_ranks(2, "train", *arguments)]:
+        assert outcome.code == 0, outcome.err
 
 
 def lines(text: str) -> list[dict]:
@@ -75,9 +74,15 @@ def test_a_single_process_exchanges_nothing():
 def test_two_processes_give_what_one_gives(workplace):
     """Nothing in this network depends on how a batch is split, so only the rounding may differ."""
     Path("small.yaml").write_text(PLAIN)
-    one = train("--config", "small.yaml", "--out", "one", "--json", processes=1)
-    two = train("--config", "small.yaml", "--out", "two", "--json")
-    single, distributed = lines(one.stdout), lines(two.stdout)
+    one = cnn("train", "--config", "small.yaml", "--out", "one", "--json")
+    two = subprocess.run(
+        torchrun("--config", "small.yaml", "--out", "two", "--json"),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (one.code, two.returncode) == (0, 0), two.stderr
+    single, distributed = lines(one.out), lines(two.stdout)
     assert [record["event"] for record in distributed] == ["epoch"] * 3 + ["result"]  # written once
     for record, expected in zip(distributed[:3], single[:3], strict=True):
         assert record["train_loss"] == pytest.approx(expected["train_loss"], rel=1e-4)
@@ -94,10 +99,10 @@ def test_two_processes_give_what_one_gives(workplace):
 
 def test_a_signal_stops_all_processes_and_a_resumed_run_ends_with_the_same_bytes(workplace):
     Path("rich.yaml").write_text(RICH)
-    train("--config", "rich.yaml", "train.epochs=8", "--out", "uninterrupted")
+    train_two("--config", "rich.yaml", "train.epochs=8", "--out", "uninterrupted")
     with Path("log").open("w") as file:
         process = subprocess.Popen(
-            command("--config", "rich.yaml", "train.epochs=8", "--out", "stopped"), stdout=file, stderr=file
+            torchrun("--config", "rich.yaml", "train.epochs=8", "--out", "stopped"), stdout=file, stderr=file
         )
         deadline = time.monotonic() + 60
         while not Path("stopped/state.safetensors").exists() and time.monotonic() < deadline:
@@ -107,7 +112,7 @@ def test_a_signal_stops_all_processes_and_a_resumed_run_ends_with_the_same_bytes
     log = Path("log").read_text()
     assert log.count("stopped after") == 1, log
     assert not Path("stopped/metrics.json").exists()
-    train("--resume", "stopped")
+    train_two("--resume", "stopped")
     assert (
         Path("stopped/model.safetensors").read_bytes() == Path("uninterrupted/model.safetensors").read_bytes()
     )
@@ -119,10 +124,9 @@ def test_a_signal_stops_all_processes_and_a_resumed_run_ends_with_the_same_bytes
 
 def test_a_step_that_is_too_small_to_share(workplace):
     Path("small.yaml").write_text(PLAIN)
-    done = subprocess.run(
-        command("--config", "small.yaml", "train.batch_size=1"),
-        capture_output=True, text=True, timeout=120, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert done.returncode != 0
-    assert "error: train.batch_size: 2 processes cannot share steps of 1" in done.stderr
+    processes = fork_ranks(2, "train", "--config", "small.yaml", "train.batch_size=1")
+    outcomes = [process.outcome() for process in processes]
+    assert all(outcome.code != 0 for outcome in outcomes)
+    errors = "".join(outcome.err for outcome in outcomes)
+    assert "error: train.batch_size: 2 processes cannot share steps of 1" in errors
     assert not Path("checkpoints").exists()

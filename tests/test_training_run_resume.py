@@ -1,14 +1,12 @@
 """A run that is stopped or killed at any moment ends with the bytes of an uninterrupted run."""
 
-import os
 import signal
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers import tiny
+from helpers.forks import Forked
 
 from cnn_cli.checkpoint import tensorfile
 from cnn_cli.checkpoint.run_folder import RunFolder, create_run_folder
@@ -126,31 +124,10 @@ def test_killed_before_any_of_the_files_is_written(finished, folder, monkeypatch
     tiny.assert_same_result(folder, finished)
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-import torch
-from helpers import tiny
-from cnn_cli.checkpoint.run_folder import create_run_folder
-from cnn_cli.training.records import EpochRecord
-from cnn_cli.training.run import Run
-torch.set_num_threads(1)
-def listen(record):
-    if isinstance(record, EpochRecord) and record.epoch == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-folder = create_run_folder(Path(sys.argv[1]))
-Run(tiny.config(), tiny.source(), tiny.CPU).execute(folder, listen, lambda: None)
-"""
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_a_killed_process_and_another_that_continues(finished, tmp_path):
-    tests = Path(__file__).parent
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tests), str(tests.parent)])}
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path / "run")], env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    killed = Forked(tiny.train_until_killed, tmp_path / "run").outcome()
+    assert killed.code == -signal.SIGKILL, killed.err
     folder = RunFolder(tmp_path / "run")
     assert len(tiny.history_of(folder)) == 2
     resume(folder)

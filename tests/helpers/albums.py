@@ -1,6 +1,7 @@
 """Folders of small images, and a count of the work to open them."""
 
 from collections.abc import Iterable
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,12 @@ def settings(root: Path, size: int = 8, channels: int = 3, preprocessing=None, *
 def opened(root: Path, size: int = 8, channels: int = 3, progress=None, **options) -> Source:
     """Open the folder as a data source."""
     return source.open_folder(settings(root, size, channels, **options), Access(progress))
+
+
+def print_pixels(root: Path, ready: Barrier) -> None:
+    """Print the stored pixels of a folder, which is opened when the others are ready, too."""
+    ready.wait()
+    print(stored(opened(root)).tobytes().hex())
 
 
 def stored(source: Source, split: str = "train") -> np.ndarray:

@@ -1,9 +1,11 @@
-"""Jobs for worker processes, in a module that is imported quickly there."""
+"""Jobs for other processes, in a module that is imported quickly there."""
 
 import os
 import signal
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 from cnn_cli.errors import DataError
 
@@ -39,3 +41,22 @@ def alone(seconds: float) -> tuple[float, float, int]:
         start = time.monotonic()
         time.sleep(seconds)
         return start, time.monotonic(), os.getpid()
+
+
+def die_while_saving(function: Callable[..., object], *arguments: object) -> None:
+    """Call the function in a process that is killed when a file should reach the disk."""
+    os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+    function(*arguments)
+
+
+def die_at_rename(number: int, function: Callable[..., object], *arguments: object) -> None:
+    """Call the function in a process that is killed instead of renaming a file for this time."""
+    earlier, rename = iter(range(number - 1)), Path.replace
+
+    def rename_or_die(path: Path, target: Path) -> Path:
+        if next(earlier, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return rename(path, target)
+
+    Path.replace = rename_or_die
+    function(*arguments)

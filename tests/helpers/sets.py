@@ -17,7 +17,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from cnn_cli.config.schema import Data
 from cnn_cli.data.idx_sets import IDX_SETS
+from cnn_cli.data.sources import open_source
 
 COUNTS = {"train": 60, "test": 40}
 GRAY = ("fashion-mnist", "kmnist", "emnist-digits", "emnist-letters", "qmnist")
@@ -201,6 +203,12 @@ def publish(
         published = IDX_SETS[name]
         known = tuple(replace(archive, md5=sums[archive.name]) for archive in published.archives)
         monkeypatch.setitem(IDX_SETS, name, replace(published, archives=known, mirrors=(url,)))
+
+
+def download(name: str, root: Path, url: str) -> None:
+    """Download the small set, in a process of its own."""
+    publish(pytest.MonkeyPatch(), name, url)
+    open_source(Data(name=name, root=str(root)))
 
 
 def _md5(data: bytes) -> str:

@@ -2,14 +2,17 @@
 
 import copy
 import json
+import os
+import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from cnn_cli.checkpoint.preprocessing import Preprocessing
-from cnn_cli.checkpoint.run_folder import RunFolder
+from cnn_cli.checkpoint.run_folder import RunFolder, create_run_folder
 from cnn_cli.config import schema
 from cnn_cli.data.outliers.pool import OutlierPool
 from cnn_cli.data.source import LabeledImages, Source
@@ -19,7 +22,7 @@ from cnn_cli.model.network import network_for
 from cnn_cli.training.datasets import TrainingData
 from cnn_cli.training.device import Compute
 from cnn_cli.training.loop import TrainingLoop
-from cnn_cli.training.records import EpochRecord
+from cnn_cli.training.records import EpochRecord, StepRecord
 from cnn_cli.training.run import Listener, Run, RunResult
 from cnn_cli.training.state import to_arrays
 
@@ -144,6 +147,17 @@ def run(
 ) -> RunResult:
     """Train a whole run on small images; `train` goes into the section `train` of the config."""
     return Run(config(**train), data or source(), CPU).execute(folder, listen, stop)
+
+
+def train_until_killed(path: Path) -> None:
+    """Start a run that is killed after its second epoch."""
+
+    def listen(record: StepRecord | EpochRecord) -> None:
+        if isinstance(record, EpochRecord) and record.epoch == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    torch.set_num_threads(1)
+    run(create_run_folder(path), listen=listen)
 
 
 def assert_same_result(folder: RunFolder, finished: RunResult) -> None:
