@@ -201,8 +201,8 @@ def test_the_learning_rate_of_each_step_is_torchs_one_cycle():
     expected = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, max_lr=0.5, total_steps=12, pct_start=0.3, cycle_momentum=False
     )
-    rates, step = [], loop.optimizer.step
-    loop.optimizer.step = lambda lr: (rates.append(lr), step(lr))
+    rates, step = [], loop.stepper.optimizer.step
+    loop.stepper.optimizer.step = lambda lr: (rates.append(lr), step(lr))
     for record in loop.run():
         if isinstance(record, StepRecord):
             last = rates[-1]
@@ -306,8 +306,8 @@ def test_channels_last_computes_the_same():
 
 
 def test_bfloat16_trains_float32_weights():
-    float32, bfloat16 = tiny.loop(tiny.RICH), tiny.loop(tiny.RICH)
-    bfloat16.compute = Compute(torch.device("cpu"), "bfloat16", 1)
+    half = Compute(torch.device("cpu"), "bfloat16", 1)
+    float32, bfloat16 = tiny.loop(tiny.RICH), tiny.loop(tiny.RICH, compute=half)
     losses, others = ([record.train_loss for record in epochs_of(loop)] for loop in (float32, bfloat16))
     assert losses != others
     assert others == pytest.approx(losses, rel=0.05)

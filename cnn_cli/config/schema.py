@@ -230,6 +230,9 @@ class Train(Section):
     """Store the channels of a pixel next to each other in memory: often faster for wide convolutions."""
     threads: Count = 0
     """Number of CPU threads. Zero: one per core."""
+    graph: bool = False
+    """On CUDA, record a step once and replay it (a CUDA graph): faster for small networks, whose kernels take
+    less time than Python takes to start them. Elsewhere it changes nothing."""
     deterministic: bool = False
     """Refuse operations whose result differs from run to run (CUDA). The CPU is deterministic in any case."""
 
@@ -241,6 +244,8 @@ class Train(Section):
             changed = getattr(self, option) != type(self).model_fields[option].default
             if changed and chosen not in users:
                 raise ValueError(f"{option} is a setting of {' and '.join(users)}, but {chooser} is {chosen}")
+        if self.graph and self.accumulate > 1:
+            raise ValueError("graph records steps of one batch, but accumulate is more than 1")
         return self
 
 
@@ -281,6 +286,12 @@ class Config(Section):
     def _patience_has_a_validation(self) -> Self:
         if self.train.patience and self.data.validation == 0 and self.data.name != "folder":
             raise ValueError("train.patience waits for a better validation, but data.validation is 0")
+        return self
+
+    @model_validator(mode="after")
+    def _recorded_steps_are_alike(self) -> Self:
+        if self.train.graph and self.data.augment.mixup:
+            raise ValueError("train.graph records a step without mixup, but data.augment.mixup is not 0")
         return self
 
 

@@ -18,21 +18,20 @@ from cnn_cli.checkpoint.tensorfile import by_prefix
 from cnn_cli.config import schema
 from cnn_cli.data.augment.batch import augment
 from cnn_cli.data.preprocess import normalize, to_unit_range
+from cnn_cli.data.send import send
 from cnn_cli.errors import CnnError, ConfigError
-from cnn_cli.model.modules import take_auxiliary_logits
 from cnn_cli.model.network import memory_format
 from cnn_cli.training.calibration import fit_temperature
 from cnn_cli.training.datasets import OUTLIERS_PURPOSE, TrainingData
 from cnn_cli.training.device import Compute
 from cnn_cli.training.ema import Ema
 from cnn_cli.training.evaluation import logits_of
-from cnn_cli.training.loss import cross_entropy
-from cnn_cli.training.optimizers import build_optimizer
 from cnn_cli.training.records import EpochRecord, StepRecord
 from cnn_cli.training.schedules import schedule
 from cnn_cli.training.seeds import derive, generator, seed_layers
+from cnn_cli.training.step import Batch, Stepper
 
-CHECK_EVERY = 50
+CHECK_EVERY = 500
 """Steps between two checks of the loss on a GPU: Python waits for the GPU at each check."""
 
 
@@ -63,14 +62,7 @@ class TrainingLoop:
         self.network = network.to(compute.device, memory_format=self.layout).train()  # type: ignore[call-overload]
         self.ema = Ema(self.network, settings.ema) if settings.ema else None
         self.processes = compute.processes
-        self.parallel_network = self.processes.data_parallel(self.network)
-        self.optimizer = build_optimizer(
-            self.network,
-            settings.optimizer,
-            momentum=settings.momentum,
-            betas=settings.betas,
-            weight_decay=settings.weight_decay,
-        )
+        self.stepper = Stepper(self.network, settings, compute)
         self.steps_per_epoch = -(-len(data.train) // (settings.batch_size * settings.accumulate))
         self._check_batch_size()
         self.lr_factor = schedule(
@@ -84,7 +76,6 @@ class TrainingLoop:
         self.step = 0
         self.history: list[EpochRecord] = []
         self.best: dict[str, Tensor] = self._snapshot()
-        self.sums = self._zero_sums()
 
     def _check_batch_size(self) -> None:
         """Check that each process has an image in each step."""
@@ -113,7 +104,7 @@ class TrainingLoop:
         started, trained = time.perf_counter(), 0
         order = torch.randperm(len(self.data.train), generator=generator(self.seed, "order", epoch))
         # Step sizes differ by at most one image: none is dropped, and no small batch is left over.
-        steps = order.tensor_split(self.steps_per_epoch)
+        steps = send(order, self.compute.device).tensor_split(self.steps_per_epoch)
         for index in range(self.step - epoch * self.steps_per_epoch, self.steps_per_epoch):
             self._take_step(steps[index])
             trained += len(steps[index])
@@ -124,7 +115,7 @@ class TrainingLoop:
         self.history.append(record)
         if record.best:
             self.best = self._snapshot()
-        self.sums = self._zero_sums()
+        self.stepper.sums.reset()
         yield record
 
     def _take_step(self, indices: Tensor) -> None:
@@ -137,17 +128,34 @@ class TrainingLoop:
             len(indices), generator(self.seed, OUTLIERS_PURPOSE, self.step)
         )
         images, outliers = (
-            self.processes.share(part).to(self.compute.device) for part in (indices, all_outliers)
+            self.processes.share(send(part, self.compute.device)) for part in (indices, all_outliers)
         )
+        self.stepper.take(self._batches(images, outliers, draws, len(indices)), self._lr(self.step))
+        self.step += 1
+        if self.ema:
+            self.ema.update(self.network, self.step)
+        if self.compute.device.type == "cpu" or self.step % CHECK_EVERY == 0:
+            self._check_loss()
+
+    def _batches(
+        self, images: Tensor, outliers: Tensor, draws: torch.Generator, step_size: int
+    ) -> Iterator[Batch]:
+        """Yield the batches of a step.
+
+        Args:
+            images: indices int64 [N] of the training images of this process.
+            outliers: indices int64 [K] of its outliers.
+            draws: the generator of the augmentation.
+            step_size: images of the step in all processes.
+        """
         parts = min(self.settings.accumulate, len(images))
         batches = zip(images.tensor_split(parts), outliers.tensor_split(parts), strict=True)
         for batch, batch_outliers in batches:
-            loss = self._loss(batch, batch_outliers, draws)
-            (loss * (len(batch) * self.processes.count / len(indices))).backward()  # type: ignore[no-untyped-call]
-            self._add_to_sums(loss.detach(), len(batch))
-        self._update_weights()
-        if self.compute.device.type == "cpu" or self.step % CHECK_EVERY == 0:
-            self._check_loss()
+            pixels = to_unit_range(self.data.images(batch, batch_outliers), self.preprocessing)
+            pixels, mix = augment(pixels, draws, self.data.augment)
+            inputs = normalize(pixels, self.preprocessing).contiguous(memory_format=self.layout)
+            share = len(batch) * self.processes.count / step_size
+            yield Batch(inputs, self.data.train.labels[batch], mix, share)
 
     def _seed_step(self) -> torch.Generator:
         """Seed the layers that draw, such as dropout; return the generator of the augmentation."""
@@ -155,53 +163,17 @@ class TrainingLoop:
         seed_layers(self.compute.device, derive(self.seed, "dropout", *place))
         return generator(self.seed, "augment", *place)
 
-    def _update_weights(self) -> None:
-        """Clip the gradients, take the optimizer's step and update the moving average."""
-        if self.settings.clip_norm:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
-        self.optimizer.step(self._lr(self.step))
-        self.optimizer.zero_grad()
-        self.step += 1
-        if self.ema:
-            self.ema.update(self.network, self.step)
-
     def _lr(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0."""
         return self.settings.lr * self.lr_factor(step)
 
-    def _loss(self, batch: Tensor, outliers: Tensor, draws: torch.Generator) -> Tensor:
-        """Return the mean loss of a batch, with the losses of outliers and auxiliary classifiers added.
-
-        Args:
-            batch: indices int64 [N] of training images.
-            outliers: indices int64 [K] of outliers.
-            draws: the generator of the augmentation.
-        """
-        pixels = to_unit_range(self.data.images(batch, outliers), self.preprocessing)
-        pixels, mix = augment(pixels, draws, self.data.augment)
-        inputs = normalize(pixels, self.preprocessing).contiguous(memory_format=self.layout)
-        with self.compute.autocast():
-            logits = self.parallel_network(inputs)
-        labels = self.data.train.labels[batch]
-        smoothing = self.settings.label_smoothing
-        loss = cross_entropy(logits, labels, len(outliers), mix, smoothing)
-        for weight, auxiliary_logits in take_auxiliary_logits(self.network):
-            loss = loss + weight * cross_entropy(auxiliary_logits, labels, len(outliers), mix, smoothing)
-        return loss
-
-    def _add_to_sums(self, loss: Tensor, images: int) -> None:
-        """Add to the sums of the epoch on the device, so that Python does not wait for the loss."""
-        self.sums["loss"] += loss * images
-        self.sums["images"] += images
-        bad = torch.where(loss.isfinite(), torch.inf, float(self.step + 1))
-        self.sums["first_bad_step"] = torch.minimum(self.sums["first_bad_step"], bad)
-
     def _check_loss(self) -> None:
-        step = self.sums["first_bad_step"].item()
-        if step != float("inf"):
+        bad = self.stepper.sums.bad_step()
+        if bad is not None:
+            step = len(self.history) * self.steps_per_epoch + bad
             raise CnnError(
-                f"the loss is no longer a finite number at step {step:.0f} "
-                f"(epoch {len(self.history) + 1}, learning rate {self._lr(int(step) - 1):.3g})",
+                f"the loss is no longer a finite number at step {step} "
+                f"(epoch {len(self.history) + 1}, learning rate {self._lr(step - 1):.3g})",
                 hint="the learning rate is probably too high: lower train.lr, or set train.clip_norm=1",
             )
 
@@ -211,7 +183,7 @@ class TrainingLoop:
         self.processes.broadcast_buffers(self.network)
         if self.ema:
             self.processes.broadcast_buffers(self.ema.network)
-        sums = self._total_sums()
+        sums = self.stepper.sums.total(self.processes)
         if len(images):
             logits = logits_of(self.evaluated_network, images, self.preprocessing, self.compute)
             labels = images.labels.cpu()
@@ -257,25 +229,16 @@ class TrainingLoop:
         state = self.evaluated_network.state_dict()
         return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
 
-    def _total_sums(self) -> dict[str, Tensor]:
-        """Return the sums of the epoch over all processes."""
-        processes = self.processes
-        sums = {name: processes.sum(self.sums[name]) for name in ("loss", "images")}
-        return sums | {"first_bad_step": processes.min(self.sums["first_bad_step"])}
-
-    def _zero_sums(self) -> dict[str, Tensor]:
-        dtype = torch.float32 if self.compute.device.type == "mps" else torch.float64  # mps has no float64
-        zero = torch.zeros((), dtype=dtype, device=self.compute.device)
-        return {"loss": zero, "images": zero.clone(), "first_bad_step": zero + torch.inf}
-
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return the tensors and JSON values that another loop continues from; every process must call it."""
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
-        tensors |= {f"sums.{name}": tensor for name, tensor in self._total_sums().items()}
+        tensors |= {
+            f"sums.{name}": tensor for name, tensor in self.stepper.sums.total(self.processes).items()
+        }
         if self.ema:
             tensors |= {f"ema.{name}": tensor for name, tensor in self.ema.network.state_dict().items()}
-        for index, values in enumerate(self.optimizer.state):
+        for index, values in enumerate(self.stepper.optimizer.state):
             tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in values.items()}
         return tensors, {"step": self.step, "history": [asdict(record) for record in self.history]}
 
@@ -291,9 +254,9 @@ class TrainingLoop:
         if self.ema:
             self.ema.network.load_state_dict(parts["ema"])
         optimizer = by_prefix(parts.get("optimizer", {}))
-        self.optimizer.load({int(index): values for index, values in optimizer.items()})
+        self.stepper.optimizer.load({int(index): values for index, values in optimizer.items()})
         self.best = parts["best"]
-        sums = {name: parts["sums"][name].to(zero) for name, zero in self._zero_sums().items()}
-        self.sums = sums if self.processes.is_main else self._zero_sums()  # the saved sums count once
+        nothing = {} if self.processes.is_main else {"loss": torch.zeros(()), "images": torch.zeros(())}
+        self.stepper.sums.load(parts["sums"] | nothing)  # the saved sums count once
         self.step = int(values["step"])
         self.history = [EpochRecord(**record) for record in values["history"]]

@@ -57,8 +57,12 @@ class Optimizer(ABC):
             {name: torch.zeros_like(parameter) for name in state} for parameter in self.parameters
         ]
 
-    def step(self, lr: float) -> None:
-        """Take one step against the gradients; parameters without a gradient stay unchanged."""
+    def step(self, lr: float | Tensor) -> None:
+        """Take one step against the gradients; parameters without a gradient stay unchanged.
+
+        Args:
+            lr: the learning rate; a tensor on the device of the parameters in a recorded step.
+        """
         start = 0
         for group in self.groups:
             numbered = enumerate(group.parameters, start)
@@ -85,7 +89,7 @@ class Optimizer(ABC):
                 value.copy_(state[index][name])
 
     @abstractmethod
-    def _update(self, tensors: Updates, lr: float, weight_decay: float) -> None:
+    def _update(self, tensors: Updates, lr: float | Tensor, weight_decay: float) -> None:
         """Update the parameters of one group."""
 
 
@@ -97,7 +101,7 @@ class Sgd(Optimizer):
         self.momentum = momentum
 
     @torch.no_grad()
-    def _update(self, tensors: Updates, lr: float, weight_decay: float) -> None:
+    def _update(self, tensors: Updates, lr: float | Tensor, weight_decay: float) -> None:
         sgd(
             tensors.parameters,
             tensors.gradients,
@@ -129,7 +133,7 @@ class Adam(Optimizer):
         self.betas, self.decoupled = betas, decoupled
 
     @torch.no_grad()
-    def _update(self, tensors: Updates, lr: float, weight_decay: float) -> None:
+    def _update(self, tensors: Updates, lr: float | Tensor, weight_decay: float) -> None:
         adam(
             tensors.parameters,
             tensors.gradients,

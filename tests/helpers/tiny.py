@@ -97,6 +97,7 @@ def loop(
     validation: LabeledImages | None = None,
     augment: schema.Augmentation | None = None,
     seed: int = 0,
+    compute: Compute = CPU,
     **settings,
 ) -> TrainingLoop:
     """Return a training loop over small images; `settings` go into the section `train` of the config."""
@@ -110,7 +111,7 @@ def loop(
         Preprocessing(SIZE, mean=(0.3,), std=(0.3,)),
         schema.Train(**({"epochs": 3, "batch_size": 16} | settings)),
         seed,
-        CPU,
+        compute,
     )
 
 

@@ -11,6 +11,7 @@ from cnn_cli.data.augment.elastic import draw_displacements
 from cnn_cli.data.augment.mixup import Mix, draw_mix
 from cnn_cli.data.augment.stroke import random_thickness
 from cnn_cli.data.augment.warp import warp
+from cnn_cli.data.send import send
 
 
 def augment(images: Tensor, generator: torch.Generator, settings: Augmentation) -> tuple[Tensor, Mix | None]:
@@ -43,10 +44,15 @@ def _reshape(images: Tensor, generator: torch.Generator, settings: Augmentation)
     if not (any(affine.values()) or settings.elastic):
         return images
     count, size = len(images), (images.shape[-2], images.shape[-1])
-    matrices = draw_matrices(count, generator, size=size, **affine).to(images.device)
+    matrices = send(draw_matrices(count, generator, size=size, **affine), images.device)
     if not settings.elastic:
         return warp(images, matrices)
     displacements = draw_displacements(
-        count, generator, size=size, strength=settings.elastic, sigma=settings.elastic_sigma
+        count,
+        generator,
+        size=size,
+        strength=settings.elastic,
+        sigma=settings.elastic_sigma,
+        device=images.device,
     )
-    return warp(images, matrices, displacements.to(images.device))
+    return warp(images, matrices, displacements)

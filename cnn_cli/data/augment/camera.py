@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from cnn_cli.data.augment.gaussian import gaussian_matrices, smooth
+from cnn_cli.data.send import send
 
 
 def random_blur(images: Tensor, generator: torch.Generator, most: float) -> Tensor:
@@ -12,7 +13,7 @@ def random_blur(images: Tensor, generator: torch.Generator, most: float) -> Tens
     The generator is a CPU generator, so that the draws are the same on every device.
     """
     deviations = torch.rand(len(images), 1, generator=generator).mul_(most)  # the same for all channels
-    matrices = (gaussian_matrices(side, deviations).to(images.device) for side in images.shape[-2:])
+    matrices = (send(gaussian_matrices(side, deviations), images.device) for side in images.shape[-2:])
     return smooth(images, *matrices)
 
 
@@ -24,4 +25,4 @@ def random_noise(images: Tensor, generator: torch.Generator, most: float) -> Ten
     """
     deviations = torch.rand(len(images), 1, 1, 1, generator=generator).mul_(most)
     noise = torch.randn(images.shape, generator=generator).mul_(deviations)
-    return (images + noise.to(images.device)).clamp_(0, 1)
+    return (images + send(noise, images.device)).clamp_(0, 1)

@@ -6,6 +6,8 @@ DeVries, Taylor: Improved regularization of convolutional neural networks with c
 import torch
 from torch import Tensor
 
+from cnn_cli.data.send import send
+
 
 def random_cutout(images: Tensor, generator: torch.Generator, side: int) -> Tensor:
     """Set a square of `side` pixels in every image float [N, C, H, W] to 0.
@@ -15,7 +17,7 @@ def random_cutout(images: Tensor, generator: torch.Generator, side: int) -> Tens
     """
     count, _, height, width = images.shape
     middles = [torch.randint(length, (count,), generator=generator) for length in (height, width)]
-    return cut_out(images, side, *(middle.to(images.device) - side // 2 for middle in middles))
+    return cut_out(images, side, *(send(middle, images.device) - side // 2 for middle in middles))
 
 
 def cut_out(images: Tensor, side: int, top: Tensor, left: Tensor) -> Tensor:

@@ -8,10 +8,19 @@ import torch
 from torch import Tensor
 
 from cnn_cli.data.augment.gaussian import gaussian_matrices, smooth
+from cnn_cli.data.send import send
+
+CPU = torch.device("cpu")
 
 
 def draw_displacements(
-    count: int, generator: torch.Generator, *, size: tuple[int, int], strength: float, sigma: float
+    count: int,
+    generator: torch.Generator,
+    *,
+    size: tuple[int, int],
+    strength: float,
+    sigma: float,
+    device: torch.device = CPU,
 ) -> Tensor:
     """Return displacements float [count, 2, H, W] in pixels, to the right and down, for `warp`.
 
@@ -24,7 +33,9 @@ def draw_displacements(
         size: height and width of the images, in pixels.
         strength: the paper's alpha.
         sigma: standard deviation of the Gaussian, in pixels.
+        device: where the field is smoothed, and where it is returned.
     """
     field = torch.rand(count, 2, *size, generator=generator).mul_(2 * strength).sub_(strength)
     deviation = torch.tensor(float(sigma))
-    return smooth(field, *(gaussian_matrices(side, deviation) for side in size))
+    matrices = (send(gaussian_matrices(side, deviation), device) for side in size)
+    return smooth(send(field, device), *matrices)

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cnn_cli.data.send import send
+
 
 @dataclass(frozen=True)
 class Mix:
@@ -28,4 +30,4 @@ def draw_mix(count: int, generator: torch.Generator, alpha: float, device: torch
     """Draw a partner for each of `count` images and the share from Beta(alpha, alpha) by a CPU generator."""
     seed = torch.randint(2**63 - 1, (), generator=generator).item()  # torch cannot draw Beta from a generator
     share = np.random.default_rng(int(seed)).beta(alpha, alpha)
-    return Mix(torch.randperm(count, generator=generator).to(device), float(share))
+    return Mix(send(torch.randperm(count, generator=generator), device), float(share))

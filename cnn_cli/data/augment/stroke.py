@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cnn_cli.data.send import send
+
 
 def random_thickness(images: Tensor, generator: torch.Generator, most: float) -> Tensor:
     """Make the strokes of every image float [N, C, H, W], 0 = background, thicker or thinner.
@@ -12,7 +14,7 @@ def random_thickness(images: Tensor, generator: torch.Generator, most: float) ->
     that the draws are the same on every device.
     """
     shares = torch.rand(len(images), generator=generator).mul_(2 * most).sub_(most)
-    return thicken(images, shares.to(images.device))
+    return thicken(images, send(shares, images.device))
 
 
 def thicken(images: Tensor, shares: Tensor) -> Tensor:

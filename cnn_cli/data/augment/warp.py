@@ -20,8 +20,8 @@ def warp(images: Tensor, matrices: Tensor, displacements: Tensor | None = None) 
     across, down, shift = matrices[:, :, None, None, :].unbind(-1)  # each [N, 2, 1, 1]
     grid = across * x + (down * y + shift)  # [N, 2, H, W]
     if displacements is not None:
-        half = torch.tensor([width / 2, height / 2], device=grid.device)
-        grid += displacements / half[:, None, None]
+        for axis, half in enumerate((width / 2, height / 2)):
+            grid[:, axis] += displacements[:, axis] / half
     grid = grid.permute(0, 2, 3, 1)
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
