@@ -5,7 +5,7 @@ torch's OneCycleLR, stepped after every batch; the loss is read after every batc
 draws one scale for height and width, lenet.yaml draws two. It trains one epoch, evaluates the test
 set, and writes one JSON object.
 
-    python plain_lenet.py ROOT [--threads 2] [--workers 0] [--images 60000] [--seed 1]
+    python plain_lenet.py ROOT [--threads 2] [--workers 0] [--images 60000] [--seed 1] [--device cpu]
 
 ROOT contains torchvision's MNIST/raw.
 """
@@ -45,7 +45,7 @@ def network() -> nn.Sequential:
     )
 
 
-def train(model: nn.Module, loader: DataLoader) -> float:
+def train(model: nn.Module, loader: DataLoader, device: str) -> float:
     """Train for one epoch; return the mean loss."""
     model.train()
     criterion = nn.CrossEntropyLoss()
@@ -54,7 +54,7 @@ def train(model: nn.Module, loader: DataLoader) -> float:
     running_loss = 0.0
     for images, labels in loader:
         optimizer.zero_grad()
-        loss = criterion(model(images), labels)
+        loss = criterion(model(images.to(device)), labels.to(device))
         loss.backward()
         optimizer.step()
         scheduler.step()
@@ -63,12 +63,12 @@ def train(model: nn.Module, loader: DataLoader) -> float:
 
 
 @torch.no_grad()
-def accuracy(model: nn.Module, loader: DataLoader) -> float:
+def accuracy(model: nn.Module, loader: DataLoader, device: str) -> float:
     """Return the share of right answers."""
     model.eval()
     correct = 0
     for images, labels in loader:
-        correct += (model(images).argmax(1) == labels).sum().item()
+        correct += (model(images.to(device)).argmax(1) == labels.to(device)).sum().item()
     return correct / len(loader.dataset)
 
 
@@ -80,6 +80,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--images", type=int, default=60_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
@@ -88,11 +89,11 @@ def main() -> None:
     some = Subset(train_data, range(options.images))
     loader = DataLoader(some, batch_size=BATCH, shuffle=True, num_workers=options.workers)
     test_loader = DataLoader(test_data, batch_size=1000, num_workers=options.workers)
-    model = network()
+    model = network().to(options.device)
     started = time.perf_counter()
-    loss = train(model, loader)
+    loss = train(model, loader, options.device)
     trained = time.perf_counter()
-    share = accuracy(model, test_loader)
+    share = accuracy(model, test_loader, options.device)
     tested = time.perf_counter()
     figures = {
         "train_images_per_second": len(some) / (trained - started),
