@@ -60,12 +60,13 @@ def _is_checkpoint(name: str) -> bool:
 
 def _summarize_config(name: str, overrides: list[str], as_json: bool) -> None:
     from cnn_cli import console
+    from cnn_cli.checkpoint.start import parent_of
     from cnn_cli.config.load import load_config
     from cnn_cli.model.network import input_shape
     from cnn_cli.model.summary import summarize
     from cnn_cli.training.start import build_network_of
 
-    loaded = load_config(name, overrides)
+    loaded = load_config(name, overrides, parent_of)
     network = build_network_of(loaded, of_data=False)
     result = summarize(network, input_shape(loaded.config))
     if as_json:
