@@ -89,7 +89,8 @@ def _summarize_checkpoint(named: Path, as_json: bool) -> None:
         console.json_line({"name": checkpoint.config.name, **asdict(result), **origin})
     else:
         _show(checkpoint.config.name, result)
-        console.facts(list(_facts(origin)))
+        started = [("started from", str(checkpoint.parent))] if checkpoint.parent else []
+        console.facts([*_facts(origin), *started])
 
 
 def _origin(checkpoint: "Checkpoint") -> dict[str, Any]:
@@ -104,6 +105,7 @@ def _origin(checkpoint: "Checkpoint") -> dict[str, Any]:
         "temperature": checkpoint.temperature,
         "written": written.isoformat(timespec="seconds"),
         "versions": checkpoint.versions,
+        "parent": asdict(checkpoint.parent) if checkpoint.parent else None,
     }
 
 

@@ -53,8 +53,8 @@ def train(
         typer.Option(
             "--start",
             metavar="CHECKPOINT",
-            help="Start from trained weights (train.start): a checkpoint file, a run's folder or the name of a "
-            "network that ships.",
+            help="Start from trained weights (train.start): a checkpoint file, a run's folder or the name "
+            "of a network that ships.",
             autocompletion=checkpoint_names,
         ),
     ] = None,
@@ -182,11 +182,10 @@ def _describe_start(start: "Start") -> str:
     text = f"starting from {start.parent}"
     if not start.heads:
         return text
-    lines = [
-        text,
-        f"its classes differ: {listed(start.heads)} anew for {listed(start.new) or 'fewer classes'}",
-    ]
-    lines += [f"the outputs for {listed(start.kept)} keep their weights"] if start.kept else []
+    new, kept = listed(start.new), listed(start.kept)
+    lines = [text]
+    lines += [f"other classes: {listed(start.heads)} is made anew for {new}"] if new else []
+    lines += [f"the outputs for {kept} keep their weights"] if kept else []
     return "\n".join(lines)
 
 

@@ -142,12 +142,6 @@ class Model(Section):
 class Train(Section):
     """How the network is trained."""
 
-    start: Annotated[str, Field(min_length=1)] | None = None
-    """Trained weights to start from: a checkpoint file, a run's folder, or the name of a network that ships.
-    Its network, preprocessing and augmentation are the base of this config. Default: random weights."""
-    freeze: tuple[str, ...] = ()
-    """Layers that keep the weights of `start`, by the names of `cnn summary`: `[part1, part2.unit1]`. They
-    compute as in an evaluation: no dropout, and the statistics of their batch normalization stay."""
     epochs: Count = 12
     """Number of passes over the training set. Zero evaluates the untrained network."""
     batch_size: Positive = 128
@@ -185,6 +179,12 @@ class Train(Section):
     average."""
     patience: Count = 0
     """Number of epochs without a better validation after which training stops early. Zero: never."""
+    start: Annotated[str, Field(min_length=1)] | None = None
+    """Trained weights to start from: a checkpoint file, a run's folder, or the name of a network that ships.
+    Its network, preprocessing and augmentation are the base of this config. Default: random weights."""
+    freeze: tuple[str, ...] = ()
+    """Layers that keep the weights of `start`, by the names of `cnn summary`: `[part1, part2.unit1]`. They
+    compute as in an evaluation: no dropout, and the statistics of their batch normalization stay."""
     device: Device = "auto"
     """Device: `auto` (the best one), `cpu`, `cuda` or `gpu`, `cuda:1` or `1` (a GPU by number), `mps`."""
     precision: Precision = "auto"

@@ -23,8 +23,6 @@ class Start:
     """What a network started from."""
 
     parent: Parent
-    temperature: float
-    """The parent's, which divides its logits."""
     heads: tuple[str, ...]
     """Layers with one output for each class, which were made anew; none if the classes are the parent's."""
     kept: tuple[str, ...]
@@ -58,7 +56,6 @@ def first_weights(network: nn.Sequential, config: Config, classes: Sequence[str]
     kept = tuple(name for name in classes if name in checkpoint.classes)
     return Start(
         parent=as_parent(config.train.start, checkpoint),
-        temperature=checkpoint.temperature,
         heads=heads,
         kept=kept,
         new=tuple(name for name in classes if name not in kept),
