@@ -85,10 +85,10 @@ SECTIONS = (
     ),
     Section(
         "Fine-tuning",
-        "`finetune.yaml` with 20 images a class, beside the same network trained on them from random weights; "
-        "each seed has other images. Hollow digits and letters start from the included network, MNIST's digits "
-        "5 to 9 from `lenet.yaml` trained on 0 to 4. MNIST before and after: the accuracy on the digits that "
-        "the parent knows, with the parent's last layer where it was made anew.",
+        "`finetune.yaml` with 20 images a class, beside the same network trained on them from random "
+        "weights; each seed has other images. Hollow digits and letters start from the included network, "
+        "MNIST's digits 5 to 9 from `lenet.yaml` trained on 0 to 4. MNIST before and after: the accuracy on "
+        "the digits that the parent knows, with the parent's last layer where it was made anew.",
         "finetune.json",
         alone(tables.finetuned),
     ),

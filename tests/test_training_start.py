@@ -112,7 +112,11 @@ def test_auxiliary_classifiers_and_what_follows_the_last_sum_are_heads_too(tmp_p
 
 
 MISFITS = {
-    "the weight of layer conv1 is 5x1x3x3, but 4x1x3x3 in ": (1, 2, [{"conv": {"out": 5, "kernel": 3}}]),
+    "the weight of layer conv1 must be 5x1x3x3, but is 4x1x3x3 in ": (
+        1,
+        2,
+        [{"conv": {"out": 5, "kernel": 3}}],
+    ),
     "has no weight of a layer linear2": (6, 6, [{"linear": 8}]),
     r"this network has no \w+ of a layer norm1": (2, 3, []),
 }

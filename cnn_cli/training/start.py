@@ -35,7 +35,8 @@ def build_network_of(loaded: LoadedConfig, *, of_data: bool) -> nn.Sequential:
             return network_for(config, config.model.classes or len(classes_of(config.data)))
         classes = classes_of(config.data)
         network = network_for(config, len(classes))
-        first_weights(network, config, classes)
+        if config.train.start:
+            first_weights(network, config, classes)
         return network
 
 

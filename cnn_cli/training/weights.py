@@ -13,7 +13,7 @@ from cnn_cli.config.schema import Config
 from cnn_cli.errors import NetworkError
 from cnn_cli.model.build import initialize
 from cnn_cli.model.modules import Auxiliary
-from cnn_cli.model.shapes import describe
+from cnn_cli.model.shapes import Shape, describe
 from cnn_cli.training.freeze import check_freeze
 from cnn_cli.training.seeds import derive
 
@@ -71,7 +71,10 @@ def _load(network: nn.Module, checkpoint: Checkpoint, classes: Sequence[str], he
     their_rows = [checkpoint.classes.index(classes[index]) for index in rows]
     for name, target in ours.items():
         by_class = name.rpartition(".")[0] in heads and target.ndim > 0
-        _check_shape(name, target, theirs[name], checkpoint, by_class=by_class)
+        shape = tuple(target.shape)
+        _check_shape(
+            name, theirs[name], (len(checkpoint.classes), *shape[1:]) if by_class else shape, checkpoint
+        )
         if by_class:
             target[rows] = theirs[name][their_rows]
         else:
@@ -106,13 +109,14 @@ def _check_names(ours: Collection[str], theirs: Collection[str], checkpoint: Che
         raise _misfit(f"{where} has no {what} of a layer {layer}")
 
 
-def _check_shape(name: str, ours: Tensor, theirs: Tensor, checkpoint: Checkpoint, *, by_class: bool) -> None:
-    """Check that two tensors have the same shape; tensors by class, apart from the number of classes."""
-    skipped = 1 if by_class else 0
-    if ours.shape[skipped:] != theirs.shape[skipped:]:
+def _check_shape(name: str, theirs: Tensor, shape: Shape, checkpoint: Checkpoint) -> None:
+    """Check that a tensor of the checkpoint has the shape that this network needs."""
+    if theirs.shape != shape:
         layer, _, what = name.rpartition(".")
-        here, there = describe(tuple(ours.shape)), describe(tuple(theirs.shape))
-        raise _misfit(f"the {what} of layer {layer} is {here}, but {there} in {checkpoint.path}")
+        there = describe(tuple(theirs.shape))
+        raise _misfit(
+            f"the {what} of layer {layer} must be {describe(shape)}, but is {there} in {checkpoint.path}"
+        )
 
 
 def _misfit(problem: str) -> NetworkError:
