@@ -71,10 +71,8 @@ def _load(network: nn.Module, checkpoint: Checkpoint, classes: Sequence[str], he
     their_rows = [checkpoint.classes.index(classes[index]) for index in rows]
     for name, target in ours.items():
         by_class = name.rpartition(".")[0] in heads and target.ndim > 0
-        shape = tuple(target.shape)
-        _check_shape(
-            name, theirs[name], (len(checkpoint.classes), *shape[1:]) if by_class else shape, checkpoint
-        )
+        expected = (len(checkpoint.classes), *target.shape[1:]) if by_class else tuple(target.shape)
+        _check_shape(name, theirs[name], expected, checkpoint)
         if by_class:
             target[rows] = theirs[name][their_rows]
         else:
@@ -114,9 +112,8 @@ def _check_shape(name: str, theirs: Tensor, shape: Shape, checkpoint: Checkpoint
     if theirs.shape != shape:
         layer, _, what = name.rpartition(".")
         there = describe(tuple(theirs.shape))
-        raise _misfit(
-            f"the {what} of layer {layer} must be {describe(shape)}, but is {there} in {checkpoint.path}"
-        )
+        must = f"the {what} of layer {layer} must be {describe(shape)}"
+        raise _misfit(f"{must}, but is {there} in {checkpoint.path}")
 
 
 def _misfit(problem: str) -> NetworkError:
