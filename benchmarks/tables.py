@@ -267,6 +267,30 @@ def lines(measured: Results) -> str:
     return markdown("digits | lines | exactly right (95 % interval) | right length | CPU time, median", rows)
 
 
+def finetuned(measured: Results) -> str:
+    """Return the accuracy of fine-tuning beside training from scratch, and what is forgotten."""
+    rows = []
+    for task in measured["tasks"]:
+        of = {key: [run[key] for run in task["runs"]] for key in task["runs"][0]}
+        gains = [100 * gain for gain in of["difference"]]
+        rows.append(
+            (
+                task["task"],
+                spread([100 * share for share in of["scratch_accuracy"]]),
+                spread([100 * share for share in of["finetune_accuracy"]]),
+                f"{statistics.mean(gains):+.1f} ({min(gains):+.1f} to {max(gains):+.1f})",
+                f"{max(of['finetune_seconds']):.0f} s ({max(of['finetune_cpu_seconds']):.0f} s)",
+                f"{task['known_before']:.2%}",
+                spread([100 * share for share in of["known_after"]]),
+            )
+        )
+    return markdown(
+        "data | from scratch | fine-tuned | gain in points, mean (range over seeds) | longest time (CPU) "
+        "| MNIST before | MNIST after",
+        rows,
+    )
+
+
 def unsure(measured: Results) -> str:
     """Return the share of unsure answers by kind of image."""
     kinds = [(kind, f"{share:.1%}") for kind, share in measured["by_kind"].items()]

@@ -53,3 +53,9 @@ def one_line(error: BaseException) -> str:
 def shorten(text: str, limit: int) -> str:
     """Return the text, cut to `limit` characters with an ellipsis if it is longer."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def listed(names: Sequence[str], limit: int = 10) -> str:
+    """Return names separated by commas; of more than `limit`, how many more there are."""
+    more = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")

@@ -11,6 +11,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from cnn_cli.checkpoint.start import parent_of
 from cnn_cli.config.document import parse
 from cnn_cli.config.dump import _Dumper, _layout, dump, schema_json
 from cnn_cli.config.load import load_config, load_text
@@ -40,7 +41,7 @@ def test_there_are_shipped_configs() -> None:
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_every_shipped_config_loads_and_reads_back(path: Path) -> None:
-    config = load_config(str(path)).config
+    config = load_config(str(path), parent_of=parent_of).config
     assert load_text(dump(config), "dumped").config == config
 
 
@@ -147,7 +148,7 @@ def test_editors_accept_what_ships(path: Path) -> None:
     schema = json.loads(schema_json())
     for item in parse(path.read_text(), path.name).plain().get("model", {}).get("layers", []):
         assert _fits(item, schema["$defs"]["Item"], schema), item
-    resolved = parse(dump(load_config(str(path)).config), path.name).plain()
+    resolved = parse(dump(load_config(str(path), parent_of=parent_of).config), path.name).plain()
     assert _fits(resolved, schema, schema)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from helpers.cli import Outcome, cnn, digit, environment
-from PIL import Image
+from PIL import Image, ImageDraw
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -140,6 +140,13 @@ def desk(workplace: Path) -> Path:
         for kind, color in (("daisy", "white"), ("tulip", "red")):
             (workplace / "flowers" / kind).mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (32 + number, 32), color).save(workplace / "flowers" / kind / f"{number}.jpg")
+    for number in range(10):
+        for name, lean in (("1", 0), ("7", 40)):
+            (workplace / "digits" / name).mkdir(parents=True, exist_ok=True)
+            image = Image.new("L", (100, 100), 255)
+            stroke = [(60 - lean, 15), (60, 15), (60 - lean, 80 + number)]
+            ImageDraw.Draw(image).line(stroke, fill=0, width=8)
+            image.save(workplace / "digits" / name / f"{number}.png")
     (workplace / "bin").mkdir()
     (workplace / "bin" / "cnn").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cnn_cli "$@"\n')
     (workplace / "bin" / "cnn").chmod(0o755)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
+from cnn_cli.checkpoint.start import parent_of
 from cnn_cli.config.load import load_config
 from cnn_cli.config.schema import Config
 from cnn_cli.errors import DataError, NetworkError
@@ -191,7 +192,7 @@ def test_a_small_network_computes_what_torch_computes(name: str) -> None:
     ids=lambda path: path.relative_to(ROOT / "configs").with_suffix("").as_posix(),
 )
 def test_a_config_gives_torchs_logits(path: Path) -> None:
-    network = spec(load_config(str(path)).config)
+    network = spec(load_config(str(path), parent_of=parent_of).config)
     module, weights = with_weights(network)
     inputs = draw(network, 1 if network[1][1] > 64 else 3)
     expected = by_torch(module, inputs)

@@ -9,6 +9,7 @@ import torch
 from helpers.networks import class_count, network_of
 from torch import Tensor, nn
 
+from cnn_cli.checkpoint.start import parent_of
 from cnn_cli.config.dump import dump
 from cnn_cli.config.load import load_config, load_text
 from cnn_cli.model.build import initialize
@@ -299,13 +300,13 @@ def _before_average(network: nn.Sequential) -> Iterator[nn.Module]:
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_every_config_is_short_and_its_dump_loads_back(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 80
-    config = load_config(str(path)).config
+    config = load_config(str(path), parent_of=parent_of).config
     assert load_text(dump(config), "dumped").config == config
 
 
 def step(path: Path) -> None:
     """Run one forward and backward pass at the size of the config; every weight gets a gradient."""
-    config = load_config(str(path)).config
+    config = load_config(str(path), parent_of=parent_of).config
     network = network_of(config).train()
     initialize(network, 0)
     inputs = torch.randn(2, *input_shape(config), generator=torch.Generator().manual_seed(0))
@@ -318,7 +319,7 @@ def step(path: Path) -> None:
 
 
 def is_large(path: Path) -> bool:
-    return count_parameters(network_of(load_config(str(path)).config)) > LARGE
+    return count_parameters(network_of(load_config(str(path), parent_of=parent_of).config)) > LARGE
 
 
 SMALL = [path for path in SHIPPED if not is_large(path)]

@@ -34,9 +34,7 @@ def after(steps: int, code: ExitCode = ExitCode.INTERRUPTED):
 
 def resume(folder: RunFolder, listen=lambda record: None, stop=tiny.never) -> RunResult:
     saved = read_state(folder)
-    resumed = Run(saved.config, tiny.source(), tiny.CPU)
-    resumed.restore(saved)
-    return resumed.execute(folder, listen, stop)
+    return Run(saved.config, tiny.source(), tiny.CPU, saved).execute(folder, listen, stop)
 
 
 @pytest.fixture

@@ -6,7 +6,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR, StepLR
+from torch.optim.lr_scheduler import (
+    CosineAnnealingLR,
+    CosineAnnealingWarmRestarts,
+    LRScheduler,
+    OneCycleLR,
+    StepLR,
+)
 
 from cnn_cli.training.schedules import schedule
 
@@ -85,3 +91,14 @@ def test_cosine_falls_over_the_steps_after_the_warm_up():
 
 def test_step_drops_at_the_same_epochs_with_a_warm_up():
     assert ours("step", warmup=0.1)[5:] == ours("step")[5:]
+
+
+def test_restarts_are_those_of_torch():
+    """Cycles of 30, 60 and 120 steps, as CosineAnnealingWarmRestarts(T_0=30, T_mult=2) has them."""
+    rates = ours("cosine", total_steps=210, warmup=0.0, restarts=(30, 90))
+    assert rates == pytest.approx(torchs(210, CosineAnnealingWarmRestarts, T_0=30, T_mult=2), abs=1e-6)
+
+
+def test_each_cycle_has_its_own_warm_up():
+    first, second = ours("one_cycle", total_steps=100), ours("one_cycle", total_steps=50)
+    assert ours("one_cycle", total_steps=150, restarts=(100,)) == first + second

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from cnn_cli.checkpoint.choose import choose_checkpoints
 from cnn_cli.checkpoint.file import read
 from cnn_cli.checkpoint.run_folder import create_run_folder
+from cnn_cli.checkpoint.start import parent_of
 from cnn_cli.config.adjust import check_evaluation_settings
 from cnn_cli.config.keywords import arguments_of, load
 from cnn_cli.report.plots import plot_learning_curve
@@ -47,7 +48,7 @@ def train(
         DataError: the data is not available.
         CnnError: the loss diverged, or memory ran out.
     """
-    loaded = load(config, settings)
+    loaded = load(config, settings, parent_of)
     build_network_of(loaded, of_data=True)  # before the data is opened, which can take a minute
     compute = compute_for(loaded.config.train)
     with compute.processes.joined():

@@ -10,6 +10,7 @@ import numpy as np
 import pydantic
 
 from cnn_cli.checkpoint import onnxfile, tensorfile
+from cnn_cli.checkpoint.parent import Parent
 from cnn_cli.checkpoint.preprocessing import Preprocessing
 from cnn_cli.config.schema import Config
 from cnn_cli.errors import DataError
@@ -40,6 +41,8 @@ class Checkpoint:
     """Figures on the validation split and, after the test, on the test split."""
     versions: dict[str, str] = field(default_factory=dict)
     """Versions of the program and of the libraries that decided its numbers."""
+    parent: Parent | None = None
+    """The checkpoint that its training started from; None if it started from random weights."""
     path: Path | None = None
     """The file that it was read from."""
     onnx: bytes | None = field(default=None, repr=False)
@@ -61,7 +64,7 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
 
 def header_of(checkpoint: Checkpoint) -> dict[str, Any]:
     """Return everything but the weights as JSON values."""
-    return {
+    header = {
         "kind": KIND,
         "format": FORMAT,
         "config": checkpoint.config.model_dump(mode="json", exclude_none=True),
@@ -72,6 +75,7 @@ def header_of(checkpoint: Checkpoint) -> dict[str, Any]:
         "metrics": checkpoint.metrics,
         "versions": checkpoint.versions,
     }
+    return header | ({"parent": asdict(checkpoint.parent)} if checkpoint.parent else {})
 
 
 def read(path: Path) -> Checkpoint:
@@ -97,6 +101,7 @@ def read(path: Path) -> Checkpoint:
             temperature=float(header["temperature"]),
             metrics=dict(header["metrics"]),
             versions=dict(header["versions"]),
+            parent=Parent.from_header(header.get("parent")),
             path=path,
             onnx=onnx,
         )

@@ -68,6 +68,7 @@ def bench(
 
 def _open_bench(name: str, overrides: list[str], seeds: int, out: Path | None) -> "Bench":
     from cnn_cli import console
+    from cnn_cli.checkpoint.start import parent_of
     from cnn_cli.config.load import load_config
     from cnn_cli.data.source import Access
     from cnn_cli.data.sources import open_source
@@ -76,7 +77,7 @@ def _open_bench(name: str, overrides: list[str], seeds: int, out: Path | None) -
     from cnn_cli.training.start import build_network_of
 
     _check_usage(overrides)
-    loaded = load_config(name, overrides)
+    loaded = load_config(name, overrides, parent_of)
     config = loaded.config
     build_network_of(loaded, of_data=True)  # before the data is opened, which can take a minute
     compute = compute_for(config.train)

@@ -41,10 +41,11 @@ def list_configs(as_json: Json = False) -> None:
 def show(config: ConfigName, overrides: Overrides = None, as_json: Json = False) -> None:
     """Print the resolved config: base and settings applied, all defaults written out."""
     from cnn_cli import console
+    from cnn_cli.checkpoint.start import parent_of
     from cnn_cli.config.dump import dump
     from cnn_cli.config.load import load_config
 
-    resolved = load_config(config, overrides or []).config
+    resolved = load_config(config, overrides or [], parent_of).config
     if as_json:
         console.json_line(resolved.model_dump(mode="json"))
     else:
@@ -92,12 +93,13 @@ def check(
 
 def _error_of(name: str) -> tuple[str | None, ConfigError | None]:
     """Return the file of a config, if it can be loaded, and what is wrong with it."""
+    from cnn_cli.checkpoint.start import parent_of
     from cnn_cli.config.load import load_config
     from cnn_cli.training.start import build_network_of
 
     path = None
     try:
-        loaded = load_config(name)
+        loaded = load_config(name, parent_of=parent_of)
         path = str(loaded.origin)
         build_network_of(loaded, of_data=False)
     except ConfigError as error:

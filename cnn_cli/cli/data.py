@@ -146,9 +146,10 @@ def _check_augmentation(data: "Data") -> None:
 
 
 def _data_of(config: str, settings: list[str] | None) -> "Data":
+    from cnn_cli.checkpoint.start import parent_of
     from cnn_cli.config.load import load_config
 
-    return load_config(config, _with_name(settings or [])).config.data
+    return load_config(config, _with_name(settings or []), parent_of).config.data
 
 
 def _data(settings: list[str] | None) -> "Data":

@@ -60,12 +60,13 @@ def _is_checkpoint(name: str) -> bool:
 
 def _summarize_config(name: str, overrides: list[str], as_json: bool) -> None:
     from cnn_cli import console
+    from cnn_cli.checkpoint.start import parent_of
     from cnn_cli.config.load import load_config
     from cnn_cli.model.network import input_shape
     from cnn_cli.model.summary import summarize
     from cnn_cli.training.start import build_network_of
 
-    loaded = load_config(name, overrides)
+    loaded = load_config(name, overrides, parent_of)
     network = build_network_of(loaded, of_data=False)
     result = summarize(network, input_shape(loaded.config))
     if as_json:
@@ -88,7 +89,8 @@ def _summarize_checkpoint(named: Path, as_json: bool) -> None:
         console.json_line({"name": checkpoint.config.name, **asdict(result), **origin})
     else:
         _show(checkpoint.config.name, result)
-        console.facts(list(_facts(origin)))
+        started = [("started from", str(checkpoint.parent))] if checkpoint.parent else []
+        console.facts([*_facts(origin), *started])
 
 
 def _origin(checkpoint: "Checkpoint") -> dict[str, Any]:
@@ -103,6 +105,7 @@ def _origin(checkpoint: "Checkpoint") -> dict[str, Any]:
         "temperature": checkpoint.temperature,
         "written": written.isoformat(timespec="seconds"),
         "versions": checkpoint.versions,
+        "parent": asdict(checkpoint.parent) if checkpoint.parent else None,
     }
 
 

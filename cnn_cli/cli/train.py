@@ -1,5 +1,6 @@
 """`cnn train`."""
 
+import json
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -7,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnn_cli.cli.completion import config_names
+from cnn_cli.cli.completion import checkpoint_names, config_names
 from cnn_cli.cli.help import examples
 from cnn_cli.cli.options import Json, Overrides, describe_data, quoted
 from cnn_cli.errors import CnnError, ConfigError
+from cnn_cli.text import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,12 +22,18 @@ if TYPE_CHECKING:
     from cnn_cli.training.records import EpochRecord, StepRecord
     from cnn_cli.training.run import Run, RunResult
     from cnn_cli.training.state import SavedState
+    from cnn_cli.training.weights import Start
 
 EXAMPLES = examples(
     "cnn train --config lenet.yaml",
     "cnn train --config my.yaml train.epochs=3 seed=7 --out runs/a",
+    "cnn train --start reader data.name=folder data.root=images",
     "cnn train --resume runs/a",
+    "cnn train --resume runs/a train.epochs=20",
 )
+
+FINETUNE = "finetune"
+"""The config of a run that starts from trained weights and names no other."""
 
 
 def train(
@@ -36,8 +44,18 @@ def train(
             "--config",
             "-c",
             metavar="CONFIG",
-            help="A YAML file, or the name of a config such as lenet.",
+            help="A YAML file, or the name of a config such as lenet.  [default with --start: finetune]",
             autocompletion=config_names,
+        ),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--start",
+            metavar="CHECKPOINT",
+            help="Start from trained weights (train.start): a checkpoint file, a run's folder or the name "
+            "of a network that ships.",
+            autocompletion=checkpoint_names,
         ),
     ] = None,
     out: Annotated[
@@ -58,31 +76,32 @@ def train(
     split. Ctrl-C finishes the step, saves everything and shows the command that continues; a second Ctrl-C
     exits at once.
     """
+    settings = [*(overrides or []), *([f"train.start={json.dumps(start)}"] if start else [])]
+    config = config or (FINETUNE if start else None)
     if resume is not None:
-        _check_resume_alone(config, overrides, out, overwrite)
-        _resume(resume, as_json)
+        _check_resume_alone(config, out, overwrite)
+        _resume(resume, settings, as_json)
     elif config is None:
-        name = next((word for word in overrides or [] if "=" not in word), "lenet.yaml")
+        name = next((word for word in settings if "=" not in word), "lenet.yaml")
         raise ConfigError("train needs a config", hint=f"cnn train --config {quoted(name)}")
     else:
-        _start(config, overrides or [], out, overwrite, as_json)
+        _start(config, settings, out, overwrite, as_json)
 
 
-def _check_resume_alone(
-    config: str | None, overrides: list[str] | None, out: Path | None, overwrite: bool
-) -> None:
-    if config or overrides or out or overwrite:
+def _check_resume_alone(config: str | None, out: Path | None, overwrite: bool) -> None:
+    if config or out or overwrite:
         raise ConfigError(
-            "--resume continues a run unchanged: it takes no --config, --out, --overwrite or settings",
+            "--resume goes on with a run: it takes no --config, --start, --out or --overwrite",
             hint="for a new run: cnn train --config FOLDER/config.yaml key=value",
         )
 
 
 def _start(name: str, overrides: list[str], out: Path | None, overwrite: bool, as_json: bool) -> None:
+    from cnn_cli.checkpoint.start import parent_of
     from cnn_cli.config.load import load_config
     from cnn_cli.training.start import build_network_of
 
-    loaded = load_config(name, overrides)
+    loaded = load_config(name, overrides, parent_of)
     config = loaded.config
     build_network_of(loaded, of_data=True)  # before the data is opened, which can take a minute
     from cnn_cli import console
@@ -99,16 +118,17 @@ def _start(name: str, overrides: list[str], out: Path | None, overwrite: bool, a
     _run(config, None, folder, as_json)
 
 
-def _resume(path: Path, as_json: bool) -> None:
+def _resume(path: Path, settings: list[str], as_json: bool) -> None:
     from cnn_cli import console
     from cnn_cli.checkpoint.run_folder import RunFolder
+    from cnn_cli.training.longer import with_settings
     from cnn_cli.training.state import read_state
 
     folder = RunFolder(path)
-    if folder.finished:
+    if folder.finished and not settings:
         console.message(f"{path} is already finished: see {folder.metrics}")
         return
-    state = read_state(folder)
+    state = with_settings(read_state(folder), settings)
     _run(state.config, state, lambda: folder, as_json)
 
 
@@ -137,6 +157,8 @@ def _execute(run: "Run", folder: "RunFolder", as_json: bool) -> None:
     from cnn_cli.report.plots import plot_learning_curve
 
     config, source, compute = run.config, run.source, run.compute
+    if run.start:
+        console.message(_describe_start(run.start))
     console.message(
         f"training {config.name} on {source.name}: {_images(run)}; {compute.describe()}; seed {config.seed}"
     )
@@ -153,6 +175,18 @@ def _execute(run: "Run", folder: "RunFolder", as_json: bool) -> None:
         show.bar.close()
         plot_learning_curve(run, folder)
     _show_result(result, as_json)
+
+
+def _describe_start(start: "Start") -> str:
+    """Return what a run takes over from the network that it starts from, in a few lines."""
+    text = f"starting from {start.parent}"
+    if not start.heads:
+        return text
+    new, kept = listed(start.new), listed(start.kept)
+    lines = [text]
+    lines += [f"other classes: {listed(start.heads)} is made anew for {new}"] if new else []
+    lines += [f"the outputs for {kept} keep their weights"] if kept else []
+    return "\n".join(lines)
 
 
 def _images(run: "Run") -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cnn_cli.config import document
 from cnn_cli.config.catalog import find, names
-from cnn_cli.config.load import load_config
+from cnn_cli.config.load import ParentOf, load_config, no_parent
 from cnn_cli.config.schema import Config
 from cnn_cli.errors import ConfigError
 
@@ -19,7 +19,7 @@ class Base:
     config: Config
 
 
-def base_of(config: Config) -> Base:
+def base_of(config: Config, parent_of: ParentOf = no_parent) -> Base:
     """Return the config that the named one of a run builds on, as it is now.
 
     The config of a run has its settings resolved and does not say where they come from, but it has the name
@@ -31,5 +31,7 @@ def base_of(config: Config) -> Base:
         with suppress(ConfigError):
             base = document.read(entry.path).child("base")
             named = str(find(str(base.value), beside=entry.path.parent)) if base else str(entry.path)
-            return Base(str(base.value) if base else entry.name, load_config(named).config)
+            return Base(
+                str(base.value) if base else entry.name, load_config(named, parent_of=parent_of).config
+            )
     return Base("the default settings", Config(model=config.model))

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cnn_cli.config import document, overrides
-from cnn_cli.config.blocks import expand
-from cnn_cli.config.load import Loaded, LoadedConfig, load_config, validate
+from cnn_cli.config import document
+from cnn_cli.config.load import LoadedConfig, ParentOf, complete, load_config, no_parent
 from cnn_cli.config.schema import Config
 from cnn_cli.errors import ConfigError
 
@@ -19,21 +18,24 @@ SOURCE = "the config"
 """What messages call a config that is a mapping."""
 
 
-def load(config: str | os.PathLike[str] | Settings, settings: Settings) -> LoadedConfig:
+def load(
+    config: str | os.PathLike[str] | Settings, settings: Settings, parent_of: ParentOf = no_parent
+) -> LoadedConfig:
     """Load a config and replace settings of it.
 
     Args:
         config: a name such as `lenet`, a YAML file, or all settings as a mapping.
         settings: keywords, as `arguments_of` takes them.
+        parent_of: as `load_config` takes it.
 
     Raises:
         ConfigError: there is no such config, or settings are wrong.
     """
     arguments = arguments_of(settings)
     if not isinstance(config, Mapping):
-        return load_config(os.fspath(config), arguments)
-    tree = expand(overrides.apply(document.parse("{}", SOURCE), [*_arguments(config), *arguments]))
-    return Loaded(validate(tree, Config), tree, Path(SOURCE))
+        return load_config(os.fspath(config), arguments, parent_of)
+    all_arguments = [*_arguments(config), *arguments]
+    return complete(document.parse("{}", SOURCE), all_arguments, Path(SOURCE), parent_of)
 
 
 def arguments_of(settings: Settings) -> list[str]:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,13 +52,40 @@ def placed(loaded: LoadedConfig) -> Iterator[None]:
         raise ConfigError(loaded.problem(error.path, error.problem)) from None
 
 
-def load_config(name: str, arguments: Sequence[str] = ()) -> LoadedConfig:
-    """Find, read, merge, override and check a config. A config without a `name` is named after its file."""
+ParentOf = Callable[[Node], Node | None]
+"""Returns what a config takes over from the trained network that it starts from, if it starts from one."""
+
+
+def no_parent(_: Node) -> None:
+    """Return that a config starts from no trained network."""
+
+
+def load_config(name: str, arguments: Sequence[str] = (), parent_of: ParentOf = no_parent) -> LoadedConfig:
+    """Find, read, merge, override and check a config. A config without a `name` is named after its file.
+
+    Args:
+        name: of the config or its file.
+        arguments: `key=value` settings.
+        parent_of: `cnn_cli.checkpoint.start.parent_of`, for code that trains what `train.start` names.
+
+    Raises:
+        ConfigError: there is no such config, or it is wrong.
+    """
     path = find(name)
     tree = read(path)
     default = Node({"name": Node(_run_name(path), tree.position, tree.key)}, tree.position, tree.key)
-    tree = expand(overrides.apply(merge(default, tree), arguments))
-    return Loaded(validate(tree, Config), tree, path)
+    return complete(merge(default, tree), arguments, path, parent_of)
+
+
+def complete(
+    tree: Node, arguments: Sequence[str], origin: Path, parent_of: ParentOf = no_parent
+) -> LoadedConfig:
+    """Apply settings to a tree, put it over that of its parent, and check the result."""
+    parent = parent_of(overrides.apply(tree, arguments))  # `train.start` may be among the settings
+    if parent is not None:
+        tree = merge(parent, tree)
+    tree = expand(overrides.apply(tree, arguments))
+    return Loaded(validate(tree, Config), tree, origin)
 
 
 def load_text(text: str, source: str) -> LoadedConfig:

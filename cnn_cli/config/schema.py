@@ -3,26 +3,17 @@
 The config is frozen: what was checked is what runs and what the checkpoint stores.
 """
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from cnn_cli.config import suggestions
+from cnn_cli.config.augmentation import Augmentation
 from cnn_cli.config.choices import DataName, PreprocessingKind
 from cnn_cli.config.fields import MAX_CHANNELS, MAX_SIDE, AboveZero, Device, Precision, Scales, Shares
 from cnn_cli.config.network import NAME, Item
-
-
-class Section(BaseModel):
-    """A section of the config: unknown keys are errors, and values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-Count = Annotated[int, Field(ge=0, strict=True)]
-Positive = Annotated[int, Field(ge=1, strict=True)]
-Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
-Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+from cnn_cli.config.section import Count, Fraction, Number, Positive, Section
 
 MNIST_MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/")
 """Those of torchvision.datasets.MNIST, copied because torchvision takes a second to import."""
@@ -48,42 +39,6 @@ class Folder(Section):
     """Share of the images that is held out as the test set, if the folder has no subfolder `test`."""
     seed: Count = 0
     """Seed of that choice. The `seed` of the run does not change it."""
-
-
-class Augmentation(Section):
-    """Random changes of every training image, different in every epoch. Zero switches a change off."""
-
-    rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
-    """Maximum rotation in either direction, in degrees."""
-    scale: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Maximum change of size: 0.1 draws factors from 0.9 to 1.1, separately for height and width."""
-    shear: Annotated[float, Field(ge=0, le=2)] = 0.0
-    """Maximum slant: horizontal pixels per pixel of height."""
-    translate: Annotated[float, Field(ge=0, le=64)] = 0.0
-    """Maximum shift in each direction, in pixels."""
-    elastic: Annotated[float, Field(ge=0, le=1000)] = 0.0
-    """Strength of the elastic distortion (Simard, Steinkraus, Platt 2003): random displacements from -1 to 1
-    are smoothed, then multiplied by this. The paper uses 34, with a sigma of 4, for 29x29 pixels."""
-    elastic_sigma: Annotated[float, Field(gt=0, le=100)] = 4.0
-    """Standard deviation, in pixels, of the Gaussian that smooths the displacements: small values make
-    strokes shaky, large ones bend the whole digit."""
-    thickness: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Maximum change of stroke thickness, in pixels on each side: strokes become thicker or thinner."""
-    blur: Annotated[float, Field(ge=0, le=16)] = 0.0
-    """Maximum standard deviation of a Gaussian blur, in pixels."""
-    noise: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Maximum standard deviation of Gaussian noise, where 1 is the difference between background and ink."""
-    cutout: Annotated[int, Field(ge=0, le=MAX_SIDE, strict=True)] = 0
-    """Side, in pixels, of a random square that is set to the background (DeVries & Taylor 2017)."""
-    mixup: Annotated[float, Field(ge=0, le=100)] = 0.0
-    """Mix pairs of images of a batch, and their labels, with a weight from the distribution Beta(mixup,
-    mixup) (Zhang et al. 2017, who use 0.1 to 0.4)."""
-
-    @model_validator(mode="after")
-    def _sigma_is_used(self) -> Self:
-        if not self.elastic and self.elastic_sigma != type(self).model_fields["elastic_sigma"].default:
-            raise ValueError("elastic_sigma is a setting of the elastic distortion, but elastic is 0")
-        return self
 
 
 class Data(Section):
@@ -178,7 +133,7 @@ class Model(Section):
 
     classes: Annotated[int, Field(ge=2, le=MAX_CHANNELS, strict=True)] | None = None
     """Number of logits of the network. Default: one for each class of the data."""
-    blocks: Annotated[dict[BlockName, BlockDefinition], Field(exclude=True)] = {}
+    blocks: Annotated[dict[BlockName, BlockDefinition], Field(exclude=True)] = {}  # noqa: RUF012 (pydantic copies it)
     """Blocks of layers by name. Loading replaces their uses by their layers: a checked config has none."""
     layers: Annotated[tuple[Item, ...], Field(min_length=1)]
     """The layers from the image to one logit per class."""
@@ -208,6 +163,9 @@ class Train(Section):
     along a cosine) or `one_cycle` (rises and falls along cosines, Smith & Topin 2017)."""
     warmup: Fraction = 0.2
     """Share of all steps during which the learning rate rises to `lr`."""
+    restarts: tuple[Positive, ...] = ()
+    """For `cosine` and `one_cycle` only: epochs after which the schedule begins again (warm restarts,
+    Loshchilov & Hutter 2017). A run that is resumed with more epochs has one where it would have ended."""
     step_epochs: Positive = 10
     """For `step` only: epochs from one drop of the learning rate to the next."""
     step_factor: Annotated[float, Field(gt=0, le=1)] = 0.1
@@ -221,6 +179,12 @@ class Train(Section):
     average."""
     patience: Count = 0
     """Number of epochs without a better validation after which training stops early. Zero: never."""
+    start: Annotated[str, Field(min_length=1)] | None = None
+    """Trained weights to start from: a checkpoint file, a run's folder, or the name of a network that ships.
+    Its network, preprocessing and augmentation are the base of this config. Default: random weights."""
+    freeze: tuple[str, ...] = ()
+    """Layers that keep the weights of `start`, by the names of `cnn summary`: `[part1, part2.unit1]`. They
+    compute as in an evaluation: no dropout, and the statistics of their batch normalization stay."""
     device: Device = "auto"
     """Device: `auto` (the best one), `cpu`, `cuda` or `gpu`, `cuda:1` or `1` (a GPU by number), `mps`."""
     precision: Precision = "auto"
@@ -246,6 +210,14 @@ class Train(Section):
                 raise ValueError(f"{option} is a setting of {' and '.join(users)}, but {chooser} is {chosen}")
         if self.graph and self.accumulate > 1:
             raise ValueError("graph records steps of one batch, but accumulate is more than 1")
+        if self.freeze and self.start is None:
+            raise ValueError("freeze keeps the weights of `start`, which is not set")
+        return self
+
+    @model_validator(mode="after")
+    def _restarts_lie_within(self) -> Self:
+        if any(after <= before for before, after in pairwise((*self.restarts, self.epochs))):
+            raise ValueError(f"restarts must rise, and stay below the {self.epochs} epochs")
         return self
 
 
@@ -254,6 +226,7 @@ _USED_BY = (
     ("betas", ("adam", "adamw"), "optimizer"),
     ("step_epochs", ("step",), "schedule"),
     ("step_factor", ("step",), "schedule"),
+    ("restarts", ("cosine", "one_cycle"), "schedule"),
 )
 
 

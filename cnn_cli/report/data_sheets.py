@@ -7,7 +7,7 @@ from PIL import Image
 from torch import Tensor
 
 from cnn_cli.checkpoint.preprocessing import Preprocessing
-from cnn_cli.config.schema import Augmentation
+from cnn_cli.config.augmentation import Augmentation
 from cnn_cli.data.augment.batch import augment
 from cnn_cli.data.augment.mixup import Mix
 from cnn_cli.data.preprocess import to_unit_range

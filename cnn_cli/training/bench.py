@@ -4,13 +4,14 @@ import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from cnn_cli.checkpoint.run_folder import RunFolder
+from cnn_cli.checkpoint.start import as_parent, read_start
 from cnn_cli.config.schema import Config
 from cnn_cli.data.source import Source
 from cnn_cli.errors import ConfigError, DataError, ExitCode, StoppedError
@@ -163,14 +164,11 @@ class Bench:
     def _run_of(self, folder: RunFolder, seed: int) -> Run:
         """Return the run of a seed, restored if it was stopped after its first epoch."""
         config = self.config.model_copy(update={"seed": seed})
-        run = Run(config, self.source, self.compute)
-        if folder.state.is_file():
-            state = read_state(folder)
-            if _without_output(state.config) != _without_output(config):
-                hint = f"remove {shlex.quote(str(folder.path))}"
-                raise DataError(f"{folder.state}: is from another config", hint=hint)
-            run.restore(state)
-        return run
+        state = read_state(folder) if folder.state.is_file() else None
+        if state and _without_output(state.config) != _without_output(config):
+            hint = f"remove {shlex.quote(str(folder.path))}"
+            raise DataError(f"{folder.state}: is from another config", hint=hint)
+        return Run(config, self.source, self.compute, state)
 
     def _write(self, **changes: Any) -> None:
         self.results = replace(self.results, **changes)
@@ -180,7 +178,9 @@ class Bench:
 def setting(config: Config, source: Source, compute: Compute) -> dict[str, Any]:
     """Return everything except the seed that decides the results of a benchmark."""
     network = network_for(config, len(source.classes))
-    return {
+    start = config.train.start
+    parent = {"parent": asdict(as_parent(start, read_start(start)))} if start else {}
+    return parent | {
         "config": {name: part for name, part in _without_output(config).items() if name != "seed"},
         "parameters": sum(weights.numel() for weights in network.parameters()),
         "data": source.name,

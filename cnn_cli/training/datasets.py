@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cnn_cli.checkpoint.preprocessing import Preprocessing
-from cnn_cli.config.schema import Augmentation, Config
+from cnn_cli.config.augmentation import Augmentation
+from cnn_cli.config.schema import Config
 from cnn_cli.data import splits
 from cnn_cli.data.outliers.pool import OutlierPool, draw_pool
 from cnn_cli.data.preprocess import mean_and_std

@@ -21,11 +21,13 @@ from cnn_cli.data.preprocess import normalize, to_unit_range
 from cnn_cli.data.send import send
 from cnn_cli.errors import CnnError, ConfigError
 from cnn_cli.model.network import memory_format
+from cnn_cli.training import history
 from cnn_cli.training.calibration import fit_temperature
 from cnn_cli.training.datasets import OUTLIERS_PURPOSE, TrainingData
 from cnn_cli.training.device import Compute
 from cnn_cli.training.ema import Ema
 from cnn_cli.training.evaluation import logits_of
+from cnn_cli.training.freeze import Frozen
 from cnn_cli.training.records import EpochRecord, StepRecord
 from cnn_cli.training.schedules import schedule
 from cnn_cli.training.seeds import derive, generator, seed_layers
@@ -59,7 +61,8 @@ class TrainingLoop:
         self.settings, self.seed, self.compute, self.preprocessing = settings, seed, compute, preprocessing
         self.data = data.to(compute.device)
         self.layout = memory_format(settings.channels_last)
-        self.network = network.to(compute.device, memory_format=self.layout).train()  # type: ignore[call-overload]
+        self.network = network.to(compute.device, memory_format=self.layout)  # type: ignore[call-overload]
+        self.frozen = Frozen(self.network, settings.freeze)
         self.ema = Ema(self.network, settings.ema) if settings.ema else None
         self.processes = compute.processes
         self.stepper = Stepper(self.network, settings, compute)
@@ -72,6 +75,7 @@ class TrainingLoop:
             steps_per_epoch=self.steps_per_epoch,
             step_epochs=settings.step_epochs,
             step_factor=settings.step_factor,
+            restarts=[self.steps_per_epoch * epoch for epoch in settings.restarts],
         )
         self.step = 0
         self.history: list[EpochRecord] = []
@@ -89,7 +93,9 @@ class TrainingLoop:
     @property
     def finished(self) -> bool:
         """Whether all epochs are done, or accuracy has not improved for `patience` epochs."""
-        return len(self.history) >= self.settings.epochs or self._out_of_patience()
+        return len(self.history) >= self.settings.epochs or history.out_of_patience(
+            self.history, self.settings.patience
+        )
 
     def run(self) -> Iterator[StepRecord | EpochRecord]:
         """Train to the end from the current state. The state may be saved after every record.
@@ -102,6 +108,7 @@ class TrainingLoop:
 
     def _run_epoch(self, epoch: int) -> Iterator[StepRecord | EpochRecord]:
         started, trained = time.perf_counter(), 0
+        self.frozen.train()
         order = torch.randperm(len(self.data.train), generator=generator(self.seed, "order", epoch))
         # Step sizes differ by at most one image: none is dropped, and no small batch is left over.
         steps = send(order, self.compute.device).tensor_split(self.steps_per_epoch)
@@ -199,25 +206,14 @@ class TrainingLoop:
             lr=self._lr(self.step - 1),
             images_per_second=images_per_second,
             seconds=time.perf_counter() - started,
-            best=self._is_best(accuracy, loss),
+            best=history.is_best(self.history, accuracy, loss),
             temperature=temperature,
         )
-
-    def _is_best(self, accuracy: float | None, loss: float | None) -> bool:
-        """Return whether the accuracy is the highest, or equal with a lower loss; always True without one."""
-        best = self.best_record
-        if best is None or accuracy is None or loss is None:
-            return True
-        return (accuracy, -loss) > (best.validation_accuracy or 0.0, -(best.validation_loss or 0.0))
 
     @property
     def best_record(self) -> EpochRecord | None:
         """The record of the best epoch, whose weights are kept."""
-        return next((record for record in reversed(self.history) if record.best), None)
-
-    def _out_of_patience(self) -> bool:
-        best, patience = self.best_record, self.settings.patience
-        return bool(patience and best and len(self.history) - best.epoch >= patience)
+        return history.best_record(self.history)
 
     @property
     def evaluated_network(self) -> nn.Module:
@@ -259,4 +255,5 @@ class TrainingLoop:
         nothing = {} if self.processes.is_main else {"loss": torch.zeros(()), "images": torch.zeros(())}
         self.stepper.sums.load(parts["sums"] | nothing)  # the saved sums count once
         self.step = int(values["step"])
-        self.history = [EpochRecord(**record) for record in values["history"]]
+        epochs = {"epochs": self.settings.epochs}  # the run may have been made longer
+        self.history = [EpochRecord(**record | epochs) for record in values["history"]]

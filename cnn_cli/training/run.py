@@ -16,7 +16,6 @@ from cnn_cli.config.schema import Config
 from cnn_cli.data.source import Source
 from cnn_cli.errors import ConfigError, DataError, ExitCode, StoppedError
 from cnn_cli.files import write_text
-from cnn_cli.model.build import initialize
 from cnn_cli.model.network import load_network, network_for
 from cnn_cli.text import one_line
 from cnn_cli.training import metrics
@@ -26,8 +25,8 @@ from cnn_cli.training.evaluation import logits_of
 from cnn_cli.training.loop import TrainingLoop
 from cnn_cli.training.machine import describe, versions
 from cnn_cli.training.records import EpochRecord, StepRecord
-from cnn_cli.training.seeds import derive
 from cnn_cli.training.state import SavedState, to_arrays, write_state
+from cnn_cli.training.weights import first_weights
 
 log = logging.getLogger(__name__)
 
@@ -74,24 +73,28 @@ class Run:
         config: the resolved config.
         source: the data.
         compute: device and number format.
+        state: the state to continue from; None for a new run, which may start from a trained network.
 
     Raises:
-        NetworkError, ConfigError, DataError: the config does not fit the data.
+        NetworkError, ConfigError: the config does not fit the data, or the network that it starts from.
+        DataError: the data or that network cannot be read, or the state is not one of this run.
     """
 
-    def __init__(self, config: Config, source: Source, compute: Compute) -> None:
+    def __init__(
+        self, config: Config, source: Source, compute: Compute, state: SavedState | None = None
+    ) -> None:
         self.config, self.source, self.compute = config, source, compute
         data, self.preprocessing = training_data(config, source)
         network = network_for(config, len(source.classes))
-        initialize(network, derive(config.seed, "weights"))
+        # A run that continues has all its weights, and the network that it started from may be gone.
+        self.start = None if state else first_weights(network, config, source.classes)
+        origin = state or self.start
+        self.parent = origin.parent if origin else None
         self.loop = TrainingLoop(network, data, self.preprocessing, config.train, config.seed, compute)
+        if state:
+            self._restore(state)
 
-    def restore(self, state: SavedState) -> None:
-        """Continue from a saved state.
-
-        Raises:
-            DataError: the state does not fit this run, or is from a run on other data.
-        """
+    def _restore(self, state: SavedState) -> None:
         if state.data != self.source.name:
             raise DataError(
                 f"{state.path}: trained on {state.data}, but only {self.source.name} is available"
@@ -122,6 +125,7 @@ class Run:
             CnnError: the loss diverged, or memory ran out; the files of the last epoch stay.
         """
         if self.compute.processes.is_main:
+            folder.metrics.unlink(missing_ok=True)  # a finished run that goes on is not finished any more
             write_text(folder.config, dump(self.config))
         with _torch_errors():
             for record in self.loop.run():
@@ -144,7 +148,8 @@ class Run:
         tensors, loop = self.loop.state()  # in all processes: they exchange sums
         if self.compute.processes.is_main:
             arithmetic = _arithmetic(self.compute)
-            write_state(SavedState(folder.state, self.config, self.source.name, arithmetic, tensors, loop))
+            name, parent = self.source.name, self.parent
+            write_state(SavedState(folder.state, self.config, name, arithmetic, tensors, loop, parent))
 
     def _write_history(self, folder: RunFolder) -> None:
         data = {"data": self.source.name}
@@ -161,6 +166,7 @@ class Run:
             preprocessing=self.preprocessing,
             temperature=best.temperature if best else 1.0,
             versions=versions(),
+            parent=self.parent,
             metrics={
                 "epoch": best.epoch if best else 0,
                 "validation_accuracy": best.validation_accuracy if best else None,

@@ -1,7 +1,8 @@
 """Learning-rate schedules: pure functions from the step to a factor of the peak learning rate."""
 
 import math
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 
 Schedule = Callable[[int], float]
 """From a step of the optimizer, counted from 0, to a factor for the learning rate, mostly in 0..1."""
@@ -14,13 +15,52 @@ FINAL_FACTOR = 1 / 250_000
 
 
 def schedule(
+    name: str,
+    *,
+    total_steps: int,
+    warmup: float,
+    steps_per_epoch: int,
+    step_epochs: int,
+    step_factor: float,
+    restarts: Sequence[int] = (),
+) -> Schedule:
+    """Return the schedule of that name over `total_steps` steps, with warm restarts.
+
+    A restart begins the whole schedule again, with its warm-up, over the steps up to the next one (Loshchilov
+    & Hutter: SGDR, 2017, arXiv 1608.03983).
+
+    Args:
+        restarts: the first step of each cycle but the first, ascending. The other arguments are those of
+            `single_cycle`.
+    """
+    starts, ends = (0, *restarts), (*restarts, total_steps)
+    cycles = [
+        single_cycle(
+            name,
+            total_steps=end - start,
+            warmup=warmup,
+            steps_per_epoch=steps_per_epoch,
+            step_epochs=step_epochs,
+            step_factor=step_factor,
+        )
+        for start, end in zip(starts, ends, strict=True)
+    ]
+
+    def factor(step: int) -> float:
+        cycle = bisect_right(starts, step) - 1
+        return cycles[cycle](step - starts[cycle])
+
+    return factor
+
+
+def single_cycle(
     name: str, *, total_steps: int, warmup: float, steps_per_epoch: int, step_epochs: int, step_factor: float
 ) -> Schedule:
     """Return the schedule of that name over `total_steps` steps.
 
     Args:
         name: `constant`, `step`, `cosine` or `one_cycle`.
-        total_steps: steps of the optimizer in the whole run.
+        total_steps: steps of the optimizer in the cycle.
         warmup: share of `total_steps` in which the factor rises to 1.
         steps_per_epoch: steps of the optimizer in an epoch, for `step`.
         step_epochs: epochs between two drops, for `step`.

@@ -14,6 +14,7 @@ from cnn_cli.model.network import network_for
 from cnn_cli.training.device import Compute, compute_for
 from cnn_cli.training.run import Run
 from cnn_cli.training.state import SavedState
+from cnn_cli.training.weights import first_weights
 
 
 def build_network_of(loaded: LoadedConfig, *, of_data: bool) -> nn.Sequential:
@@ -21,14 +22,22 @@ def build_network_of(loaded: LoadedConfig, *, of_data: bool) -> nn.Sequential:
 
     Args:
         loaded: the config with the positions of its settings.
-        of_data: whether the number of classes comes from the data; otherwise `model.classes` may replace it.
+        of_data: whether the classes come from the data, which also tells whether the weights of `train.start`
+            fit; otherwise `model.classes` may be their number.
 
     Raises:
-        ConfigError: a layer does not fit; with file, line and column.
+        ConfigError: a layer or the weights do not fit; with file, line and column.
+        DataError: the data has no classes.
     """
-    classes = None if of_data else loaded.config.model.classes
+    config = loaded.config
     with placed(loaded):
-        return network_for(loaded.config, classes or len(classes_of(loaded.config.data)))
+        if not of_data:
+            return network_for(config, config.model.classes or len(classes_of(config.data)))
+        classes = classes_of(config.data)
+        network = network_for(config, len(classes))
+        if config.train.start:
+            first_weights(network, config, classes)
+        return network
 
 
 def open_run(
@@ -49,10 +58,7 @@ def open_run(
     """
     with compute.processes.main_process_first():
         source = open_source(config.data, access)
-    run = Run(config, source, compute)
-    if state is not None:
-        run.restore(state)
-    return run
+    return Run(config, source, compute, state)
 
 
 def open_data(

@@ -1,6 +1,6 @@
 """The saved state of a run: everything that another process needs to continue it bit for bit."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from cnn_cli.checkpoint import tensorfile
+from cnn_cli.checkpoint.parent import Parent
 from cnn_cli.checkpoint.run_folder import RunFolder
 from cnn_cli.config.schema import Config
 from cnn_cli.errors import DataError
@@ -31,6 +32,8 @@ class SavedState:
     tensors: dict[str, torch.Tensor]
     loop: dict[str, Any]
     """The values of `TrainingLoop.state`."""
+    parent: Parent | None = None
+    """The checkpoint that the run started from."""
 
 
 def write_state(state: SavedState) -> None:
@@ -42,6 +45,7 @@ def write_state(state: SavedState) -> None:
         "data": state.data,
         "arithmetic": state.arithmetic,
         "loop": state.loop,
+        "parent": asdict(state.parent) if state.parent else None,
     }
     tensorfile.write(state.path, to_arrays(state.tensors), header)
 
@@ -67,6 +71,7 @@ def read_state(folder: RunFolder) -> SavedState:
             arithmetic=str(header["arithmetic"]),
             tensors={name: torch.from_numpy(array) for name, array in arrays.items()},
             loop=dict(header["loop"]),
+            parent=Parent.from_header(header.get("parent")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{folder.state}: its header cannot be used: {one_line(error)}") from None

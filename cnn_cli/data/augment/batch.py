@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from cnn_cli.config.schema import Augmentation
+from cnn_cli.config.augmentation import Augmentation
 from cnn_cli.data.augment.affine import draw_matrices
 from cnn_cli.data.augment.camera import random_blur, random_noise
 from cnn_cli.data.augment.cutout import random_cutout

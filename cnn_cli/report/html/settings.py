@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
+from cnn_cli.checkpoint.start import parent_of
 from cnn_cli.config.base import base_of
 from cnn_cli.config.differences import Difference, config_differences
 from cnn_cli.config.dump import dump
@@ -17,7 +18,7 @@ LEFT_OUT = {"name", "output"}
 
 def config_section(config: Config) -> Markup:
     """Return the config: what differs from its base, and all of it with these lines highlighted."""
-    base = base_of(config)
+    base = base_of(config, parent_of)
     changed = config_differences(base.config, config, leave_out=LEFT_OUT)
     differs = f"What differs from {base.name}:" if changed else f"It does not differ from {base.name}."
     return section(

@@ -97,6 +97,9 @@ def _headline(subject: Subject, metrics: Metrics | None) -> Iterator[tuple[str, 
         kept = next((record.epoch for record in reversed(history) if record.best), len(history))
         seconds = sum(record.seconds for record in history)
         yield "training", duration(seconds), f"{len(history)} epochs; the weights of epoch {kept} were kept"
+    if len(subject.checkpoints) == 1 and (parent := subject.checkpoint.parent):
+        tested = "not tested" if parent.accuracy is None else f"test accuracy {parent.accuracy:.2%}"
+        yield "started from", parent.name, f"trained on {parent.data}, {tested}; SHA-256 {parent.sha256}"
 
 
 def duration(seconds: float) -> str:
