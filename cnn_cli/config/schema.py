@@ -24,6 +24,9 @@ Positive = Annotated[int, Field(ge=1, strict=True)]
 Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
+MAX_THREADS = 1024
+"""Upper limit of CPU threads: more than any machine has cores, and torch crashes at some larger number."""
+
 MNIST_MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/")
 """Those of torchvision.datasets.MNIST, copied because torchvision takes a second to import."""
 
@@ -228,7 +231,7 @@ class Train(Section):
     bfloat16 on a GPU that supports it, else float32."""
     channels_last: bool = False
     """Store the channels of a pixel next to each other in memory: often faster for wide convolutions."""
-    threads: Count = 0
+    threads: Annotated[int, Field(ge=0, le=MAX_THREADS, strict=True)] = 0
     """Number of CPU threads. Zero: one per core."""
     deterministic: bool = False
     """Refuse operations whose result differs from run to run (CUDA). The CPU is deterministic in any case."""
