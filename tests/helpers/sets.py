@@ -18,6 +18,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cnn_cli.data.idx_sets import IDX_SETS
+from cnn_cli.data.vision_sets import VISION_SETS
 
 COUNTS = {"train": 60, "test": 40}
 GRAY = ("fashion-mnist", "kmnist", "emnist-digits", "emnist-letters", "qmnist")
@@ -197,10 +198,20 @@ def publish(
         }
     for attribute, value in changes.items():
         monkeypatch.setattr(kind, attribute, value)
+    _publish_sha256(monkeypatch, name, content or archives(name))
     if name in IDX_SETS:
         published = IDX_SETS[name]
         known = tuple(replace(archive, md5=sums[archive.name]) for archive in published.archives)
         monkeypatch.setitem(IDX_SETS, name, replace(published, archives=known, mirrors=(url,)))
+
+
+def _publish_sha256(monkeypatch: pytest.MonkeyPatch, name: str, content: dict[str, bytes]) -> None:
+    if name in VISION_SETS:
+        published = VISION_SETS[name]
+        sums = {
+            file: hashlib.sha256(content[file]).hexdigest() for file in published.sha256 if file in content
+        }
+        monkeypatch.setitem(VISION_SETS, name, replace(published, sha256=sums))
 
 
 def _md5(data: bytes) -> str:
