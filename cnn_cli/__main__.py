@@ -1,15 +1,16 @@
 """The entry point of `python -m cnn_cli` and of the script `cnn`."""
 
-import io
 import os
 import sys
 
 from cnn_cli import distributed
+from cnn_cli.cli import streams
 from cnn_cli.cli.app import run
 
 
 def main() -> None:
     """Run the command line and exit with its exit code."""
+    streams.prepare()
     # This must be set before torch is loaded. It makes torch's threads spin only briefly before they sleep
     # while they wait for each other. On two busy cores (three trainings at once) that gives 8,100 images/s
     # instead of 1,800. On an idle machine it makes no difference, but OMP_WAIT_POLICY=PASSIVE (no spinning)
@@ -18,8 +19,6 @@ def main() -> None:
     # NumPy, which reads images, computes on one thread: its matrix products are small, and idle threads spin.
     # With two threads on two busy cores an image took 95 ms of CPU time instead of 1.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    if isinstance(sys.stdout, io.TextIOWrapper):  # None where a shell closed it
-        sys.stdout.reconfigure(errors="backslashreplace")  # a file name may hold undecodable bytes
     code = run(sys.argv[1:])
     if distributed.world_size() > 1:
         # All files are written. In about one run in fifty, gloo's threads abort the process while Python

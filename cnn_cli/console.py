@@ -6,14 +6,16 @@ Progress bars and colors appear only on a terminal; a pipe gets plain lines. ric
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from cnn_cli import distributed
 from cnn_cli.errors import CnnError, StoppedError
+from cnn_cli.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 PLAIN_WIDTH = 120
 """Width in columns of a table in a file or a pipe; a wider table gets as many columns as it needs."""
+
+LONGEST_LINE = 10_000
+"""Upper limit in characters of a line for people."""
 
 UNBOUNDED = 10**6  # columns: rich measures within a limit, and no table is this wide
 
@@ -49,6 +54,18 @@ def configure(*, quiet: bool = False, verbose: bool = False) -> None:
     if not any(isinstance(handler, _Handler) for handler in logger.handlers):
         logger.addHandler(_Handler())
         logger.propagate = False
+    _speak_for_libraries()
+
+
+def _speak_for_libraries() -> None:
+    """Show what libraries warn about as our own warnings, of one line each."""
+    logging.lastResort = _Handler(logging.WARNING)
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns about its cache, and goes on without
+    warnings.showwarning = _show_warning
+
+
+def _show_warning(text: Warning | str, *_: object, **__: object) -> None:
+    warning(" ".join(str(text).split()))
 
 
 class _Handler(logging.Handler):
@@ -68,14 +85,14 @@ def _stderr() -> "Console":
 def message(text: str) -> None:
     """Write a line for people to stderr, unless --quiet is given."""
     if distributed.is_main() and not _settings.quiet:
-        print(text, file=sys.stderr, flush=True)  # noqa: T201
+        _write_stderr(_printable_lines(text))
 
 
 def error(error: CnnError) -> None:
     """Write `error: ...`, one line per problem, and below it `hint: ...` to stderr."""
     if not distributed.is_main() and isinstance(error, StoppedError):
         return  # all processes stop for the same reason: one of them reports it
-    for problem in error.message.splitlines():
+    for problem in error.message.split("\n"):
         _write_labeled("error", "bold red", problem)
     if error.hint:
         _write_labeled("hint", "bold cyan", error.hint)
@@ -90,19 +107,36 @@ def warning(text: str) -> None:
 def workflow_command(text: str) -> None:
     """Write a command for GitHub Actions to stderr, whose lines it reads as well as those of stdout."""
     if distributed.is_main():
-        print(text, file=sys.stderr, flush=True)  # noqa: T201
+        _write_stderr(text)
 
 
 def _write_labeled(label: str, style: str, text: str) -> None:
     from rich.text import Text
 
-    _stderr().print(Text.assemble((f"{label}: ", style), text))
+    with suppress(OSError):
+        _stderr().print(Text.assemble((f"{label}: ", style), _printable_lines(text)))
+
+
+def _write_stderr(text: str) -> None:
+    """Write a line to stderr. A message that cannot be written, as on a full disk, never stops the work."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _printable_lines(text: str) -> str:
+    """Return a message whose lines a terminal shows as they are, whatever they quote from outside."""
+    return "\n".join(printable(part, LONGEST_LINE) for part in text.split("\n"))
 
 
 def line(text: str) -> None:
     """Write a line of data to stdout."""
-    if distributed.is_main():
+    if not distributed.is_main():
+        return
+    try:
         print(text, flush=True)  # noqa: T201
+    except OSError as error:
+        error.filename = error.filename or "stdout"
+        raise
 
 
 def json_line(value: Any) -> None:
@@ -114,7 +148,7 @@ def facts(rows: Sequence[tuple[str, str]]) -> None:
     """Write names and values in two columns to stdout."""
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
-        line(f"{name:<{width}}  {value}")
+        line(f"{name:<{width}}  {printable(value, LONGEST_LINE)}")
 
 
 def accuracy(metrics: "Metrics") -> str:
@@ -148,11 +182,13 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], na
     from rich.table import Table
     from rich.text import Text
 
-    result = Table(title=Text(title, style="bold"), box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    result = Table(
+        title=Text(printable(title), style="bold"), box=SIMPLE_HEAD, title_justify="left", pad_edge=False
+    )
     for index, column in enumerate(columns):
-        result.add_column(Text(column), justify="left" if index < names else "right", no_wrap=True)
+        result.add_column(Text(printable(column)), justify="left" if index < names else "right", no_wrap=True)
     for row in rows:
-        result.add_row(*map(Text, row))
+        result.add_row(*(Text(printable(cell)) for cell in row))
     return result
 
 

@@ -3,6 +3,15 @@
 from enum import IntEnum
 from pathlib import Path
 
+from cnn_cli.text import printable
+
+MAX_LINE = 1_000
+"""Upper limit in characters of a line of a message, which may quote text from outside."""
+
+
+MAX_KEY = 60
+"""Upper limit in characters of a key in a message."""
+
 
 class ExitCode(IntEnum):
     """What the process returns. Scripts depend on these values, so they never change."""
@@ -21,22 +30,33 @@ class CnnError(Exception):
     """An error that the user can fix. Every module may raise it; only the command line prints it.
 
     Args:
-        message: one line that says what is wrong and where.
+        message: one line that says what is wrong and where. Names and values from outside may be part of it:
+            what is not printable is escaped, and the middle of a long line is left out.
         hint: one line that says how to fix it.
     """
 
     code: ExitCode = ExitCode.FAILURE
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = printable(message, MAX_LINE)
+        self.hint = hint and printable(hint, MAX_LINE)
+        super().__init__(self.message)
 
 
 class ConfigError(CnnError):
-    """An invalid config, override or option. Its message has one line for each problem."""
+    """An invalid config, override or option. Its message has one line for each problem.
+
+    Args:
+        problems: one line each, which says what is wrong and where.
+        hint: one line that says how to fix it.
+    """
 
     code = ExitCode.USAGE
+
+    def __init__(self, *problems: str, hint: str | None = None) -> None:
+        super().__init__("", hint=hint)
+        self.message = "\n".join(printable(problem, MAX_LINE) for problem in problems)
+        self.args = (self.message,)
 
 
 class DataError(CnnError):
@@ -79,6 +99,16 @@ class NetworkError(ConfigError):
         self.problem = problem
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error of Python, NumPy, torch or the system's loader says that memory ran out."""
+    words = ("can't allocate memory", "cannot allocate memory", "out of memory")
+    text = str(error).lower()
+    kinds = (RuntimeError, OSError, ImportError)
+    return isinstance(error, MemoryError) or (
+        isinstance(error, kinds) and any(word in text for word in words)
+    )
+
+
 def unwritable(path: Path, error: OSError) -> DataError:
     """Return the error about a file, named by the user for a result, that cannot be written."""
     return DataError(
@@ -89,5 +119,5 @@ def unwritable(path: Path, error: OSError) -> DataError:
 
 def dotted(path: tuple[str | int, ...]) -> str:
     """Return a place in a config as people write it: `model.layers[4].pool`."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{printable(part, MAX_KEY)}" for part in path)
     return text.removeprefix(".")

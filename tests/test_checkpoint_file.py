@@ -8,7 +8,7 @@ import pytest
 import torch
 from helpers import tiny
 from safetensors import safe_open
-from safetensors.numpy import load, save
+from safetensors.numpy import load
 
 from cnn_cli.checkpoint import file as checkpoint
 from cnn_cli.checkpoint import tensorfile
@@ -17,7 +17,8 @@ from cnn_cli.checkpoint.preprocessing import Preprocessing
 from cnn_cli.errors import DataError
 from cnn_cli.model.build import initialize
 from cnn_cli.model.network import load_network, network_for
-from cnn_cli.reading.reader import network_of
+from cnn_cli.reading.reader import Reader, network_of
+from cnn_cli.training.evaluation import evaluate
 
 VERSIONS = {"cnn": "1.0", "torch": "2.11"}
 METRICS = {"epoch": 2, "validation_accuracy": 0.5, "validation_loss": None}
@@ -56,10 +57,10 @@ def header_of(path) -> dict:
 
 
 def rewrite(path, header: dict | None = None, weights: dict | None = None) -> None:
-    """Replace the header or the weights of a file, as an attacker or another version would."""
-    header = header_of(path) if header is None else header
-    weights = load(path.read_bytes()) if weights is None else weights
-    path.write_bytes(save(weights, metadata={tensorfile.HEADER: json.dumps(header)}))
+    """Replace the header or the weights of a file, and its checksum, as an attacker would."""
+    header = {**(header_of(path) if header is None else header)}
+    header.pop(tensorfile.DIGEST, None)
+    tensorfile.write(path, load(path.read_bytes()) if weights is None else weights, header)
 
 
 def refused(path) -> str:
@@ -157,7 +158,15 @@ def test_a_missing_part(path, name):
         ("preprocessing", PREPROCESSING | {"mean": [float("nan")]}, "cannot normalize pixels"),
         ("preprocessing", PREPROCESSING | {"kind": "ink"}, "preprocessing 'ink' is not known"),
         ("preprocessing", [28, 0.1, 0.3], "header cannot be used"),
+        ("preprocessing", PREPROCESSING | {"size": 28.0}, "does not fit an input of 28 pixels"),
+        ("preprocessing", PREPROCESSING | {"mean": [10**400]}, "header cannot be used"),
         ("temperature", 0, "the temperature is 0"),
+        ("temperature", 10**400, "header cannot be used"),
+        ("temperature", "warm", "header cannot be used"),
+        ("metrics", {"test_accuracy": 10**400}, "header cannot be used"),
+        ("metrics", {"test_accuracy": float("nan")}, "its test_accuracy is nan"),
+        ("metrics", {"test_accuracy": "high"}, "header cannot be used"),
+        ("classes", ["bar", "bar", "box"], "two of its classes have the same name"),
         ("temperature", float("inf"), "the temperature is inf"),
         ("metrics", 3, "header cannot be used"),
         ("classes", 3, "header cannot be used"),
@@ -219,3 +228,81 @@ def test_wrong_weights(path, change):
     change(weights)
     rewrite(path, weights=weights)
     assert "weights do not fit its config" in refused(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("linear1.weight", lambda array: array.view(np.int32), "is of type int32, but weights are floats"),
+        ("linear1.weight", lambda array: array > 0, "is of type bool, but weights are floats"),
+        ("linear1.bias", lambda array: array * np.nan, "holds NaN or infinity"),
+        ("linear1.bias", lambda array: array + np.inf, "holds NaN or infinity"),
+        ("linear1.bias", lambda array: array.astype(np.float64) + 1e300, "holds NaN or infinity"),
+        ("norm1.num_batches_tracked", lambda array: np.array(1.5, np.float64) * np.nan, "holds NaN"),
+    ],
+)
+def test_weights_that_are_no_numbers(path, name, change, message):
+    weights = load(path.read_bytes())
+    weights[name] = change(weights[name])
+    rewrite(path, weights=weights)
+    assert message in refused(path)
+
+
+def test_finite_weights_whose_network_overflows(path):
+    weights = load(path.read_bytes())
+    weights["linear1.weight"][:] = 3e38
+    rewrite(path, weights=weights)
+    with pytest.raises(DataError, match="computes numbers that are not finite"):
+        Reader([checkpoint.read(path)]).logits(np.ones((1, 1, 28, 28), np.float32))
+    source = tiny.source(9, 9)
+    with pytest.raises(DataError, match="computes numbers that are not finite"):
+        evaluate([checkpoint.read(path)], source, "test", tiny.CPU)
+
+
+@pytest.mark.parametrize("depth", [30, 300])
+def test_layers_nested_too_deep(path, depth):
+    """JSON, pydantic and the builders each have their own limit; each gives one line."""
+    header = header_of(path)
+    layer = "relu"
+    for _ in range(depth):
+        layer = {"residual": {"layers": [layer], "shortcut": []}}
+    header["config"]["model"]["layers"].insert(0, layer)
+    rewrite(path, header)
+    if depth == 30:
+        assert network_of(checkpoint.read(path))
+    else:
+        assert len(refused(path)) < 2000
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (
+            {"repeat": {"times": 1000, "layers": [{"repeat": {"times": 1000, "layers": ["relu"]}}]}},
+            "layer number",
+        ),
+        ({"conv": {"out": 65536, "kernel": 1, "padding": 500}}, "activations up to here"),
+    ],
+)
+def test_absurd_layers(path, layer, message):
+    header = header_of(path)
+    header["config"]["model"]["layers"].insert(0, layer)
+    weights = load(path.read_bytes())
+    if "conv" in layer:
+        weights |= {f"conv2.{name}": weights.pop(f"conv1.{name}") for name in ("weight", "bias")}
+        weights |= {"conv1.weight": np.zeros((65536, 1, 1, 1), np.float32)}
+        weights |= {"conv1.bias": np.zeros(65536, np.float32)}
+    rewrite(path, header, weights)
+    assert message in refused(path)
+
+
+def test_messages_are_one_short_line(path):
+    """Keys and values of a header are a stranger's: a terminal must not obey them."""
+    header = header_of(path)
+    header["config"]["train"]["k\x1b[31m\n" * 100_000] = 1
+    rewrite(path, header)
+    assert len(refused(path)) < 2000
+    assert refused(path).isprintable()
+    rewrite(path, header_of(path) | {"kind": "\x1b[31m\n" * 1000})
+    assert len(refused(path)) < 2000
+    assert refused(path).isprintable()

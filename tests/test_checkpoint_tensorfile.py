@@ -1,5 +1,6 @@
 """Files of arrays: what is written comes back, and no other file is accepted."""
 
+import hashlib
 import json
 import struct
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
 from safetensors.torch import load_file, save
 
 from cnn_cli.checkpoint import tensorfile
@@ -187,6 +189,41 @@ def test_random_headers(path, header):
 def test_wrong_headers(path, header):
     path.write_bytes(with_header(header))
     refused(path)
+
+
+def test_every_flipped_bit_is_noticed(path):
+    """Also one in the weights, which changes an answer and nothing else."""
+    content = path.read_bytes()
+    for place in range(0, 8 * len(content), 7):  # every byte, and every bit of some
+        flipped = bytearray(content)
+        flipped[place // 8] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        refused(path)
+
+
+def test_arrays_that_trade_places_or_types_are_noticed(path):
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b'"dtype":"F32","shape":[3,4]', b'"dtype":"I32","shape":[3,4]'))
+    assert "checksum" in refused(path).message
+    path.write_bytes(content.replace(b'"shape":[3,4]', b'"shape":[4,3]'))
+    assert "checksum" in refused(path).message
+
+
+def test_the_checksum_is_that_of_the_documented_content(path):
+    """Repeated here from `digest`'s description, with the arrays as safetensors' other reader has them."""
+    sha = hashlib.sha256(json.dumps(HEADER).encode())
+    for name, tensor in sorted(load_file(path).items()):
+        array = tensor.numpy()
+        sha.update(json.dumps([name, array.dtype.str, list(array.shape)]).encode() + array.tobytes())
+    with safe_open(path, framework="np") as file:
+        assert json.loads(file.metadata()[tensorfile.HEADER])[tensorfile.DIGEST] == sha.hexdigest()
+
+
+def test_a_file_without_a_checksum_is_of_an_older_version(path):
+    path.write_bytes(written_by(HEADER))
+    error = refused(path)
+    assert "has no checksum" in error.message
+    assert "an older version of cnn" in error.hint
 
 
 def test_a_huge_header_is_refused_before_it_is_read(path):

@@ -15,6 +15,7 @@ from helpers.cli import TINY, Outcome, cnn, digit
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from cnn_cli.checkpoint import tensorfile
 from cnn_cli.errors import ExitCode
 
 USAGE, DATA = ExitCode.USAGE, ExitCode.DATA
@@ -109,7 +110,8 @@ def _edited(run: Path, target: Path, edit: Callable[[dict, dict], object]) -> No
     (length,) = struct.unpack_from("<Q", data)
     header = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["cnn"])
     edit(header, tensors)
-    save_file(tensors, target, metadata={"cnn": json.dumps(header)})
+    del header[tensorfile.DIGEST]
+    tensorfile.write(target, {name: tensor.numpy() for name, tensor in tensors.items()}, header)
 
 
 def _bad_data(folder: Path) -> None:

@@ -153,7 +153,7 @@ def test_a_contact_sheet_replaces_no_image_of_the_data(workplace: Path) -> None:
     assert cnn("train", "--config", "tiny.yaml", *settings, layers, "--out", "run").code == 0
     target = workplace / "images" / "a" / "3.png"
     before = target.read_bytes()
-    outcome = cnn("compare", "run", "run", "--contact-sheet", target)
+    outcome = cnn("compare", "run", "run", "data.root=images", "--contact-sheet", target)
     assert outcome.code == ExitCode.USAGE
     assert "would replace a file that is read" in outcome.err
     assert target.read_bytes() == before

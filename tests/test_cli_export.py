@@ -130,7 +130,7 @@ def test_the_checkpoint_is_never_replaced(workplace: Path) -> None:
     Path("model.h").symlink_to("lenet.safetensors")
     outcome = cnn("export", "lenet.safetensors", "--to", "model.h")
     assert outcome.code == ExitCode.USAGE
-    assert "model.h: is the checkpoint itself" in outcome.err
+    assert "--to model.h: would replace a file that is read" in outcome.err
     assert Path("lenet.safetensors").read_bytes() == content
 
 

@@ -57,11 +57,11 @@ def test_colors_are_learned_evaluated_and_predicted(place):
     assert (result["data"], result["n"], result["fallback"]) == ("folder images", 18, False)
     assert result["accuracy"] == 1
 
-    evaluated = cnn("eval", "run", "--json")
+    evaluated = cnn("eval", "run", "data.root=images", "--json")
     assert evaluated.code == 0, evaluated.err
     figures = json.loads(evaluated.out)
     assert (figures["accuracy"], figures["n"], figures["data"]) == (1, 18, "folder images")
-    assert json.loads(cnn("eval", "run", "--json", "--split", "train").out)["n"] == 65
+    assert json.loads(cnn("eval", "run", "data.root=images", "--json", "--split", "train").out)["n"] == 65
 
     paths = [colored(place / f"{color} one.png", color, 500) for color in COLORS]
     predicted = cnn("predict", "--json", "--checkpoint", "run", *paths)

@@ -3,16 +3,21 @@
 import csv
 import io
 import json
+import logging
 import os
 import pty
 import re
+import subprocess
+import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
-from helpers.cli import SLOWER, cnn, cnn_process, digit, screen, spawn
+from helpers.cli import SLOWER, cnn, cnn_process, digit, environment, screen, spawn
 from helpers.forks import fork_cnn
+from helpers.streams import assert_streams_hold, with_streams
 from PIL import Image
 
 from cnn_cli import console
@@ -164,6 +169,30 @@ def test_a_closed_stdout_is_no_error(workplace: Path) -> None:
         os.close(writer)
         _, err = process.communicate()
     assert (process.returncode, err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("out", "err"), [("full", "ok"), ("ok", "full"), ("ok", "closed"), ("closed", "closed")]
+)
+def test_streams_that_are_full_or_closed(workplace: Path, out: str, err: str) -> None:
+    """All combinations are in tests/robustness/test_streams.py."""
+    assert_streams_hold(with_streams(["config", "list", "--json"], out, err), out, err, ExitCode.OK)
+
+
+def test_what_c_code_prints_does_not_reach_stdout(workplace: Path) -> None:
+    code = (
+        "import os; from cnn_cli.cli.streams import prepare; prepare(); os.write(1, b'noise\\n'); print('{}')"
+    )
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, env=environment(), check=True)
+    assert (result.stdout, result.stderr) == ("{}\n", "noise\n")
+
+
+def test_warnings_of_libraries_are_lines_of_our_own(capsys: pytest.CaptureFixture[str]) -> None:
+    console.configure()
+    warnings.warn("first\nsecond \x1b[31m", UserWarning, stacklevel=1)
+    logging.getLogger("some.library").warning("third")
+    assert capsys.readouterr().err == "warning: first second \\x1b[31m\nwarning: third\n"
 
 
 def test_training_stops_and_says_so_when_stdout_is_closed(

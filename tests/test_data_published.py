@@ -1,11 +1,14 @@
 """Published data sets: equal to what torchvision reads itself, and never incomplete."""
 
 import bz2
+import dataclasses
 import gc
 import importlib
+import io
 import os
 import signal
 import sys
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +22,12 @@ from PIL import Image
 
 from cnn_cli.config.schema import Data
 from cnn_cli.data import vision
+from cnn_cli.data.archive import extract
 from cnn_cli.data.idx_sets import IDX_SETS
 from cnn_cli.data.source import Access, Source
 from cnn_cli.data.sources import SOURCES, check_source, classes_of, open_source
 from cnn_cli.data.transfer import Limits
+from cnn_cli.data.verify import DamagedError
 from cnn_cli.data.vision_sets import VISION_SETS
 from cnn_cli.errors import DataError
 from cnn_cli.image.normalize import position_by_mass
@@ -466,6 +471,41 @@ def test_a_torchvision_for_another_torch(
     with pytest.raises(DataError, match=r"torchvision, which cannot be imported: operator .*nms") as caught:
         open_(cifar10, tmp_path)
     assert "torchvision" in str(caught.value.hint)
+
+
+# ---- archives
+
+
+def test_an_archive_with_another_sha256_is_refused(
+    cifar10: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever makes another archive of the same MD5, which is possible, is noticed."""
+    wrong = {"cifar-10-python.tar.gz": "0" * 64}
+    monkeypatch.setitem(VISION_SETS, cifar10, dataclasses.replace(VISION_SETS[cifar10], sha256=wrong))
+    sets.lay(sets.archives(cifar10), tmp_path)
+    with pytest.raises(DataError, match="its SHA-256 differs"):
+        open_(cifar10, tmp_path)
+
+
+def test_an_archive_writes_nothing_but_the_expected_files(tmp_path: Path) -> None:
+    archive = tmp_path / "evil.tar.gz"
+    with tarfile.open(archive, "w:gz") as target:
+        for name in ("../outside", "/tmp/cnn-outside", "folder/wanted", "folder/other", "folder/wanted"):
+            entry = tarfile.TarInfo(name)
+            entry.size = 3
+            target.addfile(entry, io.BytesIO(b"abc"))
+        for name, kind in (("link", tarfile.SYMTYPE), ("hard", tarfile.LNKTYPE), ("pipe", tarfile.FIFOTYPE)):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = kind, "/etc/passwd"
+            target.addfile(entry)
+    extract(archive, tmp_path / "root", ["folder/wanted"])
+    assert [path.name for path in (tmp_path / "root").rglob("*")] == ["folder", "wanted"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["evil.tar.gz", "root"]
+    with pytest.raises(DamagedError, match="lacks link"):
+        extract(archive, tmp_path / "root", ["link"])
+    archive.write_bytes(archive.read_bytes()[:60])
+    with pytest.raises(DamagedError, match="is a damaged archive"):
+        extract(archive, tmp_path / "again", ["folder/wanted"])
 
 
 # ---- the fallback

@@ -165,14 +165,14 @@ def test_rectangles():
         (
             [bare("flatten"), linear(65_536), linear(65_536)],
             (2, "linear"),
-            "4,295,032,832 weights, more",
+            "weights up to here (17.4 GB as float32), more",
         ),
         (
             [conv(65_536, 1, padding=(100, 100))],
             (0, "conv"),
-            "3,406,823,424 activations, more than",
+            "3,406,823,424 activations up to here (13.6 GB as float32), more than",
         ),
-        ([conv(65_536, 1024, padding="same")], (0, "conv"), "weights, more than the limit of 2,147,483,648"),
+        ([conv(65_536, 1024, padding="same")], (0, "conv"), "more than the limit of 1,073,741,824 (4.3 GB)"),
     ],
 )
 def test_a_layer_that_does_not_fit_is_an_error_with_its_place(layers, path, problem):

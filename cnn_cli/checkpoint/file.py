@@ -20,6 +20,11 @@ KIND = "checkpoint"
 FORMAT = 2
 """The format number. It is raised when a program could misread files of the format before."""
 
+_RETRAIN = "its weights are damaged, or its training diverged: use another checkpoint"
+
+BATCHES = "num_batches_tracked"
+"""The end of the names of the tensors in which batch normalization counts batches: the only whole numbers."""
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -52,9 +57,33 @@ class Checkpoint:
         """Reject impossible numbers, and parts that do not fit together."""
         if not 0 < self.temperature < math.inf:
             raise ValueError(f"the temperature is {self.temperature}")
-        data = self.config.data
-        if self.preprocessing.input_shape != (data.channels, data.size, data.size):
+        data, size = self.config.data, self.preprocessing.size
+        if type(size) is not int or self.preprocessing.input_shape != (data.channels, data.size, data.size):
             raise ValueError(f"its preprocessing does not fit an input of {data.size} pixels")
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError("two of its classes have the same name")
+        for name, value in self.metrics.items():
+            if value is not None and not math.isfinite(value):
+                raise ValueError(f"its {name} is {value}")
+        for name, array in self.weights.items():
+            _check_weights(name, array)
+
+
+def _check_weights(name: str, array: np.ndarray) -> None:
+    """Reject weights that are not numbers for a network; the number of batches is a count, and not used."""
+    if name.endswith(BATCHES) and array.dtype.kind in "iu":
+        return
+    if array.dtype.kind != "f":
+        raise ValueError(f"the tensor {name} is of type {array.dtype}, but weights are floats")
+    with np.errstate(over="ignore"):
+        if not np.isfinite(array.astype(np.float32, copy=False)).all():
+            raise ValueError(f"the tensor {name} holds NaN or infinity")
+
+
+def not_finite(checkpoint: Checkpoint) -> DataError:
+    """Return the error about a network whose outputs are not finite numbers, although its weights are."""
+    place = checkpoint.path or "the checkpoint"
+    return DataError(f"{place}: its network computes numbers that are not finite", hint=_RETRAIN)
 
 
 def write(path: Path, checkpoint: Checkpoint) -> None:
@@ -105,7 +134,7 @@ def read(path: Path) -> Checkpoint:
             path=path,
             onnx=onnx,
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise DataError(f"{path}: its header cannot be used: {_first_problem(error)}") from None
 
 

@@ -37,6 +37,8 @@ def read(path: Path, kind: str, version: int) -> tuple[bytes, dict[str, Any]]:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
     except (decode_error, ValueError):
         raise DataError(f"{path}: is not an ONNX file, or is damaged", hint=_HINT) from None
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
+        raise DataError(f"{path}: its weights are in another file, which is not read", hint=_HINT)
     if header is None:
         raise DataError(f"{path}: is an ONNX file, but not one that cnn wrote", hint=_HINT)
     check_header(path, header, kind, version)

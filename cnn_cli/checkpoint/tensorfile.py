@@ -1,5 +1,6 @@
 """Files of named arrays: safetensors with a JSON header. Reading such a file never runs code from it."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,12 +10,15 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from cnn_cli.errors import DataError
+from cnn_cli.errors import MAX_KEY, DataError
 from cnn_cli.files import atomic_write
-from cnn_cli.text import one_line
+from cnn_cli.text import one_line, printable
 
 HEADER = "cnn"
 """The only key of the safetensors metadata; several keys would be written in random order."""
+
+DIGEST = "sha256"
+"""The key of the header that holds the digest of everything else."""
 
 PICKLE_STARTS = (b"PK\x03\x04", b"\x80")
 """First bytes of files that torch.save writes: a zip archive or a bare pickle."""
@@ -26,15 +30,16 @@ Arrays = dict[str, np.ndarray]
 
 
 def write(path: Path, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> None:
-    """Write arrays and header atomically. Equal content gives equal bytes."""
+    """Write arrays and header atomically, with their digest. Equal content gives equal bytes."""
     contiguous = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
-    data = save(contiguous, metadata={HEADER: json.dumps(header)})
+    signed = {**header, DIGEST: digest(contiguous, header)}
+    data = save(contiguous, metadata={HEADER: json.dumps(signed)})
     with atomic_write(path) as file:
         file.write(data)
 
 
 def read(path: Path, kind: str, version: int) -> tuple[Arrays, dict[str, Any]]:
-    """Return the arrays and the header of a file of this kind and format version.
+    """Return the arrays and the header of a file of this kind and format version, as they were written.
 
     Raises:
         DataError: the file is missing, damaged, from another program, or of another kind or version.
@@ -43,7 +48,9 @@ def read(path: Path, kind: str, version: int) -> tuple[Arrays, dict[str, Any]]:
         with safe_open(path, framework="np") as file:
             header = json.loads((file.metadata() or {}).get(HEADER, "null"))
             check_header(path, header, kind, version)
-            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        _check_digest(path, arrays, header.pop(DIGEST, None), header)
+        return arrays, header
     except FileNotFoundError:
         raise DataError(
             f"{path}: no such file",
@@ -53,6 +60,32 @@ def read(path: Path, kind: str, version: int) -> tuple[Arrays, dict[str, Any]]:
         raise _damaged(path, error) from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def digest(arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> str:
+    """Return the SHA-256 over a header without its digest, and every array: name, type, shape and bytes.
+
+    Args:
+        arrays: contiguous arrays by name.
+        header: values of JSON.
+    """
+    sha = hashlib.sha256(json.dumps(header).encode())
+    for name, array in sorted(arrays.items()):
+        sha.update(json.dumps([name, array.dtype.str, array.shape]).encode())
+        sha.update(array.reshape(-1).view(np.uint8).data)
+    return sha.hexdigest()
+
+
+def _check_digest(path: Path, arrays: Arrays, stored: object, header: Mapping[str, Any]) -> None:
+    if stored is None:
+        raise DataError(
+            f"{path}: has no checksum",
+            hint="an older version of cnn wrote it: use that version, or train the network again",
+        )
+    if stored != digest(arrays, header):
+        raise DataError(
+            f"{path}: is damaged: its checksum (SHA-256) is wrong", hint="copy or download the file again"
+        )
 
 
 def by_prefix(arrays: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -73,11 +106,13 @@ def check_header(path: Path, header: Any, kind: str, version: int) -> None:
     if not isinstance(header, dict) or "kind" not in header:
         raise DataError(f"{path}: is a safetensors file, but not one that cnn wrote", hint=_TRAIN_HINT)
     if header["kind"] != kind:
-        raise DataError(f"{path}: is a {header['kind']}, not a {kind}")
-    if header.get("format") != version:
+        raise DataError(f"{path}: is a {printable(str(header['kind']), MAX_KEY)}, not a {kind}")
+    stored = header.get("format")
+    if stored != version:
         raise DataError(
-            f"{path}: has format {header.get('format')}, but this version of cnn reads format {version}",
-            hint=_version_hint(header.get("format"), version),
+            f"{path}: has format {printable(str(stored), MAX_KEY)}, "
+            f"but this version of cnn reads format {version}",
+            hint=_version_hint(stored, version),
         )
 
 

@@ -58,7 +58,7 @@ def csv_row(values: Sequence[object]) -> str:
 
 
 def _show_line(prediction: "Prediction") -> None:
-    label, share = prediction.label, f"{prediction.confidence:.1%}"
+    label, share = printable(prediction.label), f"{prediction.confidence:.1%}"
     answer = f"{label} ({share})" if prediction.confident else f"unsure ({label} at {share})"
     console.line(f"{printable(prediction.path)}: {answer}")
 

@@ -8,6 +8,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -31,7 +32,7 @@ from cnn_cli.cli import (
     version,
 )
 from cnn_cli.cli.help import Command, examples
-from cnn_cli.errors import CnnError, ConfigError, ExitCode
+from cnn_cli.errors import CnnError, ConfigError, ExitCode, is_out_of_memory
 from cnn_cli.version import __version__
 
 # typer >= 0.26 carries its own copy of click, so its errors are found through typer.
@@ -63,6 +64,10 @@ DEFAULTS = {
     "data": _NO_HELP | dict.fromkeys(("get", "check", "show"), _NO_HELP),
     **dict.fromkeys(("help", "install_completion", "show_completion"), False),
 }
+
+OUT_OF_MEMORY = CnnError(
+    "out of memory", hint="close other programs, or take a smaller network, batch or image"
+)
 
 COMPLETION = "_CNN_COMPLETE"
 """The environment variable by which a shell asks for completions."""
@@ -207,10 +212,11 @@ def _guarded(arguments: Sequence[str]) -> int:
         # rich turns a BrokenPipeError into this, and so does typer when it has installed completion.
         return ExitCode.OK if isinstance(stop.__context__, BrokenPipeError) else int(stop.code or 0)
     except OSError as error:
-        console.error(_system_error(error))
-        return ExitCode.FAILURE
+        shown = _system_error(error)
+        console.error(shown)
+        return shown.code
     except Exception as error:
-        console.error(_unexpected_error(error, arguments))
+        console.error(OUT_OF_MEMORY if is_out_of_memory(error) else _unexpected_error(error, arguments))
         return ExitCode.FAILURE
 
 
@@ -231,16 +237,27 @@ def _flush_stdout() -> None:
         return
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:  # a pipe without a reader, or a full disk: the command has said so
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _system_error(error: OSError) -> CnnError:
     """Return the error for what the system refused: a full disk, a name that is too long."""
+    if error.errno == errno.ENOMEM:
+        return OUT_OF_MEMORY
+    if not _has_working_folder():
+        return ConfigError("the working folder does not exist any more", hint="cd into a folder that exists")
     where = f"{error.filename}: " if error.filename else ""
     is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     hint = "free some space and try again; no file is half-written, and earlier files are unchanged"
     return CnnError(f"{where}{error.strerror or error}", hint=hint if is_full else None)
+
+
+def _has_working_folder() -> bool:
+    try:
+        return bool(Path.cwd())
+    except OSError:
+        return False
 
 
 def _usage_hint(error: Any, arguments: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from cnn_cli import distributed
 from cnn_cli.cli.completion import config_names
 from cnn_cli.cli.help import examples
 from cnn_cli.cli.options import Json, Overrides, describe_data
+from cnn_cli.cli.outputs import JSON, check_output
 from cnn_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ def _open_bench(name: str, overrides: list[str], seeds: int, out: Path | None) -
     from cnn_cli.training.start import build_network_of
 
     _check_usage(overrides)
+    if out is not None:
+        check_output("--out", out, JSON)
     loaded = load_config(name, overrides, parent_of)
     config = loaded.config
     build_network_of(loaded, of_data=True)  # before the data is opened, which can take a minute

@@ -9,6 +9,7 @@ from cnn_cli.cli.completion import config_names
 from cnn_cli.cli.help import Command, examples
 from cnn_cli.cli.options import ConfigName, Json, Overrides, quoted
 from cnn_cli.errors import ConfigError, ExitCode
+from cnn_cli.text import printable
 
 app = typer.Typer(
     help="List, show, copy and check configs.",
@@ -34,7 +35,7 @@ def list_configs(as_json: Json = False) -> None:
             }
             console.json_line(fields)
         else:
-            console.line(f"{entry.name:<{width}}  {entry.title}  ({entry.origin})")
+            console.line(f"{entry.name:<{width}}  {printable(entry.title)}  ({printable(entry.origin)})")
 
 
 @app.command(cls=Command, epilog=examples("cnn config show lenet train.epochs=3"))
@@ -86,7 +87,7 @@ def check(
             problems = error.message.splitlines() if error else []
             console.json_line({"config": name, "path": place, "ok": not error, "problems": problems})
         elif error is None:
-            console.line(f"{place}: ok")
+            console.line(f"{printable(str(place))}: ok")
     if any(error for _, error in errors.values()):
         raise typer.Exit(ExitCode.USAGE)
 

@@ -10,7 +10,9 @@ import typer
 from cnn_cli.cli.completion import config_names, data_set_names
 from cnn_cli.cli.help import Command, examples
 from cnn_cli.cli.options import Json
+from cnn_cli.cli.outputs import PNG, check_output, keep_inputs
 from cnn_cli.errors import ConfigError, DataError
+from cnn_cli.text import printable
 
 if TYPE_CHECKING:
     from cnn_cli.config.schema import Data
@@ -68,7 +70,7 @@ def check(settings: Settings = None, as_json: Json = False) -> None:
         if as_json:
             console.json_line({**asdict(result), "path": str(result.path) if result.path else None})
         else:
-            console.line(f"{result.state:<8}  {result.part}  {result.detail}")
+            console.line(f"{result.state:<8}  {printable(result.part)}  {printable(result.detail)}")
     if any(result.state != "ok" for result in results):
         raise DataError(f"{data_root(data)}: {data.name} is not complete", hint=f"cnn data get {data.name}")
 
@@ -107,8 +109,10 @@ def show(
     data = _data(settings) if config is None else _data_of(config, settings)
     if augment:
         _check_augmentation(data)
+    check_output("--out", out, PNG)
     with console.download_bar() as bar:
         source = open_source(data, Access(bar))
+    keep_inputs("--out", out, source.paths)
     images = source.test() if test else source.train()
     if augment:
         _write_augmented(images, source, data, count, out)

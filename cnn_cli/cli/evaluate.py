@@ -10,7 +10,7 @@ from cnn_cli.cli.completion import checkpoint_names
 from cnn_cli.cli.help import examples
 from cnn_cli.cli.labeled_data import Split, SplitOption, announce, open_data, split_arguments
 from cnn_cli.cli.options import Checkpoints, Json, describe_data
-from cnn_cli.cli.outputs import Report, check_report, command_line
+from cnn_cli.cli.outputs import Report, check_drawings, check_report, command_line, keep_inputs
 from cnn_cli.errors import BelowBarError, CnnError, DataError
 
 if TYPE_CHECKING:
@@ -85,9 +85,12 @@ def evaluate(
     summary = _summary_file() if github else None
     named, overrides = split_arguments("eval", arguments or [])
     check_report(report)
+    check_drawings({"--plot": plot}, [])
     files = choose_checkpoints([*(checkpoint or []), *named])
     checkpoints = [read(file) for file in files]
     source, compute = open_data(checkpoints[0], overrides)
+    if plot is not None:
+        keep_inputs("--plot", plot, source.paths)
     announce("evaluating", files, split, source, compute)
     evaluation = measure(checkpoints, source, split, compute)
     augmented = measure(checkpoints, source, split, compute, tta) if tta > 1 else None

@@ -9,6 +9,7 @@ import typer
 from cnn_cli.cli.completion import checkpoint_names
 from cnn_cli.cli.help import examples
 from cnn_cli.cli.options import Json
+from cnn_cli.cli.outputs import keep_inputs
 from cnn_cli.config.choices import MIN_CONFIDENCE
 from cnn_cli.errors import ConfigError
 
@@ -70,7 +71,9 @@ def export(
     if to is None:
         raise ConfigError("export needs --to FILE", hint=f"cnn export {checkpoint} --to model.onnx")
     _check_settings(settings or [], int8)
-    trained = read(choose_checkpoint(checkpoint))
+    file = choose_checkpoint(checkpoint)
+    keep_inputs("--to", to, [file])
+    trained = read(file)
     load = (lambda: _load(trained, settings or [])) if int8 else None
     _show(write(trained, to, MIN_CONFIDENCE, load), as_json)
 

@@ -73,7 +73,8 @@ def open_named_reader(named: Sequence[Path]) -> "tuple[Reader, str]":
     files = choose_checkpoints(named)
     names = " + ".join(map(str, files))
     reader = open_reader(files)
-    console.message(f"using {names} ({reader.name}, trained on {reader.trained_on})")
+    trained_on = printable(reader.trained_on)
+    console.message(f"using {printable(names)} ({reader.name}, trained on {trained_on})")
     return reader, names
 
 

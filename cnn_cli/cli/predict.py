@@ -19,6 +19,7 @@ from cnn_cli.cli.images import (
     show_results,
 )
 from cnn_cli.cli.options import Checkpoints, Json
+from cnn_cli.cli.outputs import check_drawings, keep_images
 from cnn_cli.config.choices import MIN_CONFIDENCE
 
 EXAMPLES = examples(
@@ -53,12 +54,14 @@ def predict(
 
     check_inputs("predict", images or [], files_from)
     check_formats(as_json, as_csv)
+    outputs = {"--contact-sheet": contact_sheet, "--show-input": show_input}
+    check_drawings(outputs, images or [])
     sheets = ContactSheets(contact_sheet, show_input)
     from cnn_cli.reading.predict import predict as predict_images
 
     reader, files = open_named_reader(checkpoint or [])
     show = shower(as_json, as_csv, explain, {"checkpoint": files, "trained_on": reader.trained_on})
-    named = named_images(images or [], files_from)
+    named = keep_images(named_images(images or [], files_from), outputs)
     results = predict_images(reader, named, min_confidence, explain or sheets.needs_explanation)
     code = show_results(results, [note_turned, show, sheets.add_prediction], strict)
     sheets.write(reader)

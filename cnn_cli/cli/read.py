@@ -21,6 +21,7 @@ from cnn_cli.cli.images import (
     single_image,
 )
 from cnn_cli.cli.options import Checkpoints, Json
+from cnn_cli.cli.outputs import check_drawings, keep_images
 from cnn_cli.config.choices import MIN_CONFIDENCE
 from cnn_cli.errors import ConfigError
 
@@ -74,6 +75,8 @@ def read(
     single, named = single_image(paths, files_from)
     _check_annotate(annotate, single)
     check_formats(as_json, as_csv)
+    outputs = {"--annotate": annotate, "--contact-sheet": contact_sheet, "--show-input": show_input}
+    check_drawings(outputs, paths)
     sheets = ContactSheets(contact_sheet, show_input)
     from cnn_cli.cli.texts import text_shower
     from cnn_cli.reading.text import read_texts
@@ -81,7 +84,7 @@ def read(
     reader, files = open_named_reader(checkpoint or [])
     origin = {"checkpoint": files, "trained_on": reader.trained_on}
     show = text_shower(as_json, as_csv, explain, not single, origin)
-    results = read_texts(reader, named, min_confidence)
+    results = read_texts(reader, keep_images(named, outputs), min_confidence)
     code = show_results(results, [show, sheets.add_text, *_annotator(annotate)], strict)
     sheets.write(reader)
     if code:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnn_cli import console
-from cnn_cli.errors import ConfigError
 
 if TYPE_CHECKING:
     from cnn_cli.reading.predict import Prediction
@@ -19,16 +18,9 @@ class ContactSheets:
     Args:
         contact_sheet: the PNG of what the network read, if it is asked for.
         pairs: the PNG of the originals beside it, if it is asked for.
-
-    Raises:
-        ConfigError: both are the same file.
     """
 
     def __init__(self, contact_sheet: Path | None, pairs: Path | None) -> None:
-        if contact_sheet is not None and contact_sheet == pairs:
-            raise ConfigError(
-                f"--contact-sheet and --show-input are the same file, {contact_sheet}", hint="name two files"
-            )
         self._contact_sheet, self._pairs = contact_sheet, pairs
         self._kept: list[Answer] = []
         self._count = 0

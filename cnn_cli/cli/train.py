@@ -11,6 +11,7 @@ import typer
 from cnn_cli.cli.completion import checkpoint_names, config_names
 from cnn_cli.cli.help import examples
 from cnn_cli.cli.options import Json, Overrides, describe_data, quoted
+from cnn_cli.cli.outputs import keep_inputs
 from cnn_cli.errors import CnnError, ConfigError
 from cnn_cli.text import listed
 
@@ -105,9 +106,11 @@ def _start(name: str, overrides: list[str], out: Path | None, overwrite: bool, a
     config = loaded.config
     build_network_of(loaded, of_data=True)  # before the data is opened, which can take a minute
     from cnn_cli import console
-    from cnn_cli.checkpoint.run_folder import create_run_folder
+    from cnn_cli.checkpoint.run_folder import RunFolder, create_run_folder
 
     requested = out or Path(config.output.folder) / config.name
+    if overwrite:
+        keep_inputs("--overwrite", RunFolder(requested).config, [loaded.origin])
 
     def folder() -> "RunFolder":
         created = create_run_folder(requested, overwrite=overwrite)
@@ -174,7 +177,7 @@ def _execute(run: "Run", folder: "RunFolder", as_json: bool) -> None:
     finally:
         show.bar.close()
         plot_learning_curve(run, folder)
-    _show_result(result, as_json)
+    _show_result(result, config.data.root, as_json)
 
 
 def _describe_start(start: "Start") -> str:
@@ -218,7 +221,7 @@ class _Show:
             self.console.line(str(record))
 
 
-def _show_result(result: "RunResult", as_json: bool) -> None:
+def _show_result(result: "RunResult", root: str | None, as_json: bool) -> None:
     from cnn_cli import console
 
     test, folder = result.test, result.folder
@@ -249,4 +252,5 @@ def _show_result(result: "RunResult", as_json: bool) -> None:
             ]
         )
     path = quoted(folder.path)
-    console.message(f"next: cnn eval {path}\n      cnn predict image.png --checkpoint {path}")
+    place = f" {quoted(f'data.root={root}')}" if root else ""  # a checkpoint's own is never used
+    console.message(f"next: cnn eval {path}{place}\n      cnn predict image.png --checkpoint {path}")

@@ -1,16 +1,20 @@
 """Settings that change a config without a file: one from a checkpoint, or the defaults."""
 
+import shlex
 from collections.abc import Sequence
 
 from cnn_cli.config import document, overrides
 from cnn_cli.config.dump import dump
 from cnn_cli.config.load import validate
-from cnn_cli.config.schema import Config, Data
+from cnn_cli.config.schema import Config, Data, Output
 from cnn_cli.config.section import Section
-from cnn_cli.errors import ConfigError
+from cnn_cli.errors import ConfigError, DataError
 
 EVALUATION_SETTINGS = ("data.", "train.device=", "train.precision=", "train.threads=")
 """How the settings begin that may be changed to measure a network that is trained already."""
+
+_PLACES = ("data.root=", "data.name=")
+"""How the settings begin that say which images to measure on."""
 
 
 class _DataOnly(Section):
@@ -18,8 +22,28 @@ class _DataOnly(Section):
 
 
 def override(config: Config, arguments: Sequence[str], source: str) -> Config:
-    """Return the config with `key=value` arguments applied; `source` names its origin in messages."""
-    return validate(overrides.apply(document.parse(dump(config), source), list(arguments)), Config)
+    """Return the config of a checkpoint with `key=value` arguments applied, and without its own places.
+
+    A checkpoint may be a stranger's. So the paths and addresses in its config never count, only those on the
+    user's command line.
+
+    Args:
+        config: that of the checkpoint.
+        arguments: the settings.
+        source: the checkpoint's file, for messages.
+
+    Raises:
+        ConfigError: a setting is wrong.
+        DataError: the images are in a folder that no setting names.
+    """
+    if config.data.name == "folder" and not any(each.startswith(_PLACES) for each in arguments):
+        raise DataError(
+            f"{source}: was trained on the images in {config.data.root}; a path in a checkpoint is not used",
+            hint=f"name the folder of the images: {shlex.quote(f'data.root={config.data.root}')}",
+        )
+    data = config.data.model_copy(update={"root": None, "mirrors": Data().mirrors})
+    own = config.model_copy(update={"data": data, "output": Output()})
+    return validate(overrides.apply(document.parse(dump(own), source), list(arguments)), Config)
 
 
 def check_evaluation_settings(arguments: Sequence[str], who: str) -> None:

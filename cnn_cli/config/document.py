@@ -15,6 +15,7 @@ import yaml
 from cnn_cli.config.scalars import PREFIX, RESOLVERS, refuse_forbidden, scalar
 from cnn_cli.config.tree import Node, SourcePosition
 from cnn_cli.errors import ConfigError
+from cnn_cli.text import printable
 
 try:
     from yaml import CSafeLoader as _SafeLoader
@@ -148,7 +149,9 @@ class _Builder:
             position = self.locate(key_node.start_mark)
             key = _key(key_node, position)
             if key in values:
-                raise ConfigError(f"{position}: there is a key '{key:.40}' already, at {values[key].key}")
+                raise ConfigError(
+                    f"{position}: there is a key '{printable(key, 40)}' already, at {values[key].key}"
+                )
             values[key] = self.build(value_node, position, above)
         return values
 
@@ -161,7 +164,9 @@ class _Builder:
         if self.count > MAX_VALUES:
             raise ConfigError(f"{here}: aliases repeat this until there are more than {MAX_VALUES:,} values")
         if isinstance(node, yaml.CollectionNode) and node.tag not in (PREFIX + "map", PREFIX + "seq"):
-            raise ConfigError(f"{here}: the tag '{node.tag}' is not supported: write the value without it")
+            raise ConfigError(
+                f"{here}: the tag '{printable(node.tag, 60)}' is not supported: write the value without it"
+            )
 
 
 def _key(node: yaml.Node, position: SourcePosition) -> str:

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterable
 
-from cnn_cli.config.document import parse_value
+from cnn_cli.config.document import MAX_DEPTH, parse_value
 from cnn_cli.config.tree import KeyPath, Node, SourcePosition
 from cnn_cli.errors import ConfigError, dotted
-from cnn_cli.text import shorten
+from cnn_cli.text import printable, shorten
 
 _INDEX = re.compile(r"\[(\d+)\]")
 _LONGEST = 60  # characters of an argument in a message
@@ -25,7 +25,7 @@ def apply(tree: Node, arguments: Iterable[str]) -> Node:
         except ConfigError as error:
             problems.append(error.message)
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise ConfigError(*problems)
     return tree
 
 
@@ -38,6 +38,8 @@ def _apply(tree: Node, argument: str) -> Node:
     if not all(parts):
         missing = "a part of the key" if any(parts) else "the key"
         raise ConfigError(f"{position}: {missing} is missing before the '='")
+    if len(parts) > MAX_DEPTH:
+        raise ConfigError(f"{position}: the key has {len(parts):,} parts, and no config is that deep")
     if parts[0] == "base":
         raise ConfigError(f"{position}: `base` works in files only; name the other config itself")
     return _set(tree, parts, parse_value(text, position), (), position)
@@ -68,5 +70,5 @@ def _index(items: list[Node], part: str, above: KeyPath, position: SourcePositio
         raise ConfigError(f"{position}: {dotted(above)} is a list: name an item by its number, from 0")
     if len(part) > 6 or int(part) >= len(items):
         count = f"{len(items)} items, 0 to {len(items) - 1}" if items else "no items"
-        raise ConfigError(f"{position}: {dotted(above)} has {count}, but no item {part[:20]}")
+        raise ConfigError(f"{position}: {dotted(above)} has {count}, but no item {printable(part, 20)}")
     return int(part)

@@ -41,7 +41,7 @@ def config_error(error: ValidationError, tree: Node, schema: type[BaseModel]) ->
     ]
     more = len(different) - MAX_PROBLEMS
     lines += [f"... and {more} more"] if more > 0 else []
-    return ConfigError("\n".join(lines), hint=_hint(placed, schema))
+    return ConfigError(*lines, hint=_hint(placed, schema))
 
 
 def _hint(placed: list[tuple[SourcePosition, "_Group"]], schema: type[BaseModel]) -> str | None:

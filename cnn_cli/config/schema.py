@@ -15,6 +15,9 @@ from cnn_cli.config.fields import MAX_CHANNELS, MAX_SIDE, AboveZero, Device, Pre
 from cnn_cli.config.network import NAME, Item
 from cnn_cli.config.section import Count, Fraction, Number, Positive, Section
 
+MAX_THREADS = 1024
+"""Upper limit of CPU threads: more than any machine has cores, and torch crashes at some larger number."""
+
 MNIST_MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/")
 """Those of torchvision.datasets.MNIST, copied because torchvision takes a second to import."""
 
@@ -192,7 +195,7 @@ class Train(Section):
     bfloat16 on a GPU that supports it, else float32."""
     channels_last: bool = False
     """Store the channels of a pixel next to each other in memory: often faster for wide convolutions."""
-    threads: Count = 0
+    threads: Annotated[int, Field(ge=0, le=MAX_THREADS, strict=True)] = 0
     """Number of CPU threads. Zero: one per core."""
     graph: bool = False
     """On CUDA, record a step once and replay it (a CUDA graph): faster for small networks, whose kernels take

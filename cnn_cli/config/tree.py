@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from cnn_cli.text import printable
+
 KeyPath: TypeAlias = tuple[str | int, ...]
 Scalar: TypeAlias = str | int | float | bool | None
 
@@ -16,7 +18,8 @@ class SourcePosition:
     column: int = 0  # from 1
 
     def __str__(self) -> str:  # noqa: D105 - the class documents it
-        return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
+        source = printable(self.source)
+        return f"{source}:{self.line}:{self.column}" if self.line else source
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ MD5 of each archive is known, so the archive is verified as it was sent.
 
 import hashlib
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from cnn_cli.errors import DataError
 
@@ -105,14 +106,23 @@ def check_md5(path: Path, md5: str) -> None:
         DamagedError: it is another file; the message says what can be seen of that.
         OSError: it cannot be read.
     """
+    _check_sum(path, md5, "MD5", partial(hashlib.md5, usedforsecurity=False))
+
+
+def check_sha256(path: Path, sha256: str) -> None:
+    """Compare a file with its published SHA-256; errors as for `check_md5`."""
+    _check_sum(path, sha256, "SHA-256", hashlib.sha256)
+
+
+def _check_sum(path: Path, known_sum: str, kind: str, make: Callable[[], Any]) -> None:
     with path.open("rb") as file:
         start = file.read(256)
         file.seek(0)
-        digest = hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False))
-    if digest.hexdigest() != md5:
+        digest = hashlib.file_digest(file, make)
+    if digest.hexdigest() != known_sum:
         known = "empty" if not start else "a web page instead of data" if _is_web_page(start) else ""
         size = path.stat().st_size
-        raise DamagedError(known or f"other content than published, in {size:,} bytes (its MD5 differs)")
+        raise DamagedError(known or f"other content than published, in {size:,} bytes (its {kind} differs)")
 
 
 def _difference(content: bytes, file: PublishedFile) -> str:

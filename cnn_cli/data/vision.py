@@ -3,7 +3,8 @@
 torchvision uses an extracted file as soon as it exists, even if the process was killed while writing it;
 downloads are written under their final names; requests have no time limit; the error for a damaged file
 depends on the byte that is wrong. So here every file is verified before it is used, a download is made and
-verified in a temporary folder and then moved into place, and each failure becomes one `DataError`.
+verified in a temporary folder and then moved into place, and each failure becomes one `DataError`. An archive
+is extracted by `data.archive`.
 """
 
 import importlib
@@ -20,6 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from cnn_cli.config.schema import Data
+from cnn_cli.data.archive import extract
 from cnn_cli.data.download import Progress
 from cnn_cli.data.source import (
     DOWNLOADS_OFF,
@@ -30,7 +32,7 @@ from cnn_cli.data.source import (
     data_root,
     may_download,
 )
-from cnn_cli.data.verify import Check, DamagedError, check_md5
+from cnn_cli.data.verify import Check, DamagedError, check_md5, check_sha256
 from cnn_cli.data.vision_sets import VISION_SETS, Split
 from cnn_cli.errors import DataError
 from cnn_cli.text import one_line
@@ -105,7 +107,7 @@ def _load(name: str, root: Path, split: Split) -> LabeledImages:
         raise DataError(f"{name} in {root} was changed after it was opened: {error}") from error
 
 
-def _read(name: str, root: Path, split: Split, *, download: bool = False) -> LabeledImages:
+def _read(name: str, root: Path, split: Split) -> LabeledImages:
     """Return the images of a split, read by torchvision.
 
     Raises:
@@ -113,10 +115,10 @@ def _read(name: str, root: Path, split: Split, *, download: bool = False) -> Lab
     """
     kind = _kind(name)
     try:
-        images = VISION_SETS[name].images(kind(root, **split.arguments, download=download))
+        images = VISION_SETS[name].images(kind(root, **split.arguments))
     except MemoryError:
         raise
-    except Exception as error:  # a parser of damaged bytes, or a request, may raise anything
+    except Exception as error:  # a parser of damaged bytes may raise anything
         raise DamagedError(_clause(error)) from error
     check_labels(images.labels, len(VISION_SETS[name].classes))
     return images
@@ -159,14 +161,15 @@ def _files(name: str, split: str) -> tuple[str, ...]:
 
 
 def _fetch(data: Data, access: Access, archives: Sequence[str]) -> None:
-    """Let torchvision download and extract into a temporary folder; move the files once both splits are read.
+    """Download and extract into a temporary folder; move the files once torchvision has read both splits.
 
     Args:
         data: the config's section.
         access: time limits, and the listener of the progress.
-        archives: those in the root, which it uses instead of downloading them; it verifies their MD5 itself.
+        archives: those in the root, which are used instead of downloading them if their MD5 is right.
     """
     name, root = data.name, data_root(data)
+    published = VISION_SETS[name]
     root.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{name}-", dir=root) as folder:
         temporary = Path(folder)
@@ -174,13 +177,37 @@ def _fetch(data: Data, access: Access, archives: Sequence[str]) -> None:
             (temporary / archive).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(root / archive, temporary / archive)
         with _requests(data, access):
-            for split in VISION_SETS[name].splits.values():
-                _read(name, temporary, split, download=True)
+            for archive in published.archives:
+                _download(name, temporary, archive)
+        for archive in set(published.archives) - set(published.files):
+            extract(temporary / archive, temporary, published.files)
+        for split in published.splits.values():
+            _read(name, temporary, split)
         for path in sorted(temporary.rglob("*")):
             if path.is_file():
                 target = root / path.relative_to(temporary)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 path.replace(target)
+
+
+def _download(name: str, root: Path, archive: str) -> None:
+    """Let torchvision download a file unless it is there; verify its MD5 and, where known, its SHA-256.
+
+    Raises:
+        DamagedError: it cannot be had, or is another file.
+    """
+    from torchvision.datasets import utils
+
+    published, path = VISION_SETS[name], root / archive
+    url, md5 = published.downloads(_kind(name))[archive]
+    try:
+        utils.download_url(url, str(path.parent), path.name, md5)
+    except MemoryError:
+        raise
+    except Exception as error:  # a request may raise anything
+        raise DamagedError(_clause(error)) from error
+    if archive in published.sha256:
+        check_sha256(path, published.sha256[archive])
 
 
 @contextmanager

@@ -5,7 +5,7 @@ images. `data.vision` finds, fetches and verifies them.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -43,9 +43,12 @@ class VisionSet:
         classes: the class names.
         train: its training images.
         test: its test images.
-        archives: the files on its web site, below the root. torchvision verifies each by its MD5.
+        archives: the files on its web site, below the root.
         images: converts an object of torchvision's class to images.
         sums: returns the MD5 sum of each of `files` from torchvision's class.
+        downloads: returns the address and the MD5 sum of each of `archives` from torchvision's class.
+        sha256: of those archives for which others publish it: Keras for CIFAR-10, torchvision's prototypes
+            for SVHN. Of USPS no such sum is known.
         preprocessing: what is done to an image before a network reads it.
         needs: modules that torchvision reads the set with but does not depend on.
     """
@@ -57,6 +60,8 @@ class VisionSet:
     archives: tuple[str, ...]
     images: Callable[[Any], LabeledImages]
     sums: Callable[[Any], Mapping[str, str]]
+    downloads: Callable[[Any], Mapping[str, tuple[str, str]]]
+    sha256: Mapping[str, str] = field(default_factory=dict)
     preprocessing: PreprocessingKind = "digit"
     needs: tuple[str, ...] = ()
 
@@ -120,19 +125,40 @@ CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 
 def _usps_set() -> VisionSet:
     train, test = Split({"train": True}, ("usps.bz2",)), Split({"train": False}, ("usps.t.bz2",))
-    return VisionSet("USPS", DIGITS, train, test, train.files + test.files, _usps, _sums_of_splits)
+    archives = train.files + test.files
+    return VisionSet("USPS", DIGITS, train, test, archives, _usps, _sums_of_splits, _downloads_of_splits)
 
 
 def _svhn_set() -> VisionSet:
     """Return cropped house numbers (Netzer et al. 2011), without the 531,131 easier ones of `extra`."""
     train, test = (Split({"split": name}, (f"{name}_32x32.mat",)) for name in ("train", "test"))
-    archives = train.files + test.files
-    needs = ("scipy.io",)
-    return VisionSet("SVHN", DIGITS, train, test, archives, _svhn, _sums_of_splits, "photo", needs)
+    sha256 = {
+        "train_32x32.mat": "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8",
+        "test_32x32.mat": "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b",
+    }
+    return VisionSet(
+        *(
+            "SVHN",
+            DIGITS,
+            train,
+            test,
+            train.files + test.files,
+            _svhn,
+            _sums_of_splits,
+            _downloads_of_splits,
+        ),
+        sha256=sha256,
+        preprocessing="photo",
+        needs=("scipy.io",),
+    )
 
 
 def _sums_of_splits(kind: Any) -> Mapping[str, str]:
     return {file: md5 for _, file, md5 in kind.split_list.values()}
+
+
+def _downloads_of_splits(kind: Any) -> Mapping[str, tuple[str, str]]:
+    return {file: (url, md5) for url, file, md5 in kind.split_list.values()}
 
 
 def _cifar10_set() -> VisionSet:
@@ -141,7 +167,12 @@ def _cifar10_set() -> VisionSet:
     train = Split({"train": True}, (*batches, f"{folder}/batches.meta"))
     test = Split({"train": False}, (f"{folder}/test_batch", f"{folder}/batches.meta"))
     archives = ("cifar-10-python.tar.gz",)
-    return VisionSet("CIFAR10", CIFAR10, train, test, archives, _cifar, _sums_of_batches, "photo")
+    return VisionSet(
+        *("CIFAR10", CIFAR10, train, test, archives, _cifar, _sums_of_batches),
+        downloads=lambda kind: {kind.filename: (kind.url, kind.tgz_md5)},
+        sha256={archives[0]: "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"},
+        preprocessing="photo",
+    )
 
 
 def _sums_of_batches(kind: Any) -> Mapping[str, str]:

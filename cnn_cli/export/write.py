@@ -31,15 +31,13 @@ def export(
         load: loads the images for 8 bits; None: write floats.
 
     Raises:
-        ConfigError: the format is not known, or the file is the checkpoint.
+        ConfigError: the format is not known.
         DataError: the checkpoint cannot be exported, or the file cannot be written.
         BelowBarError: 8 bits lose too much accuracy.
         MismatchError: the file answers differently.
         CnnError: the packages of the extra `export` are not installed.
     """
     writer = _writer_for(path)
-    if checkpoint.path is not None and path.exists() and path.samefile(checkpoint.path):
-        raise ConfigError(f"--to {path}: is the checkpoint itself", hint="name another file")
     if checkpoint.onnx is not None:
         raise DataError(
             f"{checkpoint.path}: is an ONNX file, which has no weights to export",

@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnn_cli.config.budget import Budget
 from cnn_cli.config.naming import LayerSpec, Path, fresh_name, projection, unrolled
 from cnn_cli.errors import DataError, NetworkError
 from cnn_cli.inference import activations, convolution, normalization, pooling, shapes
@@ -50,7 +52,8 @@ def build_network(
         fast: rewrite the network so that it computes the same in less time; False keeps one step a layer.
 
     Raises:
-        NetworkError: a layer does not fit its input, or the output is not one logit a class.
+        NetworkError: a layer does not fit its input, the network is beyond the budget of
+            `cnn_cli.config.budget`, or the output is not one logit a class.
         DataError: a tensor is missing, has another shape, or belongs to no layer.
     """
     builder = _Builder(classes, dict(weights))
@@ -75,6 +78,7 @@ class _Builder:
     classes: int
     weights: dict[str, NDArray[Any]]
     """Those that no layer has taken yet."""
+    budget: Budget = field(default_factory=Budget)
 
     def chain(self, name: str, path: Path, layers: Sequence[LayerSpec], shape: Shape) -> tuple[Chain, Shape]:
         """Build the chain that is written at `path`; also return the shape of its output."""
@@ -89,11 +93,13 @@ class _Builder:
 
     def _step(self, name: str, path: Path, spec: LayerSpec, shape: Shape) -> tuple[Step, Shape]:
         kind, parameters = spec
-        if kind in HOLDERS:
-            return HOLDERS[kind](self, name, path, shape, **parameters)
-        known = {key: self.classes if value == "classes" else value for key, value in parameters.items()}
         try:
+            self.budget.add_layer()
+            if kind in HOLDERS:
+                return HOLDERS[kind](self, name, path, shape, **parameters)
+            known = {key: self.classes if value == "classes" else value for key, value in parameters.items()}
             expected, output = shapes.weights(kind, known, shape), shapes.output(kind, known, shape)
+            self.budget.add_activations(prod(output))
         except ValueError as error:
             raise NetworkError(path, str(error)) from None
         tensors = {key: self._take(f"{name}.{key}", shape) for key, shape in expected.items()}

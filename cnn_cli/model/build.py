@@ -3,13 +3,14 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from cnn_cli.config.budget import Budget, BudgetError
 from cnn_cli.config.naming import LayerSpec, Path, fresh_name, unrolled
 from cnn_cli.errors import NetworkError
 from cnn_cli.model.combinators import COMBINATORS, Built, Site
@@ -17,12 +18,6 @@ from cnn_cli.model.fused import Chain
 from cnn_cli.model.layers import LAYERS
 from cnn_cli.model.modules import Modules
 from cnn_cli.model.shapes import LayerError, Shape, describe
-
-MAX_NUMBERS = 2**31
-"""Upper limit of numbers in one layer's weights or one image's activations: 8 GB of float32."""
-
-MAX_LAYERS = 10_000
-"""Upper limit of layers in a network, since nested `repeat` grows fast. ResNet-1202 has half as many."""
 
 
 def build_network(layers: Sequence[LayerSpec], input_shape: Shape, classes: int) -> nn.Sequential:
@@ -37,7 +32,8 @@ def build_network(layers: Sequence[LayerSpec], input_shape: Shape, classes: int)
         A module from [N, C, H, W] to logits [N, classes]. `initialize` or `load_state_dict` sets its weights.
 
     Raises:
-        NetworkError: a layer does not fit its input, or the output is not one logit for each class.
+        NetworkError: a layer does not fit its input, the network is beyond the budget of
+            `cnn_cli.config.budget`, or the output is not one logit for each class.
     """
     modules, shape = _Builder(classes).chain_at(("model", "layers"), layers, input_shape)
     _check_output(layers, shape, classes)
@@ -46,10 +42,10 @@ def build_network(layers: Sequence[LayerSpec], input_shape: Shape, classes: int)
 
 @dataclass
 class _Builder:
-    """Builder of chains and of the chains inside them, with a count of the layers."""
+    """Builder of chains and of the chains inside them."""
 
     classes: int
-    count: int = 0
+    budget: Budget = field(default_factory=Budget)
 
     def chain_at(
         self, path: Path, layers: Sequence[LayerSpec], shape: Shape, *inside: str | int
@@ -63,21 +59,20 @@ class _Builder:
 
     def _layer_at(self, path: Path, name: str, parameters: dict[str, Any], shape: Shape) -> Built:
         try:
-            self._count_layer()
+            self.budget.add_layer()
             if name in COMBINATORS:
                 return COMBINATORS[name](
                     shape, Site(self.classes, partial(self.chain_at, path)), **parameters
                 )
             known = {key: self.classes if value == "classes" else value for key, value in parameters.items()}
-            module = _build_layer(name, known, shape)
-            return module, measure(module, shape)
+            module = _build_layer(name, known, shape, self.budget)
+            output = measure(module, shape)
+            self.budget.add_activations(math.prod(output))
+            return module, output
         except LayerError as error:
             raise NetworkError((*path, *error.inside), str(error)) from None
-
-    def _count_layer(self) -> None:
-        self.count += 1
-        if self.count > MAX_LAYERS:
-            raise LayerError(f"is layer number {self.count:,}, more than the limit of {MAX_LAYERS:,}")
+        except BudgetError as error:
+            raise NetworkError(path, str(error)) from None
 
 
 def measure(module: nn.Module, shape: Shape) -> Shape:
@@ -87,7 +82,7 @@ def measure(module: nn.Module, shape: Shape) -> Shape:
     sympy and the compiler for it takes 1.5 s.
 
     Raises:
-        LayerError: torch rejects the input, or the output exceeds MAX_NUMBERS.
+        LayerError: torch rejects the input.
     """
     was_training = module.training
     try:
@@ -97,9 +92,7 @@ def measure(module: nn.Module, shape: Shape) -> Shape:
         raise LayerError(f"does not fit the {describe(shape)} input: {str(error).splitlines()[0]}") from None
     finally:
         module.train(was_training)
-    measured = tuple(outputs.shape[1:])
-    _check_amount(math.prod(measured), "activations")
-    return measured
+    return tuple(outputs.shape[1:])
 
 
 def initialize(network: nn.Module, seed: int) -> None:
@@ -115,18 +108,13 @@ def initialize(network: nn.Module, seed: int) -> None:
                 reset()
 
 
-def _build_layer(name: str, parameters: dict[str, Any], shape: Shape) -> nn.Module:
+def _build_layer(name: str, parameters: dict[str, Any], shape: Shape, budget: Budget) -> nn.Module:
     with torch.device("meta"):  # torch draws values for new weights, which costs nothing on this device
         module = LAYERS[name](shape, **parameters)
-    _check_amount(sum(parameter.numel() for parameter in module.parameters()), "weights")
+    budget.add_weights(sum(parameter.numel() for parameter in module.parameters()))
     # Like `module.to_empty`, which would create tensors on the meta device and import sympy for that: 0.4 s.
     module._apply(lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype))  # type: ignore[no-untyped-call]
     return module
-
-
-def _check_amount(numbers: int, what: str) -> None:
-    if numbers > MAX_NUMBERS:
-        raise LayerError(f"would have {numbers:,} {what}, more than the limit of {MAX_NUMBERS:,}")
 
 
 def _check_output(layers: Sequence[LayerSpec], shape: Shape, classes: int) -> None:

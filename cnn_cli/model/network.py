@@ -43,7 +43,7 @@ def load_network(checkpoint: Checkpoint) -> nn.Sequential:
     try:
         network = network_for(checkpoint.config, len(checkpoint.classes))
         network.load_state_dict({name: torch.from_numpy(array) for name, array in checkpoint.weights.items()})
-    except (ConfigError, RuntimeError, TypeError) as error:
+    except (ConfigError, RuntimeError, TypeError) as error:  # RecursionError is a RuntimeError
         place = checkpoint.path or "the checkpoint"
         raise DataError(f"{place}: its weights do not fit its config: {one_line(error)}") from None
     return network.eval().to(memory_format=memory_format(checkpoint.config.train.channels_last))

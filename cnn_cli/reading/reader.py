@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cnn_cli.checkpoint import file
 from cnn_cli.checkpoint.ensemble import check_compatible
-from cnn_cli.checkpoint.file import Checkpoint
+from cnn_cli.checkpoint.file import Checkpoint, not_finite
 from cnn_cli.checkpoint.preprocessing import Preprocessing
 from cnn_cli.errors import CnnError, DataError
 from cnn_cli.image.preprocess import InputFormat
@@ -17,6 +17,7 @@ from cnn_cli.inference.build import build_network
 from cnn_cli.inference.network import Network
 from cnn_cli.inference.onnx_network import OnnxNetwork
 from cnn_cli.inference.preprocess import preprocess
+from cnn_cli.text import one_line
 
 Floats = NDArray[np.float32]
 
@@ -75,9 +76,16 @@ class Reader:
         """Return logits float32 [N, classes] of pixels in 0..1.
 
         The logits of an ensemble are the logarithm of its mean probability: their softmax is that mean.
+
+        Raises:
+            DataError: a network computes no finite numbers, as one with huge weights does.
         """
         members = zip(self.checkpoints, self.networks, strict=True)
-        outputs = [network(_normalize(pixels, each.preprocessing)) for each, network in members]
+        with np.errstate(over="ignore", invalid="ignore"):  # what comes out is checked
+            outputs = [network(_normalize(pixels, each.preprocessing)) for each, network in members]
+        for each, logits in zip(self.checkpoints, outputs, strict=True):
+            if not np.isfinite(logits).all():
+                raise not_finite(each)
         if len(outputs) == 1:
             return outputs[0]
         temperatures = [np.float32(checkpoint.temperature) for checkpoint in self.checkpoints]
@@ -124,9 +132,9 @@ def numpy_network(checkpoint: Checkpoint, *, fast: bool = True) -> Network:
     shape = checkpoint.preprocessing.input_shape
     try:
         return build_network(layers, shape, len(checkpoint.classes), checkpoint.weights, fast=fast)
-    except CnnError as error:
+    except (CnnError, RecursionError) as error:
         place = checkpoint.path or "the checkpoint"
-        raise DataError(f"{place}: its weights do not fit its config: {error.message}") from None
+        raise DataError(f"{place}: its weights do not fit its config: {one_line(error)}") from None
 
 
 def _normalize(pixels: Floats, preprocessing: Preprocessing) -> Floats:

@@ -8,7 +8,7 @@ import torch
 
 from cnn_cli import distributed
 from cnn_cli.config.schema import Train
-from cnn_cli.errors import CnnError, ConfigError
+from cnn_cli.errors import CnnError, ConfigError, is_out_of_memory
 from cnn_cli.training.process_group import SINGLE_PROCESS, ProcessGroup, from_environment
 
 _OTHER_DEVICE = "use train.device=auto or train.device=cpu"
@@ -66,11 +66,7 @@ def choose(device: str, precision: str = "auto", threads: int = 0, *, determinis
 
 def out_of_memory(error: BaseException) -> CnnError | None:
     """Return an error for the user if torch ran out of memory, else None."""
-    text = str(error)
-    no_memory = isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and ("can't allocate memory" in text or "out of memory" in text)
-    )
-    if not no_memory:
+    if not isinstance(error, torch.OutOfMemoryError) and not is_out_of_memory(error):
         return None
     return CnnError(
         "out of memory",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from cnn_cli.checkpoint.file import Checkpoint
+from cnn_cli.checkpoint.file import Checkpoint, not_finite
 from cnn_cli.checkpoint.preprocessing import Preprocessing
 from cnn_cli.data.preprocess import network_input
 from cnn_cli.data.source import LabeledImages, Source
@@ -94,10 +94,16 @@ def evaluate_on(
     compute: Compute,
     copies: int = 1,
 ) -> Evaluation:
-    """Evaluate checkpoints on images that `select_images` returned."""
+    """Evaluate checkpoints on images that `select_images` returned.
+
+    Raises:
+        DataError: the network computes no finite numbers.
+    """
     combined = predictor(checkpoints, copies)
     network = combined.network.to(compute.device)
     logits = logits_of(network, images, combined.preprocessing, compute)
+    if not logits.isfinite().all():
+        raise not_finite(checkpoints[0])
     metrics = measure(logits, images.labels, source.classes, combined.temperature)
     probabilities = combined.probabilities(logits)
     return Evaluation(source.name, source.is_fallback, split, metrics, images, probabilities)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from cnn_cli.config.schema import Data
 from cnn_cli.data.idx_sets import IDX_SETS
 from cnn_cli.data.sources import open_source
+from cnn_cli.data.vision_sets import VISION_SETS
 
 COUNTS = {"train": 60, "test": 40}
 GRAY = ("fashion-mnist", "kmnist", "emnist-digits", "emnist-letters", "qmnist")
@@ -199,6 +200,7 @@ def publish(
         }
     for attribute, value in changes.items():
         monkeypatch.setattr(kind, attribute, value)
+    _publish_sha256(monkeypatch, name, content or archives(name))
     if name in IDX_SETS:
         published = IDX_SETS[name]
         known = tuple(replace(archive, md5=sums[archive.name]) for archive in published.archives)
@@ -209,6 +211,15 @@ def download(name: str, root: Path, url: str) -> None:
     """Download the small set, in a process of its own."""
     publish(pytest.MonkeyPatch(), name, url)
     open_source(Data(name=name, root=str(root)))
+
+
+def _publish_sha256(monkeypatch: pytest.MonkeyPatch, name: str, content: dict[str, bytes]) -> None:
+    if name in VISION_SETS:
+        published = VISION_SETS[name]
+        sums = {
+            file: hashlib.sha256(content[file]).hexdigest() for file in published.sha256 if file in content
+        }
+        monkeypatch.setitem(VISION_SETS, name, replace(published, sha256=sums))
 
 
 def _md5(data: bytes) -> str:
