@@ -111,7 +111,7 @@ class TrainingLoop:
 
     def _run_epoch(self, epoch: int) -> Iterator[StepRecord | EpochRecord]:
         started, trained = time.perf_counter(), 0
-        order = torch.randperm(len(self.data.train), generator=generator(self.seed, "order", epoch))
+        order = self.data.order(generator(self.seed, "order", epoch))
         # Step sizes differ by at most one image: none is dropped, and no small batch is left over.
         steps = order.tensor_split(self.steps_per_epoch)
         for index in range(self.step - epoch * self.steps_per_epoch, self.steps_per_epoch):
@@ -182,11 +182,11 @@ class TrainingLoop:
         inputs = normalize(pixels, self.preprocessing).contiguous(memory_format=self.layout)
         with self.compute.autocast():
             logits = self.parallel_network(inputs)
-        labels = self.data.train.labels[batch]
-        smoothing = self.settings.label_smoothing
-        loss = cross_entropy(logits, labels, len(outliers), mix, smoothing)
+        labels, smoothing = self.data.train.labels[batch], self.settings.label_smoothing
+        targets = (labels, len(outliers), mix, smoothing, self.data.class_weights)
+        loss = cross_entropy(logits, *targets)
         for weight, auxiliary_logits in take_auxiliary_logits(self.network):
-            loss = loss + weight * cross_entropy(auxiliary_logits, labels, len(outliers), mix, smoothing)
+            loss = loss + weight * cross_entropy(auxiliary_logits, *targets)
         return loss
 
     def _add_to_sums(self, loss: Tensor, images: int) -> None:

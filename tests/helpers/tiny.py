@@ -93,6 +93,7 @@ def loop(
     train: LabeledImages | None = None,
     validation: LabeledImages | None = None,
     augment: schema.Augmentation | None = None,
+    balance: bool = False,
     seed: int = 0,
     **settings,
 ) -> TrainingLoop:
@@ -103,7 +104,7 @@ def loop(
     initialize(network, seed)
     return TrainingLoop(
         network,
-        TrainingData(train, validation, augment or schema.Augmentation(), OutlierPool.empty()),
+        TrainingData(train, validation, augment or schema.Augmentation(), OutlierPool.empty(), balance),
         Preprocessing(SIZE, mean=(0.3,), std=(0.3,)),
         schema.Train(**({"epochs": 3, "batch_size": 16} | settings)),
         seed,
