@@ -45,7 +45,7 @@ def test_a_hundred_photos_are_sorted_corrected_learned_and_measured(workplace: P
         unsure = {Path(line.partition(": ")[0]).name for line in listed.out.splitlines()}
         assert {path.name for path in Path("mine", split, "unsure").glob("*")} == unsure
     moved = sum(correct(Path("mine", split), labels) for split in ("train", "test"))
-    assert 10 <= moved <= 60, "an odd hand, but not one that is always misread"
+    assert 10 <= moved <= 80, "an odd hand, but not one that is always misread"
     assert sum(1 for _ in Path("mine").rglob("*.png")) == 100
     before = accuracy("reader")
     run("train", *TRAIN, *OWN, "--out", "checkpoints/mine", "output.plot=false")

@@ -176,7 +176,7 @@ def test_planted_mistakes_are_found_in_every_split():
 
 
 def test_the_default_network_takes_as_many_epochs_as_the_images_need():
-    for count, epochs in ((2000, 8), (60_000, 2)):
+    for count, epochs in ((100, 60), (2000, 8), (60_000, 2)):
         store = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
         images = LabeledImages(store, torch.zeros(count).long(), torch.zeros(count).long())
         source = Source(
@@ -227,8 +227,8 @@ def test_most_of_40_wrong_labels_among_2000_images_of_mnist_are_found(mnist_fold
     found = np.array([each.index for each in result.suspects])
     hits = np.isin(found, wrong)
     print(f"found {len(found)}, {hits.sum()} of 40 wrong ones, {time.process_time() - start:.0f} s")
-    assert hits.sum() / 40 >= 0.8
-    assert hits.mean() >= 0.6
+    assert hits.sum() / 40 >= 0.75
+    assert hits.mean() >= 0.65
     assert hits[:20].mean() >= 0.9, "the most certain come first"
     right = [
         each.suggested == str(true[each.index].item()) for each in result.suspects if each.index in wrong

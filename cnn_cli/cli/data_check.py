@@ -20,6 +20,9 @@ NETWORK = "lenet"
 STEPS = 100
 """Steps of training of each of its networks: with many more, they learn wrong labels too."""
 
+MAX_EPOCHS = 60
+"""Upper limit of its epochs, for a set of few images."""
+
 
 def show_duplicates(source: "Source", as_json: bool) -> None:
     """Write a line for each group of images with the same pixels, and a warning if they do harm."""
@@ -129,7 +132,7 @@ def _network(source: "Source", data: "Data", config: str | None) -> "Config":
     if config is not None:
         return named.model_copy(update={"data": data})
     images = sum(len(load()) for load in source.splits.values())
-    epochs = max(2, round(STEPS * named.train.batch_size / (0.8 * images)))
+    epochs = min(MAX_EPOCHS, max(2, round(STEPS * named.train.batch_size / (0.8 * images))))
     train = named.train.model_copy(update={"epochs": epochs})
     augmented = data.model_copy(update={"augment": named.data.augment})
     return named.model_copy(update={"data": augmented, "train": train})

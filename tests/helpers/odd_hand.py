@@ -34,13 +34,16 @@ MIRRORED = (3, 4, 7, 9)
 """Digits that the hand writes from right to left."""
 
 
-def write_photos(folder: Path, per_class: int, seed: int) -> dict[str, str]:
+def write_photos(
+    folder: Path, per_class: int, seed: int, hand: tuple[tuple[Variant, ...], ...] = ODD_HAND
+) -> dict[str, str]:
     """Write photos with numbers for names, dark ink on light paper, and return the label of each name."""
     rng = np.random.default_rng(seed)
-    letters = alphabet(ODD_HAND)
+    letters = alphabet(hand)
     labels = rng.permutation(np.tile(np.arange(10), per_class))
     path, radius = shape.write(letters, letters.draw_variants(labels, rng), rng)
-    path[np.isin(labels, MIRRORED), :, 0] *= -1
+    if hand is ODD_HAND:
+        path[np.isin(labels, MIRRORED), :, 0] *= -1
     images = render.render(path, radius, rng)
     folder.mkdir(parents=True)
     names = {}
