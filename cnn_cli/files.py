@@ -1,5 +1,6 @@
 """Atomic writing of files: a reader gets the old content or the new content, never a part of it."""
 
+import errno
 import io
 import os
 import tempfile
@@ -15,11 +16,18 @@ TEMPORARY = ".tmp"
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, *, replace: bool = True) -> Iterator[Path]:
     """Yield an empty temporary file beside `path` that is renamed to `path` once its content is on the disk.
 
     If the body raises, or the process dies at any moment, `path` keeps its old content. Missing parent
     folders are created. The file gets the mode that `open` would give it, not the 0600 of mkstemp.
+
+    Args:
+        path: the file.
+        replace: whether a file that is there already is replaced.
+
+    Raises:
+        FileExistsError: it is there and must not be replaced.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY, dir=path.parent)
@@ -30,7 +38,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
+        (Path.replace if replace else _rename_new)(temporary, path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename is None:
@@ -87,6 +95,23 @@ def is_visible(name: str) -> bool:
     belongs to another file. Nor does the folder `__MACOSX`, which macOS adds to a ZIP archive.
     """
     return not name.startswith(".") and name != "__MACOSX"
+
+
+def _rename_new(temporary: Path, path: Path) -> None:
+    """Rename a file to a name that no file has yet.
+
+    Only a hard link checks the name and takes it in one step. Where there are none (FAT), these are two.
+    """
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        temporary.rename(path)
+    else:
+        temporary.unlink()
 
 
 def _umask() -> int:

@@ -17,7 +17,10 @@ from pathlib import Path
 
 import pytest
 from helpers.cli import Outcome, cnn, digit, environment
+from helpers.odd_hand import write_photos
 from PIL import Image, ImageDraw
+
+from cnn_cli.data.synthetic.strokes import DIGITS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -26,7 +29,10 @@ SMALL = ("data.synthetic.train=200", "data.synthetic.test=50", "train.threads=1"
 SHORT = (*SMALL, "train.epochs=1", "output.plot=false")
 """Settings that make a run of a second out of one of minutes."""
 
-MOST_NOT_RUN = 8
+PLAIN_HAND = tuple(ways[:1] for ways in DIGITS)
+"""The most frequent way of writing each digit, which the included network reads."""
+
+MOST_NOT_RUN = 9
 """Blocks that do not run here, of all pages together."""
 
 
@@ -147,6 +153,8 @@ def desk(workplace: Path) -> Path:
             stroke = [(60 - lean, 15), (60, 15), (60 - lean, 80 + number)]
             ImageDraw.Draw(image).line(stroke, fill=0, width=8)
             image.save(workplace / "digits" / name / f"{number}.png")
+    for part, seed in (("learn", 1), ("test", 2)):
+        write_photos(workplace / "photos" / part, 2, seed, PLAIN_HAND)
     (workplace / "bin").mkdir()
     (workplace / "bin" / "cnn").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cnn_cli "$@"\n')
     (workplace / "bin" / "cnn").chmod(0o755)

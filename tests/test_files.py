@@ -81,3 +81,14 @@ def test_a_png_that_cannot_be_written_is_an_error_of_the_user(tmp_path: Path) ->
     assert caught.value.hint
     write_png(tmp_path / "x.png", lambda file: file.write(b"PNG"))
     assert (tmp_path / "x.png").read_bytes() == b"PNG"
+
+
+def test_a_file_that_must_be_new_replaces_none(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    with atomic_path(path, replace=False) as temporary:
+        temporary.write_text("first")
+    assert path.read_text() == "first"
+    with pytest.raises(FileExistsError), atomic_path(path, replace=False) as temporary:
+        temporary.write_text("second")
+    assert path.read_text() == "first"
+    assert names(tmp_path) == ["x"]

@@ -29,7 +29,7 @@ model:
     - tanh
     - flatten
     - linear: 10
-train: {epochs: 3, batch_size: 50, lr: 0.02, device: cpu, threads: 1, ema: 0.9}
+train: {epochs: 3, batch_size: 50, lr: 0.02, device: cpu, threads: 1, ema: 0.9, class_weights: balanced}
 output: {plot: false}
 """
 PLAIN = NETWORK.replace("    - LAYER\n", "")

@@ -44,6 +44,7 @@ SETTINGS = {
         "label_smoothing": 0.1,
         "schedule": "cosine",
     },
+    "classes drawn equally often": {"layers": tiny.PLAIN, "balance": True, "lr": 0.02},
     "sgd without momentum": {"layers": tiny.PLAIN, "optimizer": "sgd", "momentum": 0.0, "lr": 0.05},
     "adam, channels last, steps": {
         "layers": tiny.PLAIN,

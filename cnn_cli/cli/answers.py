@@ -39,6 +39,35 @@ def shower(as_json: bool, as_csv: bool, explain: bool, origin: Mapping[str, str]
     return _after_explaining(show) if explain else show
 
 
+class OnlyUnsure:
+    """Passes answers on: each at once, or only those that are unsure, at the end, least confident first.
+
+    Args:
+        listeners: what gets the answers.
+        only_unsure: whether confident answers are left out.
+    """
+
+    def __init__(self, listeners: Sequence[Show], only_unsure: bool) -> None:
+        self._listeners, self._only_unsure = listeners, only_unsure
+        self._waiting: list[Prediction] = []
+
+    def add(self, prediction: "Prediction") -> None:
+        """Pass the answer on, or keep it until all are known."""
+        if not self._only_unsure:
+            self._pass_on(prediction)
+        elif not prediction.confident:
+            self._waiting.append(prediction)
+
+    def close(self) -> None:
+        """Pass on what was kept."""
+        for prediction in sorted(self._waiting, key=lambda each: each.confidence):
+            self._pass_on(prediction)
+
+    def _pass_on(self, prediction: "Prediction") -> None:
+        for listener in self._listeners:
+            listener(prediction)
+
+
 def check_formats(as_json: bool, as_csv: bool) -> None:
     """Check that one format is asked for.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnn_cli.cli.completion import config_names, data_set_names
+from cnn_cli.cli.completion import checkpoint_names, config_names, data_set_names
 from cnn_cli.cli.help import Command, examples
 from cnn_cli.cli.options import Json
 from cnn_cli.cli.outputs import PNG, check_output, keep_inputs
@@ -15,6 +15,7 @@ from cnn_cli.errors import ConfigError, DataError
 from cnn_cli.text import printable
 
 if TYPE_CHECKING:
+    from cnn_cli.checkpoint.file import Checkpoint
     from cnn_cli.config.schema import Data
     from cnn_cli.data.source import LabeledImages, Source
 
@@ -53,19 +54,67 @@ def get(settings: Settings = None, as_json: Json = False) -> None:
     console.message(f"{source.name}: {images} images; {len(source.classes)} classes")
 
 
-@app.command(cls=Command, epilog=examples("cnn data check usps --json"))
-def check(settings: Settings = None, as_json: Json = False) -> None:
+@app.command(
+    cls=Command,
+    epilog=examples(
+        "cnn data check usps --json",
+        "cnn data check data.name=folder data.root=images --labels --out suspects.png",
+    ),
+)
+def check(
+    settings: Settings = None,
+    labels: Annotated[
+        bool, typer.Option("--labels", help="List the images whose labels look wrong (confident learning).")
+    ] = False,
+    networks: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--with",
+            metavar="CHECKPOINT",
+            help="With --labels: ask this network, which was trained on other images, instead of training "
+            "small ones (cross-validation). A checkpoint file, a run's folder or the name of a network that "
+            "ships; several are averaged.",
+            autocompletion=checkpoint_names,
+        ),
+    ] = None,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            "--config",
+            "-c",
+            metavar="CONFIG",
+            help="Take the data settings from this config; with --labels, the network that is "
+            "cross-validated too.  [default: lenet with as many epochs as the images need]",
+            autocompletion=config_names,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="OUT.png", help="With --labels: draw these images into this PNG."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Verify the data where it is, as far as possible; nothing is downloaded.
 
     MNIST is compared with the SHA-256 of its four files, other published sets with their published checksums.
-    Your own images are decoded.
+    Your own images are decoded, and equal images are listed: accuracy is overstated if some are in several
+    splits. With --labels, each image is classified by a network that was not trained on it, and the labels
+    that it contradicts most are listed.
     """
     from cnn_cli import console
+    from cnn_cli.cli import data_check
     from cnn_cli.data.source import data_root
-    from cnn_cli.data.sources import check_source
+    from cnn_cli.data.sources import PUBLISHED, check_opened, check_source, open_source
 
-    data = _data(settings)
-    results = check_source(data)
+    if not labels and (networks or out):
+        raise ConfigError("--with and --out belong to --labels", hint="cnn data check --labels --out OUT.png")
+    data = _data(settings) if config is None else _data_of(config, settings)
+    checkpoints = _read_networks(networks or [])
+    data = data_check.as_read_by(data, checkpoints[0]) if checkpoints else data
+    source = None if data.name in PUBLISHED else open_source(data)
+    results = check_opened(source, data) if source else check_source(data)
     for result in results:
         if as_json:
             console.json_line({**asdict(result), "path": str(result.path) if result.path else None})
@@ -73,6 +122,20 @@ def check(settings: Settings = None, as_json: Json = False) -> None:
             console.line(f"{result.state:<8}  {printable(result.part)}  {printable(result.detail)}")
     if any(result.state != "ok" for result in results):
         raise DataError(f"{data_root(data)}: {data.name} is not complete", hint=f"cnn data get {data.name}")
+    if source is not None:
+        data_check.show_duplicates(source, as_json)
+        data_check.show_counts(source)
+    if labels:
+        offline = data.model_copy(update={"download": False, "fallback": "none"})
+        source = source or open_source(offline)
+        data_check.show_labels(source, data, checkpoints, config, out, as_json)
+
+
+def _read_networks(named: Sequence[Path]) -> "list[Checkpoint]":
+    from cnn_cli.checkpoint.choose import choose_checkpoints
+    from cnn_cli.checkpoint.file import read
+
+    return [read(file) for file in choose_checkpoints(named)] if named else []
 
 
 @app.command(

@@ -1,5 +1,6 @@
 """`cnn predict`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,6 +27,7 @@ EXAMPLES = examples(
     "cnn predict image.png",
     "cnn predict scans/ --csv --contact-sheet scans.png",
     "cnn predict photo.jpg --explain --show-input input.png",
+    "cnn predict photos/ --only-unsure --sort-into sorted",
 )
 
 
@@ -43,27 +45,44 @@ def predict(
     contact_sheet: ContactSheet = None,
     show_input: ShowInput = None,
     explain: Explain = False,
+    only_unsure: Annotated[
+        bool, typer.Option("--only-unsure", help="List only the unsure answers, the least confident first.")
+    ] = False,
+    sort_into: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Copy each image into the folder of its label in FOLDER, or into FOLDER/unsure. Move files "
+            "to correct answers: FOLDER is then training data.",
+        ),
+    ] = None,
 ) -> None:
     """Read the digit in each image.
 
     An image that cannot be read gets an error message; the others are read, and the exit code is 3. Many
     images are decoded on all cores; the answers come in the order of the images.
     """
-    from cnn_cli.cli.answers import check_formats, note_turned, shower
+    from cnn_cli.cli.answers import OnlyUnsure, check_formats, note_turned, shower
     from cnn_cli.cli.sheets import ContactSheets
+    from cnn_cli.cli.sorting import Sorting
 
     check_inputs("predict", images or [], files_from)
     check_formats(as_json, as_csv)
     outputs = {"--contact-sheet": contact_sheet, "--show-input": show_input}
     check_drawings(outputs, images or [])
     sheets = ContactSheets(contact_sheet, show_input)
+    sorting = Sorting(sort_into, images or [])
     from cnn_cli.reading.predict import predict as predict_images
 
     reader, files = open_named_reader(checkpoint or [])
     show = shower(as_json, as_csv, explain, {"checkpoint": files, "trained_on": reader.trained_on})
     named = keep_images(named_images(images or [], files_from), outputs)
     results = predict_images(reader, named, min_confidence, explain or sheets.needs_explanation)
-    code = show_results(results, [note_turned, show, sheets.add_prediction], strict)
+    sorting.open(reader)
+    listing = OnlyUnsure([note_turned, show, sheets.add_prediction], only_unsure)
+    code = show_results(results, [listing.add, sorting.add], strict)
+    listing.close()
     sheets.write(reader)
+    sorting.report()
     if code:
         raise typer.Exit(code)

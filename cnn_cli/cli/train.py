@@ -158,6 +158,7 @@ def _execute(run: "Run", folder: "RunFolder", as_json: bool) -> None:
     from cnn_cli import console
     from cnn_cli.cli.signals import stop_requests
     from cnn_cli.report.plots import plot_learning_curve
+    from cnn_cli.training.balance import notes
 
     config, source, compute = run.config, run.source, run.compute
     if run.start:
@@ -165,6 +166,8 @@ def _execute(run: "Run", folder: "RunFolder", as_json: bool) -> None:
     console.message(
         f"training {config.name} on {source.name}: {_images(run)}; {compute.describe()}; seed {config.seed}"
     )
+    for note in notes(run.loop.data.train.labels, source.classes, evened_out=_evens_out(config)):
+        console.message(note)
     show = _Show(source.name, as_json)
     try:
         with stop_requests() as stop:
@@ -190,6 +193,10 @@ def _describe_start(start: "Start") -> str:
     lines += [f"other classes: {listed(start.heads)} is made anew for {new}"] if new else []
     lines += [f"the outputs for {kept} keep their weights"] if kept else []
     return "\n".join(lines)
+
+
+def _evens_out(config: "Config") -> bool:
+    return config.data.balance or config.train.class_weights != "none"
 
 
 def _images(run: "Run") -> str:

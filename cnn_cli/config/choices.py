@@ -27,3 +27,6 @@ DataName = Literal[
 MIN_CONFIDENCE = 0.9
 """An answer is confident from this probability on. Chosen with `benchmarks/unsure.py --development`. For the
 network that ships, 1.4 % of the test digits and 89 % of the images that are not digits lie below it."""
+
+UNSURE = "unsure"
+"""The folder for images without a certain class, among the folders of classes: it is no class itself."""

@@ -77,6 +77,9 @@ class Data(Section):
     color. Default: measured on the training images, per channel."""
     std: Scales | None = None
     """Standard deviation of the pixels, by which the difference is divided. Default: measured likewise."""
+    balance: bool = False
+    """Draw every class equally often. An epoch keeps its number of images: small classes repeat images,
+    large classes leave images out, others in each epoch."""
     augment: Augmentation = Augmentation()
     """Random changes of the training images."""
     outliers: Annotated[float, Field(ge=0, le=4)] = 0.0
@@ -175,6 +178,9 @@ class Train(Section):
     """For `step` only: factor of the learning rate at each drop."""
     label_smoothing: Fraction = 0.0
     """Share of the target probability that is spread evenly over all classes (Szegedy et al. 2015)."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """Factor of the loss of an image by its class: `none`, or `balanced`, n / (k n_c) for a class with n_c of
+    the n images of k classes."""
     clip_norm: Number = 0.0
     """Maximum norm of the gradient; a larger gradient is scaled down to it. Zero: no limit."""
     ema: Fraction = 0.0
@@ -259,9 +265,11 @@ class Config(Section):
     """The files that are written."""
 
     @model_validator(mode="after")
-    def _patience_has_a_validation(self) -> Self:
+    def _sections_agree(self) -> Self:
         if self.train.patience and self.data.validation == 0 and self.data.name != "folder":
             raise ValueError("train.patience waits for a better validation, but data.validation is 0")
+        if self.data.balance and self.train.class_weights != "none":
+            raise ValueError("data.balance and train.class_weights both even out the classes: choose one")
         return self
 
     @model_validator(mode="after")

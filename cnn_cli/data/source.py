@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,6 +93,7 @@ class Source:
         preprocessing: what is done to an image before a network reads it.
         validation: returns the validation images; None: they are cut from the training images.
         paths: its files, or the folder that holds them; empty: the program draws the images.
+        names: returns the names of the images of a split, in their order; None: they only have numbers.
     """
 
     name: str
@@ -103,12 +104,19 @@ class Source:
     preprocessing: PreprocessingKind = "digit"
     validation: Callable[[], LabeledImages] | None = None
     paths: tuple[Path, ...] = ()
+    names: Callable[[str], Sequence[str]] | None = None
 
     @property
     def splits(self) -> dict[str, Callable[[], LabeledImages]]:
         """The splits that the source itself has, by name: a function that returns the images of each."""
         splits = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: load for name, load in splits.items() if load is not None}
+
+    def names_of(self, split: str) -> Sequence[str]:
+        """Return a name for each image of a split: its own, or the split and its number from 1."""
+        if self.names is not None:
+            return self.names(split)
+        return [f"{split} {number}" for number in range(1, len(self.splits[split]()) + 1)]
 
     @property
     def is_fallback(self) -> bool:

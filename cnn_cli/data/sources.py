@@ -68,7 +68,11 @@ def check_source(data: Data) -> list[Check]:
     """
     if data.name in _CHECKS:
         return _CHECKS[data.name](data)
-    source = SOURCES[data.name](data, Access())
+    return check_opened(SOURCES[data.name](data, Access()), data)
+
+
+def check_opened(source: Source, data: Data) -> list[Check]:
+    """Return the state of each split of a source that was opened with these settings: it is there."""
     path = source.paths[0] if source.paths else data_root(data)
     return [
         Check(part, path, "ok", f"{len(load()):,} images, {len(source.classes)} classes")

@@ -1,5 +1,7 @@
 """Any image file -> its middle square, scaled to the network's input: the preprocessing of photos."""
 
+import io
+
 import numpy as np
 from PIL import Image, ImageCms
 
@@ -94,6 +96,22 @@ def read_rgb(source: ImageFile, *, name: str) -> tuple[Image.Image, float]:
     with open_image(source, name=name, mode="RGB", side=MAX_SIDE) as opened:
         small = _upright(opened.pixels, -(-max(opened.pixels.size) // MAX_SIDE))
     return _to_opaque(small).convert("RGB"), max(small.size) / max(opened.size)
+
+
+def png_of(source: ImageFile, *, name: str) -> bytes:
+    """Return an image as a PNG of 8 bits a channel: upright, in its full size, with its transparency.
+
+    Raises:
+        DataError: as `read_photo`.
+    """
+    with open_image(source, name=name, mode="RGB") as opened:
+        image = _upright(opened.pixels, 1)
+    if image.mode not in ("L", "RGB", "RGBA"):
+        image = _to_opaque(image)
+        image = image if image.mode == "L" else image.convert("RGB")
+    content = io.BytesIO()
+    image.save(content, format="PNG")
+    return content.getvalue()
 
 
 def _upright(image: Image.Image, factor: int) -> Image.Image:

@@ -1,5 +1,6 @@
 """Contact sheets of a data set: its images, or augmented copies of them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -14,7 +15,11 @@ from cnn_cli.data.preprocess import to_unit_range
 from cnn_cli.data.source import LabeledImages
 from cnn_cli.files import write_png
 from cnn_cli.report.contact_sheet import COLUMNS, RED, contact_sheet
+from cnn_cli.training.labels import Suspect
 from cnn_cli.training.seeds import generator
+
+MAX_SUSPECTS = 500
+"""Upper limit of images on a sheet, so that other programs still open it."""
 
 
 def write_data_sheet(images: LabeledImages, classes: tuple[str, ...], count: int, path: Path) -> None:
@@ -61,6 +66,27 @@ def write_augmented(
     texts = [text for row in zip(*captions, strict=True) for text in row]
     emphasis = [RED if index % COLUMNS == 0 else None for index in range(len(texts))]
     _write(contact_sheet(cells.numpy(), texts, columns=COLUMNS, emphasis=emphasis), path)
+
+
+def write_suspects(images: LabeledImages, suspects: Sequence[Suspect], path: Path) -> int:
+    """Draw images whose labels look wrong into a PNG: each with its label, and below what it looks like.
+
+    Args:
+        images: uint8 [N, C, H, W], in which the suspects have their places.
+        suspects: at least one; the first `MAX_SUSPECTS` are drawn.
+        path: the PNG.
+
+    Returns:
+        The number of images that are drawn.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    drawn = suspects[:MAX_SUSPECTS]
+    captions = [f"{each.label}?\n{each.suggested}: {each.confidence:.0%}" for each in drawn]
+    pixels = images.take(torch.tensor([each.index for each in drawn])).numpy()
+    _write(contact_sheet(pixels, captions, columns=COLUMNS), path)
+    return len(drawn)
 
 
 def _write(sheet: Image.Image, path: Path) -> None:

@@ -16,6 +16,7 @@ from cnn_cli.data.outliers.pool import OutlierPool, draw_pool
 from cnn_cli.data.preprocess import mean_and_std
 from cnn_cli.data.source import DIGITS, LabeledImages, Source
 from cnn_cli.errors import ConfigError
+from cnn_cli.training.balance import balanced_order, balanced_weights
 from cnn_cli.training.seeds import derive
 
 MAX_VALIDATION = 5_000
@@ -35,6 +36,16 @@ class TrainingData:
     validation: LabeledImages
     augment: Augmentation
     outliers: OutlierPool
+    balance: bool = False
+    """Whether each class is drawn equally often."""
+    class_weights: Tensor | None = None
+    """float32 [C], factors of the loss by label; None: all 1."""
+
+    def order(self, draws: torch.Generator) -> Tensor:
+        """Return the training images of an epoch in random order, as indices int64 [N]."""
+        if self.balance:
+            return balanced_order(self.train.labels, draws)
+        return torch.randperm(len(self.train), generator=draws)
 
     def to(self, device: torch.device) -> "TrainingData":
         """Return the same data on another device."""
@@ -43,6 +54,7 @@ class TrainingData:
             train=self.train.to(device),
             validation=self.validation.to(device),
             outliers=self.outliers.to(device),
+            class_weights=None if self.class_weights is None else self.class_weights.to(device),
         )
 
     def images(self, indices: Tensor, outliers: Tensor) -> Tensor:
@@ -84,7 +96,11 @@ def training_data(config: Config, source: Source) -> tuple[TrainingData, Preproc
     _check_digits(config, source)
     train, wrong = _with_more_digits(config, train)
     outliers = draw_pool(len(train), config.data.outliers, derive(config.seed, OUTLIERS_PURPOSE), also=wrong)
-    return TrainingData(train, validation, config.data.augment, outliers), preprocessing
+    weights = None
+    if config.train.class_weights == "balanced":
+        weights = balanced_weights(train.labels, len(source.classes))
+    data = TrainingData(train, validation, config.data.augment, outliers, config.data.balance, weights)
+    return data, preprocessing
 
 
 def measured_preprocessing(config: Config, source: Source, train: LabeledImages) -> Preprocessing:

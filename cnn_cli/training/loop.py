@@ -65,7 +65,7 @@ class TrainingLoop:
         self.frozen = Frozen(self.network, settings.freeze)
         self.ema = Ema(self.network, settings.ema) if settings.ema else None
         self.processes = compute.processes
-        self.stepper = Stepper(self.network, settings, compute)
+        self.stepper = Stepper(self.network, settings, compute, self.data.class_weights)
         self.steps_per_epoch = -(-len(data.train) // (settings.batch_size * settings.accumulate))
         self._check_batch_size()
         self.lr_factor = schedule(
@@ -109,7 +109,7 @@ class TrainingLoop:
     def _run_epoch(self, epoch: int) -> Iterator[StepRecord | EpochRecord]:
         started, trained = time.perf_counter(), 0
         self.frozen.train()
-        order = torch.randperm(len(self.data.train), generator=generator(self.seed, "order", epoch))
+        order = self.data.order(generator(self.seed, "order", epoch))
         # Step sizes differ by at most one image: none is dropped, and no small batch is left over.
         steps = send(order, self.compute.device).tensor_split(self.steps_per_epoch)
         for index in range(self.step - epoch * self.steps_per_epoch, self.steps_per_epoch):

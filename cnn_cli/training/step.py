@@ -36,10 +36,14 @@ class Stepper:
         network: on the device.
         settings: the config's `train` section.
         compute: device and number format.
+        class_weights: float [C] on the device, factors of the losses of the classes; None: all are 1.
     """
 
-    def __init__(self, network: nn.Module, settings: Train, compute: Compute) -> None:
+    def __init__(
+        self, network: nn.Module, settings: Train, compute: Compute, class_weights: Tensor | None
+    ) -> None:
         self.network, self.settings, self.compute = network, settings, compute
+        self.class_weights = class_weights
         self.parallel_network = compute.processes.data_parallel(network)
         self.optimizer = build_optimizer(
             network,
@@ -77,11 +81,10 @@ class Stepper:
         with self.compute.autocast():
             logits = self.parallel_network(batch.inputs)
         outliers, smoothing = len(batch.inputs) - len(batch.labels), self.settings.label_smoothing
-        loss = cross_entropy(logits, batch.labels, outliers, batch.mix, smoothing)
+        targets = (batch.labels, outliers, batch.mix, smoothing, self.class_weights)
+        loss = cross_entropy(logits, *targets)
         for weight, auxiliary_logits in take_auxiliary_logits(self.network):
-            loss = loss + weight * cross_entropy(
-                auxiliary_logits, batch.labels, outliers, batch.mix, smoothing
-            )
+            loss = loss + weight * cross_entropy(auxiliary_logits, *targets)
         return loss
 
     def _update_weights(self, lr: float | Tensor) -> None:

@@ -96,6 +96,7 @@ def loop(
     train: LabeledImages | None = None,
     validation: LabeledImages | None = None,
     augment: schema.Augmentation | None = None,
+    balance: bool = False,
     seed: int = 0,
     compute: Compute = CPU,
     **settings,
@@ -107,7 +108,7 @@ def loop(
     initialize(network, seed)
     return TrainingLoop(
         network,
-        TrainingData(train, validation, augment or schema.Augmentation(), OutlierPool.empty()),
+        TrainingData(train, validation, augment or schema.Augmentation(), OutlierPool.empty(), balance),
         Preprocessing(SIZE, mean=(0.3,), std=(0.3,)),
         schema.Train(**({"epochs": 3, "batch_size": 16} | settings)),
         seed,

@@ -1,5 +1,6 @@
 """The splits, classes and files of a folder of images. Only names are read, no image."""
 
+import logging
 import os
 import re
 import struct
@@ -9,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from cnn_cli.config.choices import UNSURE
 from cnn_cli.errors import DataError
 from cnn_cli.files import is_visible
 from cnn_cli.image.formats import IMAGE_SUFFIXES
+
+log = logging.getLogger(__name__)
 
 SPLITS = {
     "train": "train",
@@ -77,6 +81,7 @@ def scan(root: Path) -> Layout:
         inside = folder.relative_to(root).as_posix()
         splits[split] = list(_images(root, "" if inside == "." else f"{inside}/", classes))
         _check(split, folder, classes, splits[split])
+        _note_unsure(root, folder)
     return Layout(root, classes, splits)
 
 
@@ -125,13 +130,24 @@ def _check(split: str, folder: Path, classes: tuple[str, ...], files: list[File]
     empty = folder / classes[min(missing)] if missing else None if files else folder
     if empty:
         raise DataError(
-            f"{empty}: has no images", hint="put images there: .png, .jpg, .webp, .tif or similar"
+            f"{empty}: has no images",
+            hint="put images there (.png, .jpg, .webp, .tif or similar), or remove the folder",
         )
 
 
+def _note_unsure(root: Path, folder: Path) -> None:
+    """Warn of images that `cnn predict --sort-into` was not sure of and that nobody has sorted since."""
+    if (folder / UNSURE).is_dir():
+        inside = (folder / UNSURE).relative_to(root).as_posix()
+        count = sum(1 for _ in _walk(root, inside, frozenset()))
+        if count:
+            log.warning("%s: is no class; its images are left out: %s", folder / UNSURE, f"{count:,}")
+
+
 def _subfolders(folder: Path) -> list[str]:
-    """Return the names of the subfolders in natural order."""
-    return sorted((entry.name for entry in _entries(folder) if _is_folder(entry)), key=natural_key)
+    """Return the names of the subfolders in natural order, without that of `cnn predict --sort-into`."""
+    names = (entry.name for entry in _entries(folder) if _is_folder(entry))
+    return sorted((name for name in names if name != UNSURE), key=natural_key)
 
 
 def natural_key(name: str) -> tuple[list[str | int], str]:

@@ -33,10 +33,16 @@ def open_folder(data: Data, access: Access) -> Source:
             too few images are left, or the decoded images cannot be stored.
     """
     layout = scan(data_root(data))
-    images = _images(layout, data, access)
+    images, names = _images(layout, data, access)
     _check_classes(layout, images["train"])
     if "test" not in images:
-        images["train"], images["test"] = _cut(images["train"], data.folder)
+        parts = _cut(images["train"], data.folder)
+        everything, all_names = images["train"], names["train"]
+        for split, part in zip(("train", "test"), parts, strict=True):
+            images[split], names[split] = (
+                everything.subset(part),
+                [all_names[index] for index in part.tolist()],
+            )
         _check_classes(layout, images["train"])
     train, test, validation = images["train"], images["test"], images.get("validation")
     _warn_of_duplicates(layout.root, train, test)
@@ -50,11 +56,14 @@ def open_folder(data: Data, access: Access) -> Source:
         preprocessing=data.preprocessing or "photo",
         validation=None if validation is None else lambda: validation,
         paths=(layout.root,),
+        names=lambda split: names[split],
     )
 
 
-def _images(layout: Layout, data: Data, access: Access) -> dict[str, LabeledImages]:
-    """Return the images of every split that are not broken, as rows of one store."""
+def _images(
+    layout: Layout, data: Data, access: Access
+) -> tuple[dict[str, LabeledImages], dict[str, list[str]]]:
+    """Return the images of every split that are not broken, as rows of one store, and their paths."""
     files = [file for split in layout.splits.values() for file in split]
     cache = default_root() / "folders"
     contents = digests(
@@ -69,14 +78,17 @@ def _images(layout: Layout, data: Data, access: Access) -> dict[str, LabeledImag
     labels = torch.tensor([file.label for file in files])
     rows = torch.tensor([store.rows.get(c, -1) if isinstance(c, bytes) else -1 for c in contents])
     good = torch.tensor([problem is None for problem in problems])
-    pixels, images, start = _tensor(store.pixels), {}, 0
+    pixels, images, names, start = _tensor(store.pixels), {}, {}, 0
     for name, split in layout.splits.items():
         part = slice(start, start := start + len(split))
         kept = good[part]
         images[name] = LabeledImages(pixels, labels[part][kept], rows[part][kept])
+        names[name] = [
+            str(layout.root / file.path) for file, is_good in zip(split, kept, strict=True) if is_good
+        ]
         if not kept.any():
             raise DataError(f"{layout.root}: no image for {name} can be read")
-    return images
+    return images, names
 
 
 def _store(
@@ -138,11 +150,10 @@ def _report_broken(root: Path, files: Sequence[File], problems: Sequence[str | N
 # ---- splits
 
 
-def _cut(images: LabeledImages, folder: Folder) -> tuple[LabeledImages, LabeledImages]:
-    """Cut the test images from all images, in proportion to the classes."""
+def _cut(images: LabeledImages, folder: Folder) -> tuple[Tensor, Tensor]:
+    """Return the indices of training and test images, cut from all images in proportion to the classes."""
     count = max(1, round(folder.test * len(images)))
-    train, test = splits.split(images.labels, count, folder.seed)
-    return images.subset(train), images.subset(test)
+    return splits.split(images.labels, count, folder.seed)
 
 
 def _check_classes(layout: Layout, train: LabeledImages) -> None:
