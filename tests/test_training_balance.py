@@ -28,6 +28,9 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 LABELS = torch.tensor([0] * 12 + [1] * 5 + [3] * 2 + [4])
 """20 labels of five classes, of which one has no image."""
 
+WEIGHTS = torch.tensor([0.5, 1.5, 4.0])
+"""Weights of the classes of `tiny.images`."""
+
 LABEL_LISTS = st.lists(st.integers(0, 6), min_size=1, max_size=60)
 
 
@@ -99,8 +102,8 @@ def test_accumulated_batches_give_the_same_step():
     """The weights are not divided out batch by batch, which would depend on how the batches are mixed."""
     networks = []
     for accumulate in (1, 4):
-        training = tiny.loop(tiny.PLAIN, train=uneven(), batch_size=32 // accumulate, accumulate=accumulate)
-        training.data = replace(training.data, class_weights=torch.tensor([0.5, 1.5, 4.0]))
+        sizes = {"batch_size": 32 // accumulate, "accumulate": accumulate}
+        training = tiny.loop(tiny.PLAIN, train=uneven(), weights_of_classes=WEIGHTS, **sizes)
         next(training.run())
         networks.append(training.network)
     for first, second in zip(*(weights(network).values() for network in networks), strict=True):
@@ -108,16 +111,16 @@ def test_accumulated_batches_give_the_same_step():
 
 
 def test_auxiliary_classifiers_have_the_weights_too(monkeypatch):
-    training = tiny.loop(tiny.PLAIN, train=uneven())
-    training.data = replace(training.data, class_weights=torch.tensor([0.5, 1.5, 4.0]))
+    training = tiny.loop(tiny.PLAIN, train=uneven(), weights_of_classes=WEIGHTS)
     training.preprocessing = Preprocessing(tiny.SIZE, mean=(0.0,), std=(1.0,))
     other = torch.randn(10, 3, generator=seeded(0))
-    monkeypatch.setattr("cnn_cli.training.loop.take_auxiliary_logits", lambda network: [(0.3, other)])
+    monkeypatch.setattr("cnn_cli.training.step.take_auxiliary_logits", lambda network: [(0.3, other)])
     batch = torch.arange(10)
-    loss = training._loss(batch, batch[:0], seeded(0))
+    (only,) = training._batches(batch, batch[:0], seeded(0), len(batch))
+    loss = training.stepper._loss(only)
     images, labels = training.data.train.take(batch), training.data.train.labels[batch]
     own = copy.deepcopy(training.network)(images / 255)
-    factors = torch.tensor([0.5, 1.5, 4.0])[labels]
+    factors = WEIGHTS[labels]
     expected = sum(
         weight * (F.cross_entropy(logits, labels, reduction="none") * factors).mean()
         for weight, logits in ((1.0, own), (0.3, other))
@@ -168,12 +171,8 @@ def test_a_balanced_epoch_takes_as_many_steps():
 
 
 def _recall_of_the_rare_class(**settings) -> float:
-    training = tiny.loop(
-        train=uneven(300), validation=tiny.images(90, seed=2), epochs=10, lr=0.02, **settings
-    )
-    if settings.get("class_weights"):
-        labels = training.data.train.labels
-        training.data = replace(training.data, class_weights=balanced_weights(labels, 3))
+    images = {"train": uneven(300), "validation": tiny.images(90, seed=2)}
+    training = tiny.loop(**images, epochs=10, lr=0.02, **settings)
     list(training.run())
     from cnn_cli.training.evaluation import logits_of
 
@@ -182,7 +181,9 @@ def _recall_of_the_rare_class(**settings) -> float:
     return (answers[images.labels == 2] == 2).double().mean().item()
 
 
-@pytest.mark.parametrize("settings", [{"class_weights": "balanced"}, {"balance": True}])
+@pytest.mark.parametrize(
+    "settings", [{"weights_of_classes": balanced_weights(uneven(300).labels, 3)}, {"balance": True}]
+)
 def test_a_rare_class_is_learned(settings):
     assert _recall_of_the_rare_class(**settings) > _recall_of_the_rare_class() + 0.3
 

@@ -97,6 +97,7 @@ def loop(
     validation: LabeledImages | None = None,
     augment: schema.Augmentation | None = None,
     balance: bool = False,
+    weights_of_classes: Tensor | None = None,
     seed: int = 0,
     compute: Compute = CPU,
     **settings,
@@ -106,9 +107,10 @@ def loop(
     validation = images(20, seed=1) if validation is None else validation
     network = build_network(layers, (1, SIZE, SIZE), len(CLASSES))
     initialize(network, seed)
+    augment = augment or schema.Augmentation()
     return TrainingLoop(
         network,
-        TrainingData(train, validation, augment or schema.Augmentation(), OutlierPool.empty(), balance),
+        TrainingData(train, validation, augment, OutlierPool.empty(), balance, weights_of_classes),
         Preprocessing(SIZE, mean=(0.3,), std=(0.3,)),
         schema.Train(**({"epochs": 3, "batch_size": 16} | settings)),
         seed,
