@@ -115,6 +115,14 @@ def test_equal_images_are_listed_and_their_harm_is_told(tones):
     ]
 
 
+def test_a_line_names_a_few_of_many_equal_images(tones):
+    for number in range(7):
+        (tones / "gray" / f"copy{number}.png").write_bytes((tones / "gray" / "1.png").read_bytes())
+    (line,) = [line for line in check("data.folder.test=0.05").out.splitlines() if line.startswith("equal")]
+    assert line.count(" = ") == 5
+    assert line.endswith(" = 3 more")
+
+
 def test_a_class_with_one_image_is_reported(tones):
     tone(tones / "rare" / "1.png", "gray", 9)
     outcome = check("data.folder.test=0.05")

@@ -142,7 +142,7 @@ def test_every_link_names_a_file(page: Path) -> None:
 
 def test_every_page_is_in_the_navigation_of_the_site() -> None:
     site = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]["nav"]
-    assert set(re.findall(r"\w+\.md", str(site))) == {path.name for path in ROOT.glob("docs/*.md")}
+    assert set(re.findall(r"[\w-]+\.md", str(site))) == {path.name for path in ROOT.glob("docs/*.md")}
 
 
 def test_images_are_small_and_used() -> None:

@@ -32,7 +32,7 @@ SHORT = (*SMALL, "train.epochs=1", "output.plot=false")
 PLAIN_HAND = tuple(ways[:1] for ways in DIGITS)
 """The most frequent way of writing each digit, which the included network reads."""
 
-MOST_NOT_RUN = 9
+MOST_NOT_RUN = 10
 """Blocks that do not run here, of all pages together."""
 
 

@@ -23,6 +23,9 @@ STEPS = 100
 MAX_EPOCHS = 60
 """Upper limit of its epochs, for a set of few images."""
 
+MAX_LISTED = 5
+"""Upper limit of equal images on a line; --json lists all."""
+
 
 def show_duplicates(source: "Source", as_json: bool) -> None:
     """Write a line for each group of images with the same pixels, and a warning if they do harm."""
@@ -38,8 +41,9 @@ def show_duplicates(source: "Source", as_json: bool) -> None:
         if as_json:
             console.json_line({"state": "equal", "images": copies})
         else:
-            listed = " = ".join(f"{printable(c['path'])} ({c['label']}, {c['split']})" for c in copies)
-            console.line(f"{'equal':<8}  {listed}")
+            listed = [f"{printable(c['path'])} ({c['label']}, {c['split']})" for c in copies[:MAX_LISTED]]
+            more = [f"{len(copies) - MAX_LISTED:,} more"] if len(copies) > MAX_LISTED else []
+            console.line(f"{'equal':<8}  {' = '.join([*listed, *more])}")
     across = sum(len({each.split for each in group}) > 1 for group in groups)
     labels = sum(len({each.label for each in group}) > 1 for group in groups)
     if across:
@@ -95,8 +99,8 @@ def show_labels(
     if out is not None and result.suspects:
         from cnn_cli.report.data_sheets import write_suspects
 
-        shown = write_suspects(result.images, result.suspects, out)
-        console.message(f"contact sheet: {out}, {shown:,} of them")
+        drawn = write_suspects(result.images, result.suspects, out)
+        console.message(f"contact sheet: {out}, {drawn:,} of them")
 
 
 def _check(
