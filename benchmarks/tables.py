@@ -267,6 +267,9 @@ def lines(measured: Results) -> str:
     return markdown("digits | lines | exactly right (95 % interval) | right length | CPU time, median", rows)
 
 
+_TRAININGS = ("lenet", "scratch", "finetune")
+
+
 def finetuned(measured: Results) -> str:
     """Return the accuracy of fine-tuning beside training from scratch, and what is forgotten."""
     rows = []
@@ -276,8 +279,7 @@ def finetuned(measured: Results) -> str:
         rows.append(
             (
                 task["task"],
-                spread([100 * share for share in of["scratch_accuracy"]]),
-                spread([100 * share for share in of["finetune_accuracy"]]),
+                *(spread([100 * share for share in of[f"{name}_accuracy"]]) for name in _TRAININGS),
                 f"{statistics.mean(gains):+.1f} ({min(gains):+.1f} to {max(gains):+.1f})",
                 f"{max(of['finetune_seconds']):.0f} s ({max(of['finetune_cpu_seconds']):.0f} s)",
                 f"{task['known_before']:.2%}",
@@ -285,8 +287,8 @@ def finetuned(measured: Results) -> str:
             )
         )
     return markdown(
-        "data | from scratch | fine-tuned | gain in points, mean (range over seeds) | longest time (CPU) "
-        "| MNIST before | MNIST after",
+        "data | `lenet.yaml` from scratch | same settings from scratch | fine-tuned "
+        "| gain over the same settings, points (range) | longest time (CPU) | MNIST before | MNIST after",
         rows,
     )
 
