@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from cnn_cli import distributed
 from cnn_cli.errors import CnnError, StoppedError
@@ -64,8 +64,16 @@ def _speak_for_libraries() -> None:
     warnings.showwarning = _show_warning
 
 
-def _show_warning(text: Warning | str, *_: object, **__: object) -> None:
-    warning(" ".join(str(text).split()))
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Show a warning of Python's module `warnings`, by whose call the arguments are given."""
+    warning(" ".join(str(message).split()))
 
 
 class _Handler(logging.Handler):

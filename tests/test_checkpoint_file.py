@@ -14,7 +14,7 @@ from cnn_cli.checkpoint import file as checkpoint
 from cnn_cli.checkpoint import tensorfile
 from cnn_cli.checkpoint.file import Checkpoint
 from cnn_cli.checkpoint.preprocessing import Preprocessing
-from cnn_cli.errors import DataError
+from cnn_cli.errors import CnnError, DataError
 from cnn_cli.model.build import initialize
 from cnn_cli.model.network import load_network, network_for
 from cnn_cli.reading.reader import Reader, network_of
@@ -246,6 +246,18 @@ def test_weights_that_are_no_numbers(path, name, change, message):
     weights[name] = change(weights[name])
     rewrite(path, weights=weights)
     assert message in refused(path)
+
+
+def test_a_diverged_network_is_not_written(trained, path):
+    before = path.read_bytes()
+    weights = {
+        name: value * np.float32("nan") for name, value in trained.weights.items() if "num" not in name
+    }
+    for changed in ({"weights": weights}, {"metrics": {"validation_loss": float("inf")}}):
+        with pytest.raises(CnnError, match="is not written: ") as caught:
+            checkpoint.write(path, dataclasses.replace(trained, **changed))
+        assert "lower train.lr" in caught.value.hint
+    assert path.read_bytes() == before
 
 
 def test_finite_weights_whose_network_overflows(path):

@@ -55,7 +55,8 @@ def zoo(tmp_path_factory: pytest.TempPathFactory, trained_run: Path) -> Path:
     _bad_images(folder)
     _bad_checkpoints(folder, trained_run)
     _bad_data(folder)
-    (folder / "a folder").mkdir()
+    for name in ("a folder", "a folder.png"):
+        (folder / name).mkdir()
     return folder
 
 
@@ -256,7 +257,12 @@ BAD_DATA: list[Case] = [
     ("data get", ["data", "get", "data.download=false", "data.root=no mnist"], DATA, ["is not in no mnist"]),
     ("sheet below a file", ["data", "show", *FEW, "--out", "one.png/a.png"], DATA, ["one.png/a.png"]),
     ("plot below a file", ["eval", "run", "--plot", "one.png/a.png"], DATA, ["one.png/a.png: cannot be"]),
-    ("plot over a folder", ["eval", "run", "--plot", "a folder"], DATA, ["a folder: cannot be written"]),
+    (
+        "plot over a folder",
+        ["eval", "run", "--plot", "a folder.png"],
+        DATA,
+        ["a folder.png: cannot be written"],
+    ),
 ]
 
 CASES = [

@@ -13,13 +13,14 @@ from cnn_cli.checkpoint import onnxfile, tensorfile
 from cnn_cli.checkpoint.parent import Parent
 from cnn_cli.checkpoint.preprocessing import Preprocessing
 from cnn_cli.config.schema import Config
-from cnn_cli.errors import DataError
+from cnn_cli.errors import CnnError, DataError
 from cnn_cli.text import one_line
 
 KIND = "checkpoint"
 FORMAT = 2
 """The format number. It is raised when a program could misread files of the format before."""
 
+_DIVERGED = "the training has diverged: lower train.lr, or set train.clip_norm=1"
 _RETRAIN = "its weights are damaged, or its training diverged: use another checkpoint"
 
 BATCHES = "num_batches_tracked"
@@ -62,11 +63,15 @@ class Checkpoint:
             raise ValueError(f"its preprocessing does not fit an input of {data.size} pixels")
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("two of its classes have the same name")
-        for name, value in self.metrics.items():
-            if value is not None and not math.isfinite(value):
-                raise ValueError(f"its {name} is {value}")
-        for name, array in self.weights.items():
-            _check_weights(name, array)
+
+
+def _check_numbers(checkpoint: Checkpoint) -> None:
+    """Reject figures and weights that are not finite, which would only lead to wrong answers."""
+    for name, value in checkpoint.metrics.items():
+        if value is not None and not math.isfinite(value):
+            raise ValueError(f"its {name} is {value}")
+    for name, array in checkpoint.weights.items():
+        _check_weights(name, array)
 
 
 def _check_weights(name: str, array: np.ndarray) -> None:
@@ -87,7 +92,15 @@ def not_finite(checkpoint: Checkpoint) -> DataError:
 
 
 def write(path: Path, checkpoint: Checkpoint) -> None:
-    """Write the file atomically. Equal checkpoints give equal bytes."""
+    """Write the file atomically. Equal checkpoints give equal bytes.
+
+    Raises:
+        CnnError: its numbers are not finite; the file is as it was.
+    """
+    try:
+        _check_numbers(checkpoint)
+    except ValueError as error:
+        raise CnnError(f"{path}: is not written: {error}", hint=_DIVERGED) from None
     tensorfile.write(path, checkpoint.weights, header_of(checkpoint))
 
 
@@ -121,7 +134,7 @@ def read(path: Path) -> Checkpoint:
     else:
         weights, header = tensorfile.read(path, KIND, FORMAT)
     try:
-        return Checkpoint(
+        checkpoint = Checkpoint(
             weights=weights,
             config=Config.model_validate(header["config"]),
             classes=tuple(map(str, header["classes"])),
@@ -134,8 +147,10 @@ def read(path: Path) -> Checkpoint:
             path=path,
             onnx=onnx,
         )
+        _check_numbers(checkpoint)
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise DataError(f"{path}: its header cannot be used: {_first_problem(error)}") from None
+    return checkpoint
 
 
 def _preprocessing(values: Mapping[str, Any]) -> Preprocessing:
