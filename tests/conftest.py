@@ -95,3 +95,11 @@ def browser() -> "Iterator[Browser]":
 
     with launched() as chromium:
         yield chromium
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures of `tests/robustness`, which a worker of xdist cannot print itself."""
+    for report in (report for reports in terminalreporter.stats.values() for report in reports):
+        for name, text in getattr(report, "user_properties", ()):
+            if name == "trials" and report.when == "teardown":
+                terminalreporter.write_line(text)
