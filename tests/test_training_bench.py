@@ -11,7 +11,7 @@ import pytest
 from helpers import tiny
 from helpers.cli import SLOWER, cnn, lines_of, spawn, wait_for
 
-from cnn_cli.checkpoint.run_folder import RunFolder, create_run_folder
+from cnn_cli.checkpoint.run_folder import RunFolder
 from cnn_cli.errors import ConfigError, DataError, ExitCode, StoppedError
 from cnn_cli.training import machine, results
 from cnn_cli.training.bench import Bench
@@ -62,7 +62,7 @@ def test_each_seed_gives_the_run_of_train(uninterrupted, tmp_path):
     for seed, result in zip((1, 2), results.read(uninterrupted).runs, strict=True):
         config = tiny.config(epochs=2).model_copy(update={"seed": seed})
         alone = Run(config, tiny.source(), tiny.CPU).execute(
-            create_run_folder(tmp_path / "run"), lambda record: None, tiny.never
+            RunFolder(tmp_path / "run"), lambda record: None, tiny.never
         )
         assert (result.seed, result.accuracy, result.loss, result.n) == (
             seed,
@@ -254,7 +254,7 @@ def test_the_output_section_is_no_setting(path):
 
 
 def test_a_run_that_is_not_in_the_file_is_left_alone(path):
-    other = tiny.run(create_run_folder(path.with_suffix("") / "seed-1"))
+    other = tiny.run(RunFolder(path.with_suffix("") / "seed-1"))
     before = other.folder.checkpoint.read_bytes()
     with pytest.raises(ConfigError, match=r"contains a run that is not in .*tiny\.json"):
         finish(bench(path))

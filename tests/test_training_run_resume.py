@@ -11,7 +11,7 @@ import pytest
 from helpers import tiny
 
 from cnn_cli.checkpoint import tensorfile
-from cnn_cli.checkpoint.run_folder import RunFolder, create_run_folder
+from cnn_cli.checkpoint.run_folder import RunFolder
 from cnn_cli.errors import DataError, ExitCode, StoppedError
 from cnn_cli.training import run, state
 from cnn_cli.training.records import EpochRecord, StepRecord
@@ -43,13 +43,13 @@ def resume(folder: RunFolder, listen=lambda record: None, stop=tiny.never) -> Ru
 
 @pytest.fixture
 def folder(tmp_path) -> RunFolder:
-    return create_run_folder(tmp_path / "run")
+    return RunFolder(tmp_path / "run")
 
 
 @pytest.fixture(scope="module")
 def finished(one_thread, tmp_path_factory) -> RunResult:
     """An uninterrupted run to compare with; tests must not change its files."""
-    return tiny.run(create_run_folder(tmp_path_factory.mktemp("uninterrupted") / "run"))
+    return tiny.run(RunFolder(tmp_path_factory.mktemp("uninterrupted") / "run"))
 
 
 # --- stopped, killed, resumed -------------------------------------------------------------------------------
@@ -131,14 +131,14 @@ import os, signal, sys
 from pathlib import Path
 import torch
 from helpers import tiny
-from cnn_cli.checkpoint.run_folder import create_run_folder
+from cnn_cli.checkpoint.run_folder import RunFolder
 from cnn_cli.training.records import EpochRecord
 from cnn_cli.training.run import Run
 torch.set_num_threads(1)
 def listen(record):
     if isinstance(record, EpochRecord) and record.epoch == 2:
         os.kill(os.getpid(), signal.SIGKILL)
-folder = create_run_folder(Path(sys.argv[1]))
+folder = RunFolder(Path(sys.argv[1]))
 Run(tiny.config(), tiny.source(), tiny.CPU).execute(folder, listen, lambda: None)
 """
 

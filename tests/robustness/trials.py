@@ -1,4 +1,4 @@
-"""Trials of a promise: how many there were, which ones broke it, and both as JSON for `benchmarks/table.py`."""
+"""Trials of a promise: how many there were and which broke it, also as JSON for `benchmarks/table.py`."""
 
 import json
 import os
