@@ -28,6 +28,7 @@ LEVELS = (
     {"image"},
     {"checkpoint"},
     {"config"},
+    {"locks"},
     {"files", "workers"},
     {"extras"},
     {"errors", "text", "distributed", "memory", "resources", "version"},

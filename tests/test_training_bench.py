@@ -104,21 +104,20 @@ def test_one_seed_has_no_deviation(path):
 
 @pytest.mark.parametrize("records", [1, 5, 6, RECORDS - 1, RECORDS, RECORDS + 3, 2 * RECORDS])
 def test_a_stopped_benchmark_ends_with_the_same_file(uninterrupted, path, records):
-    calls = []
+    before = []
 
     def stop() -> ExitCode | None:
-        calls.append(1)
-        return ExitCode.TERMINATED if len(calls) == records else None
+        return ExitCode.TERMINATED if len(before) == records else None
 
     with pytest.raises(StoppedError) as caught:
-        finish(bench(path), stop=stop)
+        finish(bench(path), listen=lambda seed, record: before.append(record), stop=stop)
     assert caught.value.code == ExitCode.TERMINATED
     assert "the same command" in caught.value.hint
     unfinished = results.read(path).unfinished
     assert unfinished.seconds > 0
     later = []
     finish(bench(path), listen=lambda seed, record: later.append(record))
-    assert len(calls) + len(later) == 2 * RECORDS  # nothing is done twice
+    assert len(before) + len(later) == 2 * RECORDS  # nothing is done twice
     assert untimed(path) == untimed(uninterrupted)
     run = next(run for run in results.read(path).runs if run.seed == unfinished.seed)
     assert run.seconds > unfinished.seconds
@@ -270,6 +269,17 @@ def test_a_run_of_another_config_in_the_folder_is_an_error(path):
         tiny.run(folder, stop=lambda: ExitCode.INTERRUPTED, lr=0.5)
     with pytest.raises(DataError, match="is from another config"):
         finish(bench(path))
+
+
+@pytest.mark.parametrize("text", ["{}", '{"test": 1, "best": 2}'])
+def test_damaged_figures_of_a_seed_are_an_error(path, text):
+    finish(bench(path), seeds=1)
+    content = json.loads(path.read_text()) | {"runs": [], "unfinished": vars(results.Unfinished(1))}
+    path.write_text(json.dumps(content))
+    folder = RunFolder(path.with_suffix("") / "seed-1")
+    folder.metrics.write_text(text)
+    with pytest.raises(DataError, match=r"metrics\.json: holds no figures of a run"):
+        finish(bench(path), seeds=1)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"kind": "benchmark", "format": 99}', '{"kind": "else"}'])

@@ -43,6 +43,7 @@ def resume(folder: RunFolder, listen=lambda record: None, stop=tiny.never) -> Ru
 
 @pytest.fixture
 def folder(tmp_path) -> RunFolder:
+    (tmp_path / "run").mkdir()
     return RunFolder(tmp_path / "run")
 
 
@@ -71,6 +72,21 @@ def test_the_exit_code_is_the_one_of_stop(folder):
     with pytest.raises(StoppedError, match="stopped after 0 epochs and 2 steps") as caught:
         tiny.run(folder, stop=after(2, ExitCode.TERMINATED))
     assert caught.value.code == ExitCode.TERMINATED
+
+
+@pytest.mark.parametrize("epochs", [0, 3])
+@pytest.mark.parametrize("calls", [1, 2])
+def test_stopped_before_or_in_its_test_it_is_only_tested(tmp_path, monkeypatch, epochs, calls):
+    """`stop` is asked once before the test and once for each of its batches."""
+    whole = tiny.run(RunFolder(tmp_path / "whole"), epochs=epochs)
+    folder = RunFolder(tmp_path / "stopped")
+    records = epochs * (STEPS + 1)
+    with pytest.raises(StoppedError, match="stopped before the end of the test; the training is complete"):
+        tiny.run(folder, stop=after(records + calls), epochs=epochs)
+    assert not folder.finished
+    monkeypatch.setattr("cnn_cli.training.loop.TrainingLoop._take_step", None)  # no step is taken again
+    resume(folder)
+    tiny.assert_same_result(folder, whole)
 
 
 def test_stopped_several_times(finished, folder):

@@ -135,4 +135,8 @@ def _figure(width: float, height: float, path: Path) -> Iterator[Any]:
     with rc_context({"text.parse_math": False}):
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure
-        write_png(path, lambda file: figure.savefig(file, dpi=DPI, format="png"))
+        _save(figure, path)
+
+
+def _save(figure: Any, path: Path) -> None:
+    write_png(path, lambda file: figure.savefig(file, dpi=DPI, format="png"))
