@@ -40,9 +40,8 @@ def test_a_run_never_uses_the_folder_of_another(workplace: Path) -> None:
 
 def test_a_run_writes_all_its_files(workplace: Path) -> None:
     assert cnn(*TRAIN, "--out", "deep/run", "output.plot=true").code == 0
-    names = {path.name for path in Path("deep/run").iterdir()}
+    names = {path.name for path in Path("deep/run").iterdir() if path.name != ".lock"}
     assert names == {
-        ".lock",
         "config.yaml",
         "history.jsonl",
         "learning_curve.png",
@@ -333,6 +332,13 @@ def test_a_plot_is_written_to_the_named_file(workplace: Path, trained_run: Path)
     assert outcome.code == 0
     assert "plot: new/plot.png\n" in outcome.err
     Image.open("new/plot.png").verify()
+
+
+def test_a_plot_that_cannot_be_written_does_not_hide_the_figures(workplace: Path, trained_run: Path) -> None:
+    Path("file").touch()
+    outcome = cnn("eval", trained_run, "--plot", "file/plot.png", "--min-accuracy", "1")
+    assert "accuracy" in outcome.out
+    assert outcome.code == ExitCode.BELOW_BAR  # what a script asked for has priority
 
 
 # ---- which checkpoint

@@ -114,7 +114,7 @@ def test_an_interrupted_write_keeps_the_file_before_it(
     run = Path(cases[0].arguments[-1])
     grid = [(case, name, number) for case in cases for name, number in _faults(case)]
     draws = random.Random(1)
-    for case, name, number in draws.sample(grid, min(len(grid), scaled(1500))):
+    for case, name, number in draws.sample(grid, min(len(grid), scaled(1000))):
         with trials.trial(f"{case.name}: {name} operation {number} of {case.operations}"):
             _restore(case, run)
             kind, code, and_later = FAULTS[name]
