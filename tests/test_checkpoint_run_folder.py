@@ -11,7 +11,7 @@ import pytest
 from helpers.cli import environment
 
 from cnn_cli.checkpoint.run_folder import RunFolder
-from cnn_cli.checkpoint.run_writing import continued_run, new_run
+from cnn_cli.checkpoint.run_writer import continued_run, new_run
 from cnn_cli.errors import ConfigError, DataError
 
 FILES = ("checkpoint", "state", "history", "config", "metrics", "curve")
@@ -159,7 +159,7 @@ def test_another_process_is_refused_and_told_who_writes(tmp_path, other):
 KILLED = """
 import os, sys, time
 from pathlib import Path
-from cnn_cli.checkpoint.run_writing import continued_run
+from cnn_cli.checkpoint.run_writer import continued_run
 with continued_run(Path(sys.argv[1])):
     print("locked", flush=True)
     time.sleep(60)

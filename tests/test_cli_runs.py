@@ -14,7 +14,7 @@ import yaml
 from helpers.cli import SLOWER, TINY, Outcome, cnn, lines_of, spawn, wait_for
 from PIL import Image
 
-from cnn_cli.checkpoint.run_writing import continued_run
+from cnn_cli.checkpoint.run_writer import continued_run
 from cnn_cli.errors import ExitCode, Interruption
 from cnn_cli.files import write_text
 

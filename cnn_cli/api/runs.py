@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from cnn_cli.checkpoint.choose import choose_checkpoints
 from cnn_cli.checkpoint.file import read
-from cnn_cli.checkpoint.run_writing import new_run
+from cnn_cli.checkpoint.run_writer import new_run
 from cnn_cli.config.adjust import check_evaluation_settings
 from cnn_cli.config.keywords import arguments_of, load
 from cnn_cli.report.plots import plot_learning_curve

@@ -89,7 +89,7 @@ def _start(name: str, overrides: list[str], out: Path | None, overwrite: bool, a
     config = loaded.config
     build_network_of(loaded, of_data=True)  # before the data is opened, which can take a minute
     from cnn_cli import console
-    from cnn_cli.checkpoint.run_writing import new_run
+    from cnn_cli.checkpoint.run_writer import new_run
 
     requested = out or Path(config.output.folder) / config.name
 
@@ -108,7 +108,7 @@ def _start(name: str, overrides: list[str], out: Path | None, overwrite: bool, a
 
 def _resume(path: Path, as_json: bool) -> None:
     from cnn_cli import console, distributed
-    from cnn_cli.checkpoint.run_writing import continued_run
+    from cnn_cli.checkpoint.run_writer import continued_run
     from cnn_cli.training.state import read_state
 
     with continued_run(path, writes=distributed.is_main()) as folder:

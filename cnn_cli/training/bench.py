@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cnn_cli.checkpoint.run_folder import RunFolder
-from cnn_cli.checkpoint.run_writing import continued_run
+from cnn_cli.checkpoint.run_writer import continued_run
 from cnn_cli.config.schema import Config
 from cnn_cli.data.source import Source
 from cnn_cli.errors import ConfigError, DataError, ExitCode, StoppedError

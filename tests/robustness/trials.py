@@ -74,8 +74,8 @@ class Trials:
             content = json.dumps(self._record(), indent=2) + "\n"
             Path(RECORDS, f"robust-{self.name}.json").write_text(content)
         assert self.count, "nothing was tried"
-        shown = "\n".join(self.failures[:20])
-        assert not self.failures, f"{len(self.failures)} of {self.count} trials broke the promise:\n{shown}"
+        first = "\n".join(self.failures[:20])
+        assert not self.failures, f"{len(self.failures)} of {self.count} trials broke the promise:\n{first}"
 
     def _record(self) -> dict[str, Any]:
         return {
