@@ -29,7 +29,7 @@ from typing import Any
 import measure
 import torch
 
-from cnn_cli.checkpoint.run_folder import create_run_folder
+from cnn_cli.checkpoint.run_folder import RunFolder
 from cnn_cli.config.load import load_config
 from cnn_cli.config.schema import Config
 from cnn_cli.data.source import Source
@@ -147,7 +147,7 @@ def timed_run(config: Config, source: Source, size: Size, folder: Path) -> Figur
     """Train, and test the network afterwards; the data is on the device before the clock starts."""
     run = Run(config, source, compute_for(config.train))
     seconds = train(run.loop, size)
-    result = run.execute(create_run_folder(folder, overwrite=True), lambda record: None, lambda: None)
+    result = run.execute(RunFolder(folder), lambda record: None, lambda: None)
     rates = [record.images_per_second for record in result.history]
     return {
         "seed": config.seed,

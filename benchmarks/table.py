@@ -151,6 +151,14 @@ SECTIONS = (
         alone(tables.unsure),
     ),
     Section(
+        "Attacks",
+        "Promises of the program and attempts to break them (`tests/robustness`). Each trial is an attack: a "
+        "kill, a failing file operation, a signal, a damaged file. A trial fails if the promise is broken, "
+        "also by a traceback or by a command that hangs.",
+        "robust-*.json",
+        tables.attacks,
+    ),
+    Section(
         "A folder of 200,000 images",
         "PNGs of 28x28, opened for the first time and again; memory is the peak over all processes together.",
         "folder.json",

@@ -358,3 +358,18 @@ def handdrawn(measured: Results) -> str:
 
 
 Table = Callable[[Results], str]
+
+
+def attacks(files: dict[str, Results]) -> str:
+    """Return the trials of each promise, from all files robust-NAME.json."""
+    rows = [
+        (
+            result["promise"].replace("|", "\\|"),
+            f"{result['trials']:,}",
+            f"{len(result['failures']):,}",
+            f"{result['seconds']:,.0f} s",
+            result["date"],
+        )
+        for result in files.values()
+    ]
+    return markdown("promise | trials | failures | time | date", rows)

@@ -76,6 +76,11 @@ def _show_warning(
     warning(" ".join(str(message).split()))
 
 
+def is_quiet() -> bool:
+    """Return whether only errors and warnings are written to stderr."""
+    return _settings.quiet or not distributed.is_main()
+
+
 class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record of the log."""
@@ -92,7 +97,7 @@ def _stderr() -> "Console":
 
 def message(text: str) -> None:
     """Write a line for people to stderr, unless --quiet is given."""
-    if distributed.is_main() and not _settings.quiet:
+    if not is_quiet():
         _write_stderr(_printable_lines(text))
 
 
@@ -100,6 +105,11 @@ def error(error: CnnError) -> None:
     """Write `error: ...`, one line per problem, and below it `hint: ...` to stderr."""
     if not distributed.is_main() and isinstance(error, StoppedError):
         return  # all processes stop for the same reason: one of them reports it
+    if distributed.world_size() > 1:
+        from cnn_cli.training.first_to_say import first_to_say
+
+        if not first_to_say(f"{error.message} {error.hint}"):
+            return
     for problem in error.message.split("\n"):
         _write_labeled("error", "bold red", problem)
     if error.hint:
@@ -208,7 +218,7 @@ class StepBar:
 
     def update(self, text: str, done: int, total: int) -> None:
         """Show that `done` of `total` steps are done."""
-        if not _stderr().is_terminal or not distributed.is_main() or _settings.quiet:
+        if not _stderr().is_terminal or is_quiet():
             return
         if self._progress is None:
             self._progress = _start_progress(text, total)

@@ -85,6 +85,18 @@ class StoppedError(CnnError):
         self.code = code
 
 
+class Interruption(KeyboardInterrupt):
+    """A signal that ends the program, raised where it arrives.
+
+    Args:
+        code: the exit code.
+    """
+
+    def __init__(self, code: ExitCode) -> None:
+        super().__init__()
+        self.code = code
+
+
 class NetworkError(ConfigError):
     """A network whose layers do not fit together.
 

@@ -11,6 +11,11 @@ from typing import BinaryIO
 
 from cnn_cli.errors import unwritable
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 TEMPORARY = ".tmp"
 """Suffix of an incomplete file; only a process that was killed leaves one behind."""
 
@@ -20,7 +25,8 @@ def atomic_path(path: Path, *, replace: bool = True) -> Iterator[Path]:
     """Yield an empty temporary file beside `path` that is renamed to `path` once its content is on the disk.
 
     If the body raises, or the process dies at any moment, `path` keeps its old content. Missing parent
-    folders are created. The file gets the mode that `open` would give it, not the 0600 of mkstemp.
+    folders are created. The file gets the mode that `open` would give it, not the 0600 of mkstemp. Temporary
+    files that killed processes left behind are removed.
 
     Args:
         path: the file.
@@ -29,10 +35,9 @@ def atomic_path(path: Path, *, replace: bool = True) -> Iterator[Path]:
     Raises:
         FileExistsError: it is there and must not be replaced.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY, dir=path.parent)
-    os.close(descriptor)
-    temporary = Path(name)
+    make_folder(path.parent)
+    remove_leftovers(path)
+    descriptor, temporary = _create_temporary(path)
     try:
         yield temporary
         with temporary.open("rb+") as file:
@@ -44,7 +49,60 @@ def atomic_path(path: Path, *, replace: bool = True) -> Iterator[Path]:
         if isinstance(error, OSError) and error.filename is None:
             error.filename = str(path)  # errors of write and fsync name no file
         raise
-    _sync_folder(path.parent)
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+    sync_folder(path.parent)
+
+
+def _create_temporary(path: Path) -> tuple[int | None, Path]:
+    """Create a temporary file, locked as long as the descriptor is open: it is no leftover."""
+    while True:
+        descriptor, name = tempfile.mkstemp(prefix=_prefix(path), suffix=TEMPORARY, dir=path.parent)
+        if fcntl is None:
+            os.close(descriptor)  # Windows renames no open file
+            return None, Path(name)
+        with suppress(OSError):  # by a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return descriptor, Path(name)
+        os.close(descriptor)  # another process took it for a leftover before it was locked
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove the temporary files of writes of `path` whose processes were killed.
+
+    A living process has its temporary file locked, so that two may write the same file at the same time.
+    """
+    if fcntl is None:
+        return
+    prefix = _prefix(path)
+    with suppress(OSError):
+        for entry in path.parent.iterdir():
+            if entry.name.startswith(prefix) and entry.suffix == TEMPORARY:
+                _remove_unlocked(entry)
+
+
+def _remove_unlocked(temporary: Path) -> None:
+    """Remove a file unless a process has locked it, or it cannot be removed."""
+    with suppress(OSError), temporary.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        temporary.unlink()
+
+
+def _prefix(path: Path) -> str:
+    return f".{path.name}."
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and its missing parents, and write their entries to the disk."""
+    missing = []
+    while not folder.is_dir() and folder != folder.parent:
+        missing.append(folder)
+        folder = folder.parent
+    for new in reversed(missing):
+        new.mkdir(exist_ok=True)
+        sync_folder(new.parent)
 
 
 @contextmanager
@@ -114,14 +172,7 @@ def _rename_new(temporary: Path, path: Path) -> None:
         temporary.unlink()
 
 
-def _umask() -> int:
-    """Return the umask of the process. It can only be read by setting it, so it is set back at once."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
-
-
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Write the renamed entry of the folder to the disk. Windows cannot open a folder, and need not."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
@@ -129,3 +180,10 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _umask() -> int:
+    """Return the umask of the process. It can only be read by setting it, so it is set back at once."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

@@ -1,22 +1,23 @@
 """Runs: their folders, repetition, stopping at any moment and continuing, `--min-accuracy`."""
 
+import errno
 import json
 import os
 import re
 import shlex
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
-from helpers.cli import SLOWER, TINY, Outcome, cnn, environment, lines_of, wait_for
+from helpers.cli import SLOWER, TINY, Outcome, cnn, lines_of, wait_for
 from helpers.forks import fork_cnn
 from PIL import Image
 
-from cnn_cli.errors import ExitCode
+from cnn_cli.checkpoint.run_writer import continued_run
+from cnn_cli.errors import ExitCode, Interruption
+from cnn_cli.files import write_text
 
 TRAIN = ("train", "--config", "tiny.yaml")
 
@@ -40,7 +41,7 @@ def test_a_run_never_uses_the_folder_of_another(workplace: Path) -> None:
 
 def test_a_run_writes_all_its_files(workplace: Path) -> None:
     assert cnn(*TRAIN, "--out", "deep/run", "output.plot=true").code == 0
-    names = {path.name for path in Path("deep/run").iterdir()}
+    names = {path.name for path in Path("deep/run").iterdir() if path.name != ".lock"}
     assert names == {
         "config.yaml",
         "history.jsonl",
@@ -167,22 +168,6 @@ def test_a_kill_loses_no_bit(workplace: Path, uninterrupted: Path) -> None:
     _assert_continues_to_the_same_bytes(uninterrupted)
 
 
-def test_the_second_signal_exits_at_once() -> None:
-    script = """
-import os, signal, sys
-from cnn_cli.cli.signals import stop_requests
-with stop_requests() as stop:
-    os.kill(os.getpid(), signal.SIGTERM)
-    print(int(stop()), flush=True)
-    os.kill(os.getpid(), signal.SIGINT)
-    print("still here", flush=True)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", script], env=environment(), capture_output=True, text=True, timeout=60
-    )
-    assert (done.returncode, done.stdout) == (130, "143\n")
-
-
 def test_ctrl_c_before_the_training(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
@@ -249,6 +234,62 @@ def test_a_plot_that_fails_does_not_hide_the_result(workplace: Path, monkeypatch
     assert Path("run/metrics.json").is_file()
 
 
+def test_a_signal_while_the_curve_is_drawn_does_not_hide_the_result(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise Interruption(ExitCode.TERMINATED)
+
+    monkeypatch.setattr("cnn_cli.report.plots.learning_curve", interrupted)
+    outcome = cnn(*TRAIN, "output.plot=true", "--out", "run")
+    assert outcome.code == ExitCode.TERMINATED
+    assert "test accuracy" in outcome.out
+    assert Path("run/metrics.json").is_file()
+
+
+def test_a_disk_that_is_full_at_the_end_does_not_hide_the_result(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, text: str) -> None:
+        if path.name == "metrics.json":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        write_text(path, text)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cnn_cli.training.run.write_text", full)
+        outcome = cnn(*TRAIN, "--out", "run")
+    assert outcome.code == 0
+    assert "test accuracy" in outcome.out
+    assert "warning: run/metrics.json: the figures of the test cannot be saved (No space left" in outcome.err
+    again = cnn("train", "--resume", "run")
+    assert "testing tiny on synthetic" in again.err
+    assert "epoch" not in again.out
+    assert Path("run/metrics.json").is_file()
+
+
+def test_a_run_that_another_process_trains_is_left_alone(workplace: Path) -> None:
+    assert cnn(*TRAIN, "--out", "run").code == 0
+    before = weights("run")
+    Path("run/metrics.json").unlink()
+    with continued_run(Path("run")):
+        for command in (("train", "--resume", "run"), (*TRAIN, "--out", "run", "--overwrite")):
+            outcome = cnn(*command)
+            assert outcome.code == ExitCode.USAGE
+            assert f"run: another process trains this run (process {os.getpid()} on " in outcome.err
+        assert cnn(*TRAIN, "--out", "run").code == 0  # a new one: run-2
+    assert weights("run") == before
+
+
+def test_overwrite_that_fails_keeps_the_run(workplace: Path) -> None:
+    assert cnn(*TRAIN, "--out", "run").code == 0
+    before = weights("run")
+    failing = ("train.optimizer=sgd", "train.lr=1e38", "train.schedule=constant", "train.warmup=0")
+    assert cnn(*TRAIN, "--out", "run", "--overwrite", *failing).code == ExitCode.FAILURE
+    assert weights("run") == before
+    assert cnn("eval", "run").code == 0
+    assert "already finished" in cnn("train", "--resume", "run").err
+
+
 def test_suggested_commands_quote_their_paths(workplace: Path) -> None:
     outcome = cnn(*TRAIN, "--out", "my runs/a")
     lines = outcome.err.partition("next: ")[2].splitlines()
@@ -292,6 +333,13 @@ def test_a_plot_is_written_to_the_named_file(workplace: Path, trained_run: Path)
     assert outcome.code == 0
     assert "plot: new/plot.png\n" in outcome.err
     Image.open("new/plot.png").verify()
+
+
+def test_a_plot_that_cannot_be_written_does_not_hide_the_figures(workplace: Path, trained_run: Path) -> None:
+    Path("file").touch()
+    outcome = cnn("eval", trained_run, "--plot", "file/plot.png", "--min-accuracy", "1")
+    assert "accuracy" in outcome.out
+    assert outcome.code == ExitCode.BELOW_BAR  # what a script asked for has priority
 
 
 # ---- which checkpoint

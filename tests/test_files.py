@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cnn_cli.errors import DataError
-from cnn_cli.files import atomic_path, atomic_write, write_png, write_text
+from cnn_cli.files import atomic_path, atomic_write, make_folder, write_png, write_text
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="Windows has no umask")
 
@@ -92,3 +92,44 @@ def test_a_file_that_must_be_new_replaces_none(tmp_path: Path) -> None:
         temporary.write_text("second")
     assert path.read_text() == "first"
     assert names(tmp_path) == ["x"]
+
+
+@POSIX
+def test_temporary_files_of_killed_processes_are_removed_by_the_next_write(tmp_path: Path) -> None:
+    import fcntl
+
+    abandoned, foreign = tmp_path / ".x.abcd1234.tmp", tmp_path / ".y.abcd1234.tmp"
+    living = tmp_path / ".x.efgh5678.tmp"
+    for path in (abandoned, living, foreign):
+        path.touch()
+    with living.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        write_text(tmp_path / "x", "new")
+    assert names(tmp_path) == [".x.efgh5678.tmp", ".y.abcd1234.tmp", "x"]
+
+
+@POSIX
+def test_a_temporary_file_that_is_written_is_no_leftover(tmp_path: Path) -> None:
+    """Two processes may write one file at the same time: the later end wins."""
+    with atomic_write(tmp_path / "x") as first:
+        first.write(b"first")
+        write_text(tmp_path / "x", "second")
+    assert (tmp_path / "x").read_text() == "first"
+    assert names(tmp_path) == ["x"]
+
+
+def test_the_entries_of_new_folders_are_written_to_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr("cnn_cli.files.sync_folder", synced.append)
+    write_text(tmp_path / "a" / "b" / "x", "")
+    assert synced == [tmp_path, tmp_path / "a", tmp_path / "a" / "b"]
+    make_folder(tmp_path / "a" / "b")
+    assert len(synced) == 3
+
+
+def test_a_file_in_the_place_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"exists|Not a directory"):
+        make_folder(tmp_path / "file" / "below")

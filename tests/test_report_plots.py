@@ -84,6 +84,15 @@ def test_learning_curve(tmp_path, texts, epochs, validated):
     assert ("share of wrong answers" in texts) == validated
 
 
+def test_a_dollar_sign_starts_no_formula(tmp_path, texts):
+    r"""matplotlib cannot parse `$\frac{$`, and a failure would cost the plot of a folder of that name."""
+    learning_curve(history(2), r"x $\frac{$", tmp_path / "curve.png")
+    assert r"x $\frac{$" in texts
+    classes = tuple(rf"$\frac{{{number}" for number in range(3))
+    evaluation_plot(dataclasses.replace(evaluation(60, 12), data="$_$"), classes, tmp_path / "plot.png")
+    assert set(classes) <= set(texts)
+
+
 @pytest.mark.parametrize("mistakes", [0, 1, 30])
 def test_evaluation_plot(tmp_path, texts, mistakes):
     evaluation_plot(evaluation(60, mistakes), tiny.CLASSES, tmp_path / "plot.png")

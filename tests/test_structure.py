@@ -28,6 +28,7 @@ LEVELS = (
     {"image"},
     {"checkpoint"},
     {"config"},
+    {"locks"},
     {"files", "workers"},
     {"extras"},
     {"errors", "distributed", "memory", "resources", "version"},

@@ -12,7 +12,7 @@ from helpers import tiny
 from helpers.cli import SLOWER, cnn, lines_of, wait_for
 from helpers.forks import fork_cnn
 
-from cnn_cli.checkpoint.run_folder import RunFolder, create_run_folder
+from cnn_cli.checkpoint.run_folder import RunFolder
 from cnn_cli.errors import ConfigError, DataError, ExitCode, StoppedError
 from cnn_cli.training import machine, results
 from cnn_cli.training.bench import Bench
@@ -63,7 +63,7 @@ def test_each_seed_gives_the_run_of_train(uninterrupted, tmp_path):
     for seed, result in zip((1, 2), results.read(uninterrupted).runs, strict=True):
         config = tiny.config(epochs=2).model_copy(update={"seed": seed})
         alone = Run(config, tiny.source(), tiny.CPU).execute(
-            create_run_folder(tmp_path / "run"), lambda record: None, tiny.never
+            RunFolder(tmp_path / "run"), lambda record: None, tiny.never
         )
         assert (result.seed, result.accuracy, result.loss, result.n) == (
             seed,
@@ -105,21 +105,20 @@ def test_one_seed_has_no_deviation(path):
 
 @pytest.mark.parametrize("records", [1, 5, 6, RECORDS - 1, RECORDS, RECORDS + 3, 2 * RECORDS])
 def test_a_stopped_benchmark_ends_with_the_same_file(uninterrupted, path, records):
-    calls = []
+    before = []
 
     def stop() -> ExitCode | None:
-        calls.append(1)
-        return ExitCode.TERMINATED if len(calls) == records else None
+        return ExitCode.TERMINATED if len(before) == records else None
 
     with pytest.raises(StoppedError) as caught:
-        finish(bench(path), stop=stop)
+        finish(bench(path), listen=lambda seed, record: before.append(record), stop=stop)
     assert caught.value.code == ExitCode.TERMINATED
     assert "the same command" in caught.value.hint
     unfinished = results.read(path).unfinished
     assert unfinished.seconds > 0
     later = []
     finish(bench(path), listen=lambda seed, record: later.append(record))
-    assert len(calls) + len(later) == 2 * RECORDS  # nothing is done twice
+    assert len(before) + len(later) == 2 * RECORDS  # nothing is done twice
     assert untimed(path) == untimed(uninterrupted)
     run = next(run for run in results.read(path).runs if run.seed == unfinished.seed)
     assert run.seconds > unfinished.seconds
@@ -255,7 +254,7 @@ def test_the_output_section_is_no_setting(path):
 
 
 def test_a_run_that_is_not_in_the_file_is_left_alone(path):
-    other = tiny.run(create_run_folder(path.with_suffix("") / "seed-1"))
+    other = tiny.run(RunFolder(path.with_suffix("") / "seed-1"))
     before = other.folder.checkpoint.read_bytes()
     with pytest.raises(ConfigError, match=r"contains a run that is not in .*tiny\.json"):
         finish(bench(path))
@@ -271,6 +270,17 @@ def test_a_run_of_another_config_in_the_folder_is_an_error(path):
         tiny.run(folder, stop=lambda: ExitCode.INTERRUPTED, lr=0.5)
     with pytest.raises(DataError, match="is from another config"):
         finish(bench(path))
+
+
+@pytest.mark.parametrize("text", ["{}", '{"test": 1, "best": 2}'])
+def test_damaged_figures_of_a_seed_are_an_error(path, text):
+    finish(bench(path), seeds=1)
+    content = json.loads(path.read_text()) | {"runs": [], "unfinished": vars(results.Unfinished(1))}
+    path.write_text(json.dumps(content))
+    folder = RunFolder(path.with_suffix("") / "seed-1")
+    folder.metrics.write_text(text)
+    with pytest.raises(DataError, match=r"metrics\.json: holds no figures of a run"):
+        finish(bench(path), seeds=1)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"kind": "benchmark", "format": 99}', '{"kind": "else"}'])

@@ -4,7 +4,7 @@ import pytest
 from helpers import tiny
 from helpers.cli import cnn
 
-from cnn_cli.checkpoint.run_folder import RunFolder, create_run_folder
+from cnn_cli.checkpoint.run_folder import RunFolder
 from cnn_cli.errors import ConfigError, ExitCode, StoppedError
 from cnn_cli.training.longer import with_settings
 from cnn_cli.training.run import Run, RunResult
@@ -46,7 +46,7 @@ def after(records: int):
 
 @pytest.fixture
 def folder(tmp_path) -> RunFolder:
-    return create_run_folder(tmp_path / "run")
+    return RunFolder(tmp_path / "run")
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -54,7 +54,7 @@ def folder(tmp_path) -> RunFolder:
 def test_a_longer_run_ends_with_the_bytes_of_an_uninterrupted_one(folder, tmp_path, schedule, stopped):
     """Whether it was finished or stopped before."""
     train = SCHEDULES[schedule]
-    whole = run(create_run_folder(tmp_path / "whole"), epochs=4, **train, **LONGER.get(schedule, {}))
+    whole = run(RunFolder(tmp_path / "whole"), epochs=4, **train, **LONGER.get(schedule, {}))
     if stopped:
         with pytest.raises(StoppedError):
             run(folder, stop=after(stopped), epochs=2, **train)
@@ -82,7 +82,7 @@ def test_two_extensions_are_two_cycles(folder):
 def test_the_warm_up_keeps_its_length(folder, tmp_path):
     """Half of two epochs are a quarter of four."""
     train = {"schedule": "constant"}
-    whole = run(create_run_folder(tmp_path / "whole"), epochs=4, warmup=0.25, **train)
+    whole = run(RunFolder(tmp_path / "whole"), epochs=4, warmup=0.25, **train)
     run(folder, epochs=2, warmup=0.5, **train)
     go_on(folder, "train.epochs=4")
     tiny.assert_same_result(folder, whole)
@@ -90,7 +90,7 @@ def test_the_warm_up_keeps_its_length(folder, tmp_path):
 
 def test_while_it_goes_on_it_is_not_finished(folder, tmp_path):
     """So a plain resume completes it, with the settings that it went on with."""
-    whole = run(create_run_folder(tmp_path / "whole"), epochs=4, restarts=[2])
+    whole = run(RunFolder(tmp_path / "whole"), epochs=4, restarts=[2])
     run(folder, epochs=2)
     assert folder.finished
     with pytest.raises(StoppedError):

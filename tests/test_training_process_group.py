@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 from helpers.cli import cnn
 from helpers.forks import fork_ranks
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
+from cnn_cli.errors import CnnError
+from cnn_cli.training.first_to_say import first_to_say
 from cnn_cli.training.process_group import SINGLE_PROCESS, ProcessGroup
 
 NETWORK = """\
@@ -69,6 +72,33 @@ def test_a_single_process_exchanges_nothing():
         assert SINGLE_PROCESS.gather(values, 3) is values
         assert SINGLE_PROCESS.data_parallel(network) is network
         assert SINGLE_PROCESS.max(7) == 7
+
+
+@pytest.mark.parametrize(
+    "text", ["[/x/gloo/transport/tcp/pair.cc:534] Connection closed by peer [::1]:1", "NCCL error: remote"]
+)
+def test_a_connection_that_breaks_is_one_message(monkeypatch, text):
+    monkeypatch.setattr("cnn_cli.training.process_group.signal.signal", lambda *_: None)
+    group = ProcessGroup(1, 3)
+    with (
+        pytest.raises(CnnError, match=r"^process 1 of 3: another process has failed or was killed$"),
+        group._told_of_lost_processes(),
+    ):
+        raise RuntimeError(text)
+    with pytest.raises(RuntimeError, match="shapes"), group._told_of_lost_processes():
+        raise RuntimeError("shapes do not fit")
+
+
+def test_an_error_that_all_processes_have_is_reported_once(monkeypatch):
+    assert first_to_say("alone")
+    assert first_to_say("alone")
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    variables = {"WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": store.port}
+    for name, value in {**variables, "TORCHELASTIC_USE_AGENT_STORE": "True"}.items():
+        monkeypatch.setenv(name, str(value))
+    assert [first_to_say(text) for text in ("one", "one", "two", "one")] == [True, False, True, False]
+    monkeypatch.setenv("MASTER_ADDR", "no.such.host.invalid")
+    assert first_to_say("one")  # nobody to ask
 
 
 def test_two_processes_give_what_one_gives(workplace):

@@ -11,7 +11,7 @@ from helpers import tiny
 
 from cnn_cli.checkpoint import file as checkpoint
 from cnn_cli.checkpoint import tensorfile
-from cnn_cli.checkpoint.run_folder import RunFolder, create_run_folder
+from cnn_cli.checkpoint.run_folder import RunFolder
 from cnn_cli.config.load import load_text
 from cnn_cli.config.schema import Config
 from cnn_cli.errors import CnnError, ConfigError, DataError, NetworkError
@@ -28,13 +28,13 @@ STEPS = 5  # an epoch: 75 images in batches of 16
 
 @pytest.fixture
 def folder(tmp_path) -> RunFolder:
-    return create_run_folder(tmp_path / "run")
+    return RunFolder(tmp_path / "run")
 
 
 @pytest.fixture(scope="module")
 def finished(one_thread, tmp_path_factory) -> RunResult:
     """An uninterrupted run to compare with; tests must not change its files."""
-    return tiny.run(create_run_folder(tmp_path_factory.mktemp("uninterrupted") / "run"))
+    return tiny.run(RunFolder(tmp_path_factory.mktemp("uninterrupted") / "run"))
 
 
 # --- an uninterrupted run -----------------------------------------------------------------------------------

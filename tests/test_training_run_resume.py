@@ -9,7 +9,7 @@ from helpers import tiny
 from helpers.forks import Forked
 
 from cnn_cli.checkpoint import tensorfile
-from cnn_cli.checkpoint.run_folder import RunFolder, create_run_folder
+from cnn_cli.checkpoint.run_folder import RunFolder
 from cnn_cli.errors import DataError, ExitCode, StoppedError
 from cnn_cli.training import run, state
 from cnn_cli.training.records import EpochRecord, StepRecord
@@ -39,13 +39,14 @@ def resume(folder: RunFolder, listen=lambda record: None, stop=tiny.never) -> Ru
 
 @pytest.fixture
 def folder(tmp_path) -> RunFolder:
-    return create_run_folder(tmp_path / "run")
+    (tmp_path / "run").mkdir()
+    return RunFolder(tmp_path / "run")
 
 
 @pytest.fixture(scope="module")
 def finished(one_thread, tmp_path_factory) -> RunResult:
     """An uninterrupted run to compare with; tests must not change its files."""
-    return tiny.run(create_run_folder(tmp_path_factory.mktemp("uninterrupted") / "run"))
+    return tiny.run(RunFolder(tmp_path_factory.mktemp("uninterrupted") / "run"))
 
 
 # --- stopped, killed, resumed -------------------------------------------------------------------------------
@@ -67,6 +68,21 @@ def test_the_exit_code_is_the_one_of_stop(folder):
     with pytest.raises(StoppedError, match="stopped after 0 epochs and 2 steps") as caught:
         tiny.run(folder, stop=after(2, ExitCode.TERMINATED))
     assert caught.value.code == ExitCode.TERMINATED
+
+
+@pytest.mark.parametrize("epochs", [0, 3])
+@pytest.mark.parametrize("calls", [1, 2])
+def test_stopped_before_or_in_its_test_it_is_only_tested(tmp_path, monkeypatch, epochs, calls):
+    """`stop` is asked once before the test and once for each of its batches."""
+    whole = tiny.run(RunFolder(tmp_path / "whole"), epochs=epochs)
+    folder = RunFolder(tmp_path / "stopped")
+    records = epochs * (STEPS + 1)
+    with pytest.raises(StoppedError, match="stopped before the end of the test; the training is complete"):
+        tiny.run(folder, stop=after(records + calls), epochs=epochs)
+    assert not folder.finished
+    monkeypatch.setattr("cnn_cli.training.loop.TrainingLoop._take_step", None)  # no step is taken again
+    resume(folder)
+    tiny.assert_same_result(folder, whole)
 
 
 def test_stopped_several_times(finished, folder):

@@ -11,7 +11,7 @@ from helpers import tiny
 from torch import Tensor
 
 from cnn_cli.checkpoint import file
-from cnn_cli.checkpoint.run_folder import create_run_folder
+from cnn_cli.checkpoint.run_folder import RunFolder
 from cnn_cli.checkpoint.start import parent_of
 from cnn_cli.config.load import load_config
 from cnn_cli.config.schema import Config
@@ -30,7 +30,7 @@ HEAD = "linear1"
 @pytest.fixture(scope="module")
 def parent(one_thread, tmp_path_factory) -> RunResult:
     """A trained run; its classes are those of `tiny.CLASSES`."""
-    return tiny.run(create_run_folder(tmp_path_factory.mktemp("parent") / "run"), epochs=2)
+    return tiny.run(RunFolder(tmp_path_factory.mktemp("parent") / "run"), epochs=2)
 
 
 def source_of(classes: tuple[str, ...]) -> Source:
@@ -100,7 +100,7 @@ def test_auxiliary_classifiers_and_what_follows_the_last_sum_are_heads_too(tmp_p
     values = tiny.config(epochs=1).model_dump(mode="json", exclude_none=True)
     config = Config.model_validate(values | {"model": {"layers": LAYERS}})
     first = Run(config, tiny.source(), tiny.CPU).execute(
-        create_run_folder(tmp_path / "run"), lambda record: None, tiny.never
+        RunFolder(tmp_path / "run"), lambda record: None, tiny.never
     )
     train = config.train.model_copy(update={"start": str(first.checkpoint)})
     run = Run(config.model_copy(update={"train": train}), source_of(("ring", "dot", "bar")), tiny.CPU)
@@ -141,7 +141,7 @@ def test_the_moving_average_starts_at_the_parents_weights(parent):
 def test_it_learns_from_there(parent, tmp_path):
     """If nothing can change, the accuracy is the parent's."""
     run = started(parent, epochs=1, lr=1e-12, freeze=["norm1"])
-    folder = create_run_folder(tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
     assert run.execute(folder, lambda record: None, tiny.never).accuracy == parent.accuracy
 
 
@@ -149,7 +149,7 @@ def test_it_learns_from_there(parent, tmp_path):
 
 
 def test_the_checkpoint_records_its_parent(parent, tmp_path):
-    folder = create_run_folder(tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
     started(parent, epochs=1).execute(folder, lambda record: None, tiny.never)
     recorded = file.read(folder.checkpoint).parent
     assert recorded.name == str(parent.checkpoint)
@@ -165,9 +165,9 @@ def test_a_stopped_run_continues_without_its_parent(parent, tmp_path, records):
     copy.write_bytes(parent.checkpoint.read_bytes())
     config = tiny.config(start=str(copy), epochs=2, ema=0.9, freeze=["conv1"])
     whole = Run(config, tiny.source(), tiny.CPU).execute(
-        create_run_folder(tmp_path / "whole"), lambda record: None, tiny.never
+        RunFolder(tmp_path / "whole"), lambda record: None, tiny.never
     )
-    folder, left = create_run_folder(tmp_path / "stopped"), [records]
+    folder, left = RunFolder(tmp_path / "stopped"), [records]
 
     def stop() -> ExitCode | None:
         left[0] -= 1

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from cnn_cli.checkpoint.choose import choose_checkpoints
 from cnn_cli.checkpoint.file import read
-from cnn_cli.checkpoint.run_folder import create_run_folder
+from cnn_cli.checkpoint.run_writer import new_run
 from cnn_cli.checkpoint.start import parent_of
 from cnn_cli.config.adjust import check_evaluation_settings
 from cnn_cli.config.keywords import arguments_of, load
@@ -34,7 +34,7 @@ def train(
     Args:
         config: the name of a config such as `lenet`, a YAML file, or all settings as a mapping.
         out: the folder for the run; default: `output.folder`/NAME. If it has content, NAME-2 and so on.
-        overwrite: replace the run that is in the folder.
+        overwrite: replace the run that is in the folder, once the new one is finished.
         progress: called after every epoch. With `print`, a line appears for each.
         settings: settings that replace those of the config. A keyword is a setting of `train` (`epochs=3`),
             unless it is a key at the top of a config: `seed=7`, `data={"root": "mnist"}`, `model={...}`.
@@ -54,9 +54,9 @@ def train(
     with compute.processes.joined():
         run = open_run(loaded.config, compute)
         requested = Path(out) if out else Path(loaded.config.output.folder) / loaded.config.name
-        folder = create_run_folder(requested, overwrite=overwrite)
-        result = run.execute(folder, _each_epoch(progress), lambda: None)
-        plot_learning_curve(run, folder)
+        with new_run(requested, overwrite=overwrite) as folder:
+            result = run.execute(folder, _each_epoch(progress), lambda: None)
+            plot_learning_curve(run, result.folder)
     return result
 
 

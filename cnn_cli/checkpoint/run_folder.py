@@ -1,13 +1,14 @@
-"""The folder of a run: its files, and how a new one is created without overwriting another run."""
+"""The folder of a run and its files."""
 
-import itertools
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnn_cli.errors import ConfigError, DataError
+from cnn_cli.errors import DataError
+from cnn_cli.files import remove_leftovers, sync_folder
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,18 @@ class RunFolder:
     """The files of one run."""
 
     path: Path
+    replaces: Path | None = None
+    """The folder of the run that this one replaces when it is finished; None for all but `--overwrite`."""
+
+    @property
+    def home(self) -> Path:
+        """The folder that people name: where the files of the finished run are."""
+        return self.replaces or self.path
+
+    @property
+    def replacement(self) -> "RunFolder":
+        """The run that `--overwrite` trains beside this one, until it is finished."""
+        return RunFolder(self.path / ".new", replaces=self.path)
 
     @property
     def checkpoint(self) -> Path:
@@ -65,62 +78,39 @@ class RunFolder:
             raise DataError(f"{self.metrics}: holds no figures of a run")
         return metrics
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files, in an order in which they may appear: from the state the others can be made again."""
+        return self.state, self.checkpoint, self.history, self.curve, self.config, self.metrics
+
     def clear(self) -> None:
         """Remove the files of an earlier run, first the one that says that it is finished."""
-        for path in (self.metrics, self.state, self.checkpoint, self.history, self.config, self.curve):
+        for path in reversed(self.files):
             path.unlink(missing_ok=True)
 
+    def remove_leftovers(self) -> None:
+        """Remove what killed processes left behind; the caller is the only one that writes here."""
+        for path in self.files:
+            remove_leftovers(path)
 
-def create_run_folder(requested: Path, *, overwrite: bool = False) -> RunFolder:
-    """Create a folder for a new run: `requested`, or if that has content `requested-2`, `requested-3` ...
+    def publish(self) -> "RunFolder":
+        """Put a finished run in the place of the one that it replaces, and return the folder of people.
 
-    Two runs that start at the same time get different folders.
-
-    Args:
-        requested: the folder to use.
-        overwrite: remove the run that is in `requested`.
-
-    Raises:
-        ConfigError: the folder cannot be created.
-    """
-    if os.path.isfile(requested):  # noqa: PTH113 (Path.is_file raises on a name that is too long)
-        raise ConfigError(f"{requested}: is a file, not a folder for a run", hint="name a folder with --out")
-    try:
-        if overwrite and requested.is_dir():
-            folder = RunFolder(requested)
-            folder.clear()
-            return folder
-        for number in itertools.count(1):
-            path = requested if number == 1 else _sibling(requested, number)
-            if _create(path):
-                return RunFolder(path)
-    except OSError as error:
-        raise ConfigError(
-            f"{requested}: the run's folder cannot be created: {error.strerror or error}",
-            hint="choose a writable folder with --out or output.folder",
-        ) from None
-    raise AssertionError("itertools.count has no end")
-
-
-def _create(path: Path) -> bool:
-    """Create the folder, or use an empty one that the user made. Return False if something is in it.
-
-    If two runs find the folder empty, it belongs to the one that creates the config's file.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        if any(path.iterdir()):
-            return False
-        RunFolder(path).config.touch(exist_ok=False)
-    except FileExistsError:  # the path is a file, or the other run was faster
-        return False
-    return True
-
-
-def _sibling(path: Path, number: int) -> Path:
-    """Return `runs/a-2` for `runs/a`; `.` and `..` are resolved first, because they are not names."""
-    named = path if path.name not in ("", "..") else path.resolve()
-    return named.parent / f"{named.name}-{number}"
+        Killed at any moment and called again, it ends with the new run. Until its state is in place, the old
+        run's can be resumed; from then on the new one's.
+        """
+        if self.replaces is None:
+            return self
+        old = RunFolder(self.replaces)
+        if self.state.is_file():  # nothing is in its place yet
+            old.metrics.unlink(missing_ok=True)  # from here on it is true of neither run
+            old.curve.unlink(missing_ok=True)  # the new run may have none
+        for new, place in zip(self.files, old.files, strict=True):
+            if new.is_file():
+                new.replace(place)
+                sync_folder(place.parent)
+        shutil.rmtree(self.path, ignore_errors=True)
+        return old
 
 
 def checkpoint_file(path: Path) -> Path:

@@ -27,6 +27,7 @@ from cnn_cli.cli import (
     predict,
     read,
     report,
+    signals,
     summary,
     train,
     version,
@@ -196,16 +197,16 @@ def _guarded(arguments: Sequence[str]) -> int:
     from cnn_cli import console
 
     try:
-        return _invoke(arguments)
+        with signals.raised_again():
+            return _invoke(arguments)
     except CnnError as error:
         console.error(error)
         return error.code
     except ClickException as error:
         console.error(ConfigError(error.format_message(), hint=_usage_hint(error, arguments)))
         return ExitCode.USAGE
-    except KeyboardInterrupt:
-        console.message("interrupted")
-        return ExitCode.INTERRUPTED
+    except KeyboardInterrupt as interruption:
+        return _interrupted(getattr(interruption, "code", ExitCode.INTERRUPTED))
     except BrokenPipeError:
         return ExitCode.OK  # the reader of our stdout has left, as `cnn ... | head` does: that is no error
     except SystemExit as stop:
@@ -218,6 +219,14 @@ def _guarded(arguments: Sequence[str]) -> int:
     except Exception as error:
         console.error(OUT_OF_MEMORY if is_out_of_memory(error) else _unexpected_error(error, arguments))
         return ExitCode.FAILURE
+
+
+def _interrupted(code: ExitCode) -> ExitCode:
+    """Say which signal has ended the command, and return its exit code."""
+    from cnn_cli import console
+
+    console.message("interrupted" if code == ExitCode.INTERRUPTED else "terminated")
+    return code
 
 
 def _unexpected_error(error: Exception, arguments: Sequence[str]) -> CnnError:

@@ -16,6 +16,7 @@ from cnn_cli.errors import ConfigError
 
 if TYPE_CHECKING:
     from cnn_cli.config.schema import Config
+    from cnn_cli.errors import ExitCode
     from cnn_cli.training.bench import Bench
     from cnn_cli.training.records import EpochRecord, StepRecord
     from cnn_cli.training.results import SeedResult
@@ -63,8 +64,10 @@ def bench(
         console.message(f"{benchmark.path} already has {len(done)} of its seeds")
     for result in done:
         _show(result, as_json)
-    _run(benchmark, seeds, as_json)
+    code = _run(benchmark, seeds, as_json)
     _show_summary(benchmark, as_json)
+    if code:  # a signal came when the last seed was about to end
+        raise typer.Exit(code)
 
 
 def _open_bench(name: str, overrides: list[str], seeds: int, out: Path | None) -> "Bench":
@@ -104,7 +107,8 @@ def _default_file(config: "Config") -> Path:
     return Path("bench") / f"{config.name}.json"
 
 
-def _run(benchmark: "Bench", seeds: int, as_json: bool) -> None:
+def _run(benchmark: "Bench", seeds: int, as_json: bool) -> "ExitCode | None":
+    """Run the benchmark, and return the exit code of a signal that came too late to stop it."""
     from cnn_cli import console
     from cnn_cli.cli.signals import stop_requests
 
@@ -116,6 +120,7 @@ def _run(benchmark: "Bench", seeds: int, as_json: bool) -> None:
             for result in benchmark.run(seeds, show, stop):
                 show.bar.close()
                 _show(result, as_json)
+            return stop()
     finally:
         show.bar.close()
 

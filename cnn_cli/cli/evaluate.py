@@ -1,5 +1,6 @@
 """`cnn eval`."""
 
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -95,21 +96,25 @@ def evaluate(
     evaluation = measure(checkpoints, source, split, compute)
     augmented = measure(checkpoints, source, split, compute, tta) if tta > 1 else None
     names = " + ".join(map(str, files))
-    if plot is not None:
-        _plot(evaluation, plot)
-    if report is not None:
-        command = command_line("eval", [*map(str, [*(checkpoint or []), *named]), *overrides], split, report)
-        _report(report, names, checkpoints, evaluation, compute, command)
-    try:
+    with ExitStack() as then:  # also when stdout was closed, from the last to the first: files, exit code
+        failure = None if min_accuracy is None else _bar_error(evaluation, min_accuracy)
+        if failure is not None:
+            then.callback(_raise, failure)
+        if summary is not None:
+            then.callback(_report_to_github, evaluation, names, min_accuracy, failure, summary)
+        if report is not None:
+            words = [*map(str, [*(checkpoint or []), *named]), *overrides]
+            command = command_line("eval", words, split, report)
+            then.callback(_report, report, names, checkpoints, evaluation, compute, command)
+        if plot is not None:
+            then.callback(_plot, evaluation, plot)
         (_show_json if as_json else _show)(evaluation, names)
         if augmented is not None:
             _show_augmented(augmented, tta, names, as_json)
-    finally:  # also when stdout was closed: a script needs the exit code
-        failure = None if min_accuracy is None else _bar_error(evaluation, min_accuracy)
-        if summary is not None:
-            _report_to_github(evaluation, names, min_accuracy, failure, summary)
-        if failure is not None:
-            raise failure
+
+
+def _raise(error: CnnError) -> None:
+    raise error
 
 
 def _plot(evaluation: "Evaluation", path: Path) -> None:

@@ -1,34 +1,146 @@
-"""Ctrl-C and SIGTERM: the first stops the run after the current step, the second exits at once."""
+"""Ctrl-C and SIGTERM: each ends the program at any moment, a training after its current step.
+
+A signal raises `Interruption`, so that temporary files are removed and the terminal is as before. While torch
+computes or a library waits, Python handles no signal; and a library may swallow the exception. A thread that
+the system wakes up at each signal therefore ends the process if that takes too long. All files are written
+atomically: there is nothing else to clean up.
+"""
 
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
-from cnn_cli import console, distributed
-from cnn_cli.errors import ExitCode
+from cnn_cli import distributed
+from cnn_cli.errors import ExitCode, Interruption
 
 CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
+
+GRACE = 3.0
+"""Seconds that the program has to end after a signal, unless it is a training."""
+
+
+class _State:
+    """What this process knows about its signals."""
+
+    received: ExitCode | None = None
+    """The exit code of the first signal; None before it."""
+    raised: ExitCode | None = None
+    """The exit code of the first signal that has raised `Interruption`."""
+    count = 0
+    deferred = False
+    """Whether a training runs, which stops by itself after a step."""
+
+
+_state = _State()
+
+
+def received() -> ExitCode | None:
+    """Return the exit code of the first signal that has arrived, or None."""
+    return _state.received
+
+
+def handle_signals() -> None:
+    """From here on a signal raises `Interruption`, and the process ends soon, whatever it does.
+
+    A signal that the parent process told us to ignore, as for `cnn ... &` in a script, stays ignored.
+    """
+    if os.name == "posix":  # Windows wakes up sockets only
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        threading.Thread(target=_watch, args=(reader,), name="signals", daemon=True).start()
+    for number in CODES:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _handle)
+
+
+def leave_to_system() -> None:
+    """From here on a signal ends the process as the system does it: Python itself is about to end."""
+    for number in CODES:
+        if signal.getsignal(number) is _handle:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager
 def stop_requests() -> Iterator[Callable[[], ExitCode | None]]:
-    """Record signals within the context; yield a function that returns the first one's exit code or None."""
-    requested: list[ExitCode] = []
+    """Record signals within the context; yield a function that returns the first one's exit code or None.
 
-    def handle(number: int, frame: FrameType | None) -> None:
-        code = CODES[signal.Signals(number)]
-        if requested and distributed.world_size() > 1:
-            return  # torchrun repeats the terminal's signal; it kills a process that takes too long
-        if requested:
-            os._exit(code)  # all files are written atomically: there is nothing to clean up
-        requested.append(code)
-        console.message("stopping after this step; press Ctrl-C again to exit at once")
-
-    previous = {number: signal.signal(number, handle) for number in CODES}
+    The second signal exits at once.
+    """
+    previous = {number: signal.getsignal(number) for number in CODES}
+    _state.deferred = True
+    for number, handler in previous.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, _handle)
     try:
-        yield lambda: requested[0] if requested else None
+        yield received
     finally:
+        _state.deferred = False
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def raised_again() -> Iterator[None]:
+    """Raise `Interruption` in the place of what a library makes of it, such as a failed import."""
+    try:
+        yield
+    except Exception as error:
+        if _state.raised:
+            raise Interruption(_state.raised) from error
+        raise
+
+
+def _handle(number: int, frame: FrameType | None) -> None:
+    code = _note(number)
+    if not _state.deferred:
+        _state.raised = _state.raised or code
+        raise Interruption(code)
+    if _state.count > 1:
+        _exit_unless_torchrun(code)
+    elif distributed.world_size() == 1:  # torchrun also stops the others of a process that has failed
+        _say("stopping after this step; press Ctrl-C again to exit at once")
+
+
+def _note(number: int) -> ExitCode:
+    code = CODES[signal.Signals(number)]
+    _state.count += 1
+    _state.received = _state.received or code
+    return code
+
+
+def _exit_unless_torchrun(code: ExitCode) -> None:
+    """Exit at once. Torchrun repeats the terminal's signal itself, and kills what takes too long."""
+    if distributed.world_size() == 1:
+        os._exit(code)
+
+
+def _say(text: str) -> None:
+    """Write a message from a signal handler, where `print` may fail because it was interrupted itself."""
+    from cnn_cli import console
+
+    if not console.is_quiet():
+        with suppress(OSError):
+            os.write(2, f"{text}\n".encode())
+
+
+def _watch(reader: int) -> None:
+    """Wait for signals; end the process if it does not end by itself."""
+    arrived = 0
+    while True:
+        for number in os.read(reader, 64):
+            if number not in CODES:
+                continue
+            arrived += 1
+            code = CODES[signal.Signals(number)]
+            if not _state.deferred:
+                time.sleep(GRACE)
+                if not _state.deferred:
+                    os._exit(code)
+            elif arrived > 1:
+                time.sleep(GRACE)
+                _exit_unless_torchrun(code)

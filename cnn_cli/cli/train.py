@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,11 +13,12 @@ from cnn_cli.cli.completion import checkpoint_names, config_names
 from cnn_cli.cli.help import examples
 from cnn_cli.cli.options import Json, Overrides, describe_data, quoted
 from cnn_cli.cli.outputs import keep_inputs
-from cnn_cli.errors import CnnError, ConfigError
+from cnn_cli.errors import CnnError, ConfigError, ExitCode
 from cnn_cli.text import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from cnn_cli.checkpoint.run_folder import RunFolder
     from cnn_cli.config.schema import Config
@@ -64,7 +66,8 @@ def train(
         typer.Option("--out", "-o", metavar="FOLDER", help="The run's folder.  [default: checkpoints/NAME]"),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the run that is in the folder.")
+        bool,
+        typer.Option("--overwrite", help="Replace the run in the folder, once the new one is finished."),
     ] = False,
     resume: Annotated[
         Path | None, typer.Option("--resume", metavar="FOLDER", help="Continue the run in this folder.")
@@ -106,40 +109,45 @@ def _start(name: str, overrides: list[str], out: Path | None, overwrite: bool, a
     config = loaded.config
     build_network_of(loaded, of_data=True)  # before the data is opened, which can take a minute
     from cnn_cli import console
-    from cnn_cli.checkpoint.run_folder import RunFolder, create_run_folder
+    from cnn_cli.checkpoint.run_folder import RunFolder
+    from cnn_cli.checkpoint.run_writer import new_run
 
     requested = out or Path(config.output.folder) / config.name
     if overwrite:
         keep_inputs("--overwrite", RunFolder(requested).config, [loaded.origin])
 
-    def folder() -> "RunFolder":
-        created = create_run_folder(requested, overwrite=overwrite)
-        if created.path != requested:
-            console.message(f"{requested} already holds a run: this one goes to {created.path}")
-        return created
+    @contextmanager
+    def folder() -> "Iterator[RunFolder]":
+        with new_run(requested, overwrite=overwrite) as created:
+            if created.home != requested:
+                console.message(f"{requested} already holds a run: this one goes to {created.path}")
+            elif created.replaces:
+                console.message(f"{requested} keeps its run until the new one is finished")
+            yield created
 
-    _run(config, None, folder, as_json)
+    with _opened(config, None) as run:
+        _execute_in(folder(), run, as_json)
 
 
 def _resume(path: Path, settings: list[str], as_json: bool) -> None:
-    from cnn_cli import console
-    from cnn_cli.checkpoint.run_folder import RunFolder
+    from cnn_cli import console, distributed
+    from cnn_cli.checkpoint.run_writer import continued_run
     from cnn_cli.training.longer import with_settings
     from cnn_cli.training.state import read_state
 
-    folder = RunFolder(path)
-    if folder.finished and not settings:
-        console.message(f"{path} is already finished: see {folder.metrics}")
-        return
-    state = with_settings(read_state(folder), settings)
-    _run(state.config, state, lambda: folder, as_json)
+    with continued_run(path, writes=distributed.is_main(), longer=bool(settings)) as folder:
+        if folder.finished and not settings:
+            console.message(f"{path} is already finished: see {folder.metrics}")
+            return
+        state = with_settings(read_state(folder), settings)
+        with _opened(state.config, state) as run:
+            _execute(run, folder, as_json)
 
 
-def _run(
-    config: "Config", state: "SavedState | None", folder: "Callable[[], RunFolder]", as_json: bool
-) -> None:
+@contextmanager
+def _opened(config: "Config", state: "SavedState | None") -> "Iterator[Run]":
+    """Connect the processes, and yield the run with its data opened."""
     from cnn_cli import console
-    from cnn_cli.checkpoint.run_folder import RunFolder
     from cnn_cli.data.source import Access
     from cnn_cli.training.device import compute_for
     from cnn_cli.training.start import open_run
@@ -150,37 +158,56 @@ def _run(
             console.message("making more training images (data.touching, data.proposed: 10,000 a minute)")
         with console.download_bar() as bar:
             run = open_run(config, compute, Access(bar), state)
-        is_main = compute.processes.is_main  # the others never write
-        _execute(run, folder() if is_main else RunFolder(Path(os.devnull)), as_json)
+        yield run
+
+
+def _execute_in(place: "AbstractContextManager[RunFolder]", run: "Run", as_json: bool) -> None:
+    """Execute a run in its folder; of several processes only the main one writes."""
+    from cnn_cli.checkpoint.run_folder import RunFolder
+
+    with place if run.compute.processes.is_main else nullcontext(RunFolder(Path(os.devnull))) as folder:
+        _execute(run, folder, as_json)
 
 
 def _execute(run: "Run", folder: "RunFolder", as_json: bool) -> None:
     from cnn_cli import console
-    from cnn_cli.cli.signals import stop_requests
     from cnn_cli.report.plots import plot_learning_curve
     from cnn_cli.training.balance import notes
 
     config, source, compute = run.config, run.source, run.compute
+    what = "testing" if run.loop.finished else "training"
     if run.start:
         console.message(_describe_start(run.start))
     console.message(
-        f"training {config.name} on {source.name}: {_images(run)}; {compute.describe()}; seed {config.seed}"
+        f"{what} {config.name} on {source.name}: {_images(run)}; {compute.describe()}; seed {config.seed}"
     )
     for note in notes(run.loop.data.train.labels, source.classes, evened_out=_evens_out(config)):
         console.message(note)
-    show = _Show(source.name, as_json)
+    try:
+        result, code = _to_the_end(run, folder, _Show(source.name, as_json))
+    except CnnError:
+        plot_learning_curve(run, folder)
+        raise
+    _show_result(result, config.data.root, as_json)  # before the plot, which takes a second
+    plot_learning_curve(run, result.folder)
+    if code:
+        raise typer.Exit(code)
+
+
+def _to_the_end(run: "Run", folder: "RunFolder", show: "_Show") -> "tuple[RunResult, ExitCode | None]":
+    """Train and test; return the result, and the exit code of a signal that came too late to stop it."""
+    from cnn_cli.cli.signals import stop_requests
+
     try:
         with stop_requests() as stop:
-            result = run.execute(folder, show, stop)
+            return run.execute(folder, show, stop), stop()
     except BrokenPipeError:
         raise CnnError(
             "stopped, because stdout was closed; the last epoch is saved",
-            hint=f"to continue: cnn train --resume {quoted(folder.path)}",
+            hint=f"to continue: cnn train --resume {quoted(folder.home)}",
         ) from None
     finally:
         show.bar.close()
-        plot_learning_curve(run, folder)
-    _show_result(result, config.data.root, as_json)
 
 
 def _describe_start(start: "Start") -> str:

@@ -1,7 +1,8 @@
 """Plots of results. matplotlib is imported when one is drawn, because the import takes half a second."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,12 @@ def plot_learning_curve(run: "Run", folder: "RunFolder") -> None:
 def learning_curve(history: Sequence[EpochRecord], title: str, path: Path) -> None:
     """Draw loss and error over the epochs as a PNG."""
     validated = history[0].validation_accuracy is not None
-    figure = _figure(9 if validated else 4.5, 4)
+    with _figure(9 if validated else 4.5, 4, path) as figure:
+        _draw_curves(figure, history, title)
+
+
+def _draw_curves(figure: Any, history: Sequence[EpochRecord], title: str) -> None:
+    validated = history[0].validation_accuracy is not None
     losses, *others = figure.subplots(1, 2 if validated else 1, squeeze=False)[0]
     epochs = [record.epoch for record in history]
     losses.plot(epochs, [record.train_loss for record in history], marker=".", label="training")
@@ -49,7 +55,6 @@ def learning_curve(history: Sequence[EpochRecord], title: str, path: Path) -> No
         accuracies.set(xlabel="epoch", ylabel="error (%)", title="share of wrong answers", ylim=(0, None))
     losses.set(xlabel="epoch", ylabel="cross-entropy (nats)", title=title, ylim=(0, None))
     losses.legend()
-    _save(figure, path)
 
 
 def evaluation_plot(evaluation: "Evaluation", classes: tuple[str, ...], path: Path) -> None:
@@ -58,15 +63,14 @@ def evaluation_plot(evaluation: "Evaluation", classes: tuple[str, ...], path: Pa
     Of more than `MAX_CLASSES` classes, the most frequent mistakes are drawn instead of the matrix.
     """
     metrics = evaluation.metrics
-    figure = _figure(14, 6.5)
-    confusion, mistakes = figure.subplots(1, 2)
-    if len(classes) > MAX_CLASSES:
-        _draw_pairs(confusion, worst_pairs(metrics.confusion_matrix, classes))
-    else:
-        _draw_matrix(confusion, metrics.confusion_matrix, classes)
-    confusion.set_title(f"{evaluation.data} {evaluation.split}: {metrics.accuracy:.2%} of {metrics.n:,}")
-    _draw_mistakes(mistakes, evaluation, classes)
-    _save(figure, path)
+    with _figure(14, 6.5, path) as figure:
+        confusion, mistakes = figure.subplots(1, 2)
+        if len(classes) > MAX_CLASSES:
+            _draw_pairs(confusion, worst_pairs(metrics.confusion_matrix, classes))
+        else:
+            _draw_matrix(confusion, metrics.confusion_matrix, classes)
+        confusion.set_title(f"{evaluation.data} {evaluation.split}: {metrics.accuracy:.2%} of {metrics.n:,}")
+        _draw_mistakes(mistakes, evaluation, classes)
 
 
 def _draw_mistakes(axes: Any, evaluation: "Evaluation", classes: tuple[str, ...]) -> None:
@@ -118,11 +122,20 @@ def _draw_matrix(axes: Any, matrix: Sequence[Sequence[int]], classes: tuple[str,
             )
 
 
-def _figure(width: float, height: float) -> Any:
-    """Return a figure without pyplot, which would need a window system and global state."""
+@contextmanager
+def _figure(width: float, height: float, path: Path) -> Iterator[Any]:
+    """Yield a figure to draw into, without pyplot, which would need a window system; then write it as a PNG.
+
+    Text is drawn as it is. A dollar sign in the name of a folder or a class starts no formula: most that
+    follows one cannot be parsed.
+    """
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout="constrained")
+    with rc_context({"text.parse_math": False}):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        yield figure
+        _save(figure, path)
 
 
 def _save(figure: Any, path: Path) -> None:

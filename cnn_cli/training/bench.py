@@ -3,18 +3,19 @@
 import shlex
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from cnn_cli.checkpoint.run_folder import RunFolder
+from cnn_cli.checkpoint.run_writer import continued_run
 from cnn_cli.checkpoint.start import as_parent, read_start
 from cnn_cli.config.schema import Config
 from cnn_cli.data.source import Source
 from cnn_cli.errors import ConfigError, DataError, ExitCode, StoppedError
+from cnn_cli.files import make_folder
+from cnn_cli.locks import locked
 from cnn_cli.model.network import network_for
 from cnn_cli.training import machine, results
 from cnn_cli.training.device import Compute
@@ -91,21 +92,15 @@ class Bench:
     def _lock(self) -> Iterator[None]:
         """Keep other processes from the file and its runs. The lock of a process that dies is released."""
         runs = self.path.with_suffix("")
-        try:
-            runs.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(
-                f"{runs}: cannot create the folder of the runs: {error.strerror or error}",
-                hint="choose another file with --out",
-            ) from None
-        try:
-            with FileLock(runs / ".lock", timeout=0):
-                yield
-        except Timeout:
-            raise ConfigError(
-                f"{self.path}: another cnn bench is writing it",
-                hint="wait until it ends, or choose another file with --out",
-            ) from None
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(runs, f"{self.path}: another cnn bench is writing it"))
+            except OSError as error:
+                raise ConfigError(
+                    f"{runs}: cannot create the folder of the runs: {error.strerror or error}",
+                    hint="choose another file with --out",
+                ) from None
+            yield
 
     def _measure(self, seed: int, listen: Listener, stop: Callable[[], ExitCode | None]) -> SeedResult:
         """Train with one seed and add its result to the file."""
@@ -116,11 +111,12 @@ class Bench:
                 self._write(unfinished=clock.unfinished())
             listen(seed, record)
 
-        with self._clock(seed) as clock:
-            if not folder.finished:  # it is if a process was killed before it saved the result of the run
-                with self._bench_hint():
+        with self._clock(seed) as clock:  # it writes that the run has started before there is a folder
+            make_folder(folder.path)
+            with continued_run(folder.path), self._bench_hint():
+                if not folder.finished:  # it is if a process was killed before it saved the result of the run
                     self._run_of(folder, seed).execute(folder, note, stop)
-        result = seed_result(folder.read_metrics(), clock.unfinished())
+        result = seed_result(folder, clock.unfinished())
         self.results = self.results.with_run(result)
         self._write()
         return result
@@ -194,15 +190,25 @@ def _without_output(config: Config) -> dict[str, Any]:
     return config.model_dump(mode="json", exclude_none=True, exclude={"output"})
 
 
-def seed_result(metrics: dict[str, Any], run: Unfinished) -> SeedResult:
-    """Return the part of a run's `metrics.json` that the benchmark keeps."""
-    test, best = metrics["test"], metrics["best"] or {}
-    return SeedResult(
-        seed=run.seed,
-        **{name: test[name] for name in ("accuracy", "correct", "n", "loss")},
-        epoch=best.get("epoch", 0),
-        epochs=metrics["epochs"],
-        validation_accuracy=best.get("validation_accuracy"),
-        seconds=run.seconds,
-        cpu_seconds=run.cpu_seconds,
-    )
+def seed_result(folder: RunFolder, run: Unfinished) -> SeedResult:
+    """Return the part of a run's `metrics.json` that the benchmark keeps.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    metrics = folder.read_metrics()
+    try:
+        test, best = metrics["test"], metrics["best"] or {}
+        return SeedResult(
+            seed=run.seed,
+            **{name: test[name] for name in ("accuracy", "correct", "n", "loss")},
+            epoch=best.get("epoch", 0),
+            epochs=metrics["epochs"],
+            validation_accuracy=best.get("validation_accuracy"),
+            seconds=run.seconds,
+            cpu_seconds=run.cpu_seconds,
+        )
+    except (AttributeError, KeyError, TypeError):
+        raise DataError(
+            f"{folder.metrics}: holds no figures of a run", hint=f"remove {shlex.quote(str(folder.path))}"
+        ) from None

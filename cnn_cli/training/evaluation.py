@@ -1,6 +1,6 @@
 """Evaluation: the logits of images, and the metrics of checkpoints on labeled images."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -111,11 +111,16 @@ def evaluate_on(
 
 @torch.inference_mode()
 def logits_of(
-    network: nn.Module, images: LabeledImages, preprocessing: Preprocessing, compute: Compute
+    network: nn.Module,
+    images: LabeledImages,
+    preprocessing: Preprocessing,
+    compute: Compute,
+    check: Callable[[], None] = lambda: None,
 ) -> Tensor:
     """Return logits float32 [N, C] on the CPU, in the order of the images; several processes share the work.
 
     No image is dropped or counted twice. The network computes in evaluation mode, then its mode is restored.
+    `check` is called before each batch; it may raise an error to stop the evaluation.
     """
     was_training = network.training
     network.eval()
@@ -125,6 +130,7 @@ def logits_of(
     for indices in torch.split(
         processes.share(torch.arange(len(images))), batch_size(preprocessing, compute)
     ):
+        check()
         batch = images.take(slice(int(indices[0]), int(indices[-1]) + 1)).to(compute.device)
         inputs = network_input(batch, preprocessing)
         with compute.autocast():

@@ -5,6 +5,7 @@ averages the gradients, so the weights stay equal in all processes. The first pr
 only this one writes files and messages.
 """
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,10 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from cnn_cli import distributed
+from cnn_cli.errors import CnnError
+
+LIBRARIES = ("gloo", "NCCL")
+"""One of these is in the text of every error about a connection: its source file, or its own name."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +42,36 @@ class ProcessGroup:
 
     @contextmanager
     def joined(self) -> Iterator[None]:
-        """Connect the processes so that they can exchange tensors: with NCCL on GPUs, with gloo on CPUs."""
+        """Connect the processes so that they can exchange tensors: with NCCL on GPUs, with gloo on CPUs.
+
+        Raises:
+            CnnError: another process has failed or was killed.
+        """
         if not self.is_distributed:
             yield
             return
-        dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
+        with self._told_of_lost_processes():
+            dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
+            try:
+                yield
+                dist.barrier()  # no process disconnects while the main process still writes
+            finally:
+                dist.destroy_process_group()
+
+    @contextmanager
+    def _told_of_lost_processes(self) -> Iterator[None]:
+        """Replace what the library says when a connection breaks, which happens when its process ends."""
         try:
             yield
-            dist.barrier()  # no process disconnects while the main process still writes
-        finally:
-            dist.destroy_process_group()
+        except RuntimeError as error:
+            if not isinstance(error, dist.DistError) and not any(name in str(error) for name in LIBRARIES):
+                raise
+            for number in (signal.SIGINT, signal.SIGTERM):  # torchrun is about to stop this process too
+                signal.signal(number, signal.SIG_IGN)
+            raise CnnError(
+                f"process {self.rank} of {self.count}: another process has failed or was killed",
+                hint="what the run has saved stays; to continue: torchrun ... cnn train --resume FOLDER",
+            ) from None
 
     @contextmanager
     def main_process_first(self) -> Iterator[None]:

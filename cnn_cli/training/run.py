@@ -127,13 +127,15 @@ class Run:
         if self.compute.processes.is_main:
             folder.metrics.unlink(missing_ok=True)  # a finished run that goes on is not finished any more
             write_text(folder.config, dump(self.config))
+        if not self.config.train.epochs:  # no epoch will save it, and the test may be stopped
+            self._save_state(folder)
         with _torch_errors():
             for record in self.loop.run():
                 if isinstance(record, EpochRecord):
                     self._save(folder, record)
                 listen(record)
                 self._stop_if_asked(folder, record, stop)
-            return self._finish(folder)
+            return self._finish(folder, stop)
 
     def _save(self, folder: RunFolder, record: EpochRecord) -> None:
         """Write the files of an epoch; the state first, from which the others can be made again."""
@@ -186,22 +188,32 @@ class Run:
             return
         code = processes.max(stop() or ExitCode.OK)
         if code:
-            self._stop(folder, ExitCode(code))
+            self._save_state(folder)
+            raise self._stopped(folder, ExitCode(code))
 
-    def _stop(self, folder: RunFolder, code: ExitCode) -> None:
-        self._save_state(folder)
+    def _stopped(self, folder: RunFolder, code: ExitCode) -> StoppedError:
         epoch, step = divmod(self.loop.step, self.loop.steps_per_epoch)
-        raise StoppedError(
-            f"stopped after {epoch} epochs and {step} steps; everything is saved in {folder.path}",
-            hint=f"to continue: cnn train --resume {shlex.quote(str(folder.path))}",
-            code=code,
+        what, then = f"stopped after {epoch} epochs and {step} steps", "to continue"
+        if self.loop.finished:
+            what, then = "stopped before the end of the test; the training is complete", "to test it"
+        command = f"cnn train --resume {shlex.quote(str(folder.home))}"
+        return StoppedError(
+            f"{what}; everything is saved in {folder.home}", hint=f"{then}: {command}", code=code
         )
 
-    def _finish(self, folder: RunFolder) -> RunResult:
+    def _finish(self, folder: RunFolder, stop: Callable[[], ExitCode | None]) -> RunResult:
+        """Evaluate the test set and write the result; the processes stop each on its own."""
+
+        def check() -> None:
+            code = stop()
+            if code:
+                raise self._stopped(folder, code)
+
+        check()
         trained = self._checkpoint()
         images = self.source.test()
         network = load_network(trained).to(self.compute.device)
-        logits = logits_of(network, images, self.preprocessing, self.compute)
+        logits = logits_of(network, images, self.preprocessing, self.compute, check)
         test = metrics.measure(logits, images.labels, self.source.classes, trained.temperature)
         result = RunResult(
             folder=folder,
@@ -212,8 +224,28 @@ class Run:
             history=tuple(self.loop.history),
         )
         if self.compute.processes.is_main:
-            self._write_result(trained, result)
+            return replace(result, folder=self._saved(trained, result))
         return result
+
+    def _saved(self, trained: checkpoint.Checkpoint, result: RunResult) -> RunFolder:
+        """Write the result, and return the folder where it is.
+
+        A failure is only a warning where the checkpoint is already there: it must not hide the result.
+        """
+        folder = result.folder
+        try:
+            self._write_result(trained, result)
+            return folder.publish()
+        except OSError as error:
+            if not folder.checkpoint.is_file():
+                raise
+            log.warning(
+                "%s: the figures of the test cannot be saved (%s); to repeat the test: cnn train --resume %s",
+                error.filename or folder.path,
+                error.strerror or error,
+                shlex.quote(str(folder.home)),
+            )
+            return folder
 
     def _write_result(self, trained: checkpoint.Checkpoint, result: RunResult) -> None:
         """Write the files of a finished run, the metrics last: a run that has them is finished."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cnn_cli.checkpoint.preprocessing import Preprocessing
-from cnn_cli.checkpoint.run_folder import RunFolder, create_run_folder
+from cnn_cli.checkpoint.run_folder import RunFolder
 from cnn_cli.config import schema
 from cnn_cli.data.outliers.pool import OutlierPool
 from cnn_cli.data.source import LabeledImages, Source
@@ -161,7 +161,7 @@ def train_until_killed(path: Path) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     torch.set_num_threads(1)
-    run(create_run_folder(path), listen=listen)
+    run(RunFolder(path), listen=listen)
 
 
 def assert_same_result(folder: RunFolder, finished: RunResult) -> None:

@@ -1,1 +1,1 @@
-"""Attacks on the promises of the program: `pytest -m robust` runs all of them in at most 15 minutes."""
+"""Attacks on the program's promises: `pytest -m robust` runs all of them, in 15 minutes on two cores."""
