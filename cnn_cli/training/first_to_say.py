@@ -21,9 +21,8 @@ def first_to_say(text: str) -> bool:
     if distributed.world_size() == 1 or os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
         return True
     try:
-        store = dist.TCPStore(
-            os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False, timeout=PATIENCE
-        )
+        address = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+        store = dist.TCPStore(*address, is_master=False, timeout=PATIENCE)  # type: ignore[attr-defined]
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         return int(store.add(f"cnn/{attempt}/{sha256(text.encode()).hexdigest()}", 1)) == 1
     except (RuntimeError, OSError, KeyError, ValueError):
