@@ -2,6 +2,7 @@
 
 import io
 import os
+import struct
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +13,10 @@ from cnn_cli.errors import unwritable
 
 TEMPORARY = ".tmp"
 """Suffix of an incomplete file; only a process that was killed leaves one behind."""
+
+
+SIGNATURE = "<qqqQ"
+"""Size, mtime and ctime in nanoseconds, inode."""
 
 
 @contextmanager
@@ -87,6 +92,12 @@ def is_visible(name: str) -> bool:
     belongs to another file. Nor does the folder `__MACOSX`, which macOS adds to a ZIP archive.
     """
     return not name.startswith(".") and name != "__MACOSX"
+
+
+def signature(status: os.stat_result) -> bytes:
+    """Return 32 bytes that change with a file's content: ctime does, even if size and mtime are restored."""
+    inode = status.st_ino % 2**64  # Windows has longer numbers
+    return struct.pack(SIGNATURE, status.st_size, status.st_mtime_ns, status.st_ctime_ns, inode)
 
 
 def _umask() -> int:

@@ -1,4 +1,4 @@
-"""`cnn data get`, `check` and `show`."""
+"""`cnn data get`, `check` and `show`; `cache` is in `cache.py`."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cnn_cli.cli import cache
 from cnn_cli.cli.completion import config_names, data_set_names
 from cnn_cli.cli.help import Command, examples
 from cnn_cli.cli.options import Json
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Fetch, verify and look at the data.", epilog=examples("cnn data get kmnist", "cnn data show usps")
 )
+
+app.add_typer(cache.app, name="cache")
 
 Settings = Annotated[
     list[str] | None,
@@ -60,9 +63,9 @@ def check(settings: Settings = None, as_json: Json = False) -> None:
     """
     from cnn_cli import console
     from cnn_cli.data.source import data_root
-    from cnn_cli.data.sources import check_source
+    from cnn_cli.data.sources import check_source, with_name
 
-    data = _data(settings)
+    data = with_name(_data(settings))
     results = check_source(data)
     for result in results:
         if as_json:

@@ -19,12 +19,15 @@ from cnn_cli.cli.images import (
     show_results,
 )
 from cnn_cli.cli.options import Checkpoints, Json
+from cnn_cli.cli.submission import Submission, SubmissionFile
 from cnn_cli.config.choices import MIN_CONFIDENCE
+from cnn_cli.errors import ExitCode
 
 EXAMPLES = examples(
     "cnn predict image.png",
     "cnn predict scans/ --csv --contact-sheet scans.png",
     "cnn predict photo.jpg --explain --show-input input.png",
+    "cnn predict test.csv --submission submission.csv",
 )
 
 
@@ -39,6 +42,7 @@ def predict(
         bool,
         typer.Option("--csv", help="Write CSV to stdout: a header, then path, label, confidence, confident."),
     ] = False,
+    submission: SubmissionFile = None,
     contact_sheet: ContactSheet = None,
     show_input: ShowInput = None,
     explain: Explain = False,
@@ -46,7 +50,8 @@ def predict(
     """Read the digit in each image.
 
     An image that cannot be read gets an error message; the others are read, and the exit code is 3. Many
-    images are decoded on all cores; the answers come in the order of the images.
+    images are decoded on all cores; the answers come in the order of the images. In a table (.csv, .csv.gz),
+    each row is an image.
     """
     from cnn_cli.cli.answers import check_formats, note_turned, shower
     from cnn_cli.cli.sheets import ContactSheets
@@ -54,13 +59,15 @@ def predict(
     check_inputs("predict", images or [], files_from)
     check_formats(as_json, as_csv)
     sheets = ContactSheets(contact_sheet, show_input)
+    answers = Submission(submission, [*(images or []), files_from])
     from cnn_cli.reading.predict import predict as predict_images
 
     reader, files = open_named_reader(checkpoint or [])
     show = shower(as_json, as_csv, explain, {"checkpoint": files, "trained_on": reader.trained_on})
     named = named_images(images or [], files_from)
     results = predict_images(reader, named, min_confidence, explain or sheets.needs_explanation)
-    code = show_results(results, [note_turned, show, sheets.add_prediction], strict)
+    code = show_results(results, [note_turned, show, sheets.add_prediction, answers.add], strict)
     sheets.write(reader)
+    answers.write(is_complete=code != ExitCode.DATA)
     if code:
         raise typer.Exit(code)

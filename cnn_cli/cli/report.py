@@ -11,7 +11,7 @@ import typer
 
 from cnn_cli.cli.completion import checkpoint_names
 from cnn_cli.cli.help import examples
-from cnn_cli.cli.labeled_data import Split, announce, changed_config, open_data_of, split_arguments
+from cnn_cli.cli.labeled_data import Split, announce, open_data_of, split_arguments
 from cnn_cli.cli.options import quoted
 from cnn_cli.cli.outputs import HTML, check_output
 from cnn_cli.errors import ConfigError, DataError
@@ -141,8 +141,9 @@ class _Measurements:
         from cnn_cli.training.device import compute_for
         from cnn_cli.training.evaluation import evaluate
         from cnn_cli.training.machine import describe
+        from cnn_cli.training.start import evaluation_config
 
-        config = changed_config(checkpoint, self._overrides)
+        config = evaluation_config(checkpoint, self._overrides)
         source, compute = self._source(config), compute_for(config.train)
         announce("evaluating", [checkpoint.path or Path()], Split.TEST, source, compute)
         evaluation = evaluate([checkpoint], source, Split.TEST, compute)

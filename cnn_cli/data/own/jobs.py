@@ -6,8 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cnn_cli.data.own.arrays import pixels_of
 from cnn_cli.errors import DataError
 from cnn_cli.image.preprocess import InputFormat, preprocess
+
+PIXELS_DIGEST = 16
+"""Bytes of a digest of pixels. It only puts images in an order: two with the same one would do no harm."""
 
 
 class Digesting(NamedTuple):
@@ -32,12 +36,21 @@ def _digest(path: Path) -> bytes | str:
         return f"cannot be read: {error.strerror or error}"
 
 
+class Image(NamedTuple):
+    """An image to be decoded."""
+
+    name: str
+    """What to call it in an error."""
+    source: Path | bytes
+    """Its file, or its content."""
+    digest: bytes
+    """SHA-256 of its content."""
+
+
 class Decoding(NamedTuple):
     """Images to be decoded into a file, one after the other."""
 
-    root: Path
-    images: list[tuple[str, bytes]]
-    """Path and digest of each."""
+    images: list["Image"]
     input_format: InputFormat
     target: Path
     """The file."""
@@ -45,13 +58,19 @@ class Decoding(NamedTuple):
     """Where the first image begins in the file, in bytes."""
 
 
-def decode(job: Decoding) -> dict[int, str]:
+class Decoded(NamedTuple):
+    """What became of the images of a job."""
+
+    problems: dict[int, str]
+    """The problems of broken images, by their index in the job."""
+    pixels: list[bytes]
+    """A digest of the pixels of each image."""
+
+
+def decode(job: Decoding) -> Decoded:
     """Preprocess the images and write them to their place in the file; a broken image leaves zeros there.
 
     They are written, not mapped: on a full disk that raises an error, while a mapped file would crash.
-
-    Returns:
-        The problems of broken images, by their index in the job.
 
     Raises:
         DataError: the content of a file is no longer the one that was digested.
@@ -59,26 +78,33 @@ def decode(job: Decoding) -> dict[int, str]:
     """
     rows = np.zeros((len(job.images), *job.input_format.shape), np.uint8)
     problems = {}
-    for row, (path, digest) in enumerate(job.images):
-        content = _content(job.root / path, digest)
+    for row, image in enumerate(job.images):
+        content = _content(image)
         try:
-            rows[row] = preprocess(content, job.input_format, name=path)
+            rows[row] = _pixels(content, job.input_format, image.name)
         except DataError as error:
             if isinstance(error.__cause__, MemoryError):  # the image is not broken
                 raise
-            problems[row] = error.message.removeprefix(f"{path}: ")
+            problems[row] = error.message.removeprefix(f"{image.name}: ")
     with job.target.open("rb+") as file:
         file.seek(job.offset)
         file.write(rows.data)
-    return problems
+    return Decoded(problems, [hashlib.sha256(row.tobytes()).digest()[:PIXELS_DIGEST] for row in rows])
 
 
-def _content(path: Path, digest: bytes) -> bytes:
-    """Return the file's bytes, after comparing them with the digest that they are stored under."""
+def _pixels(content: bytes, input_format: InputFormat, name: str) -> np.ndarray:
+    known = pixels_of(content, input_format.shape) if input_format.kind == "photo" else None
+    return preprocess(content, input_format, name=name) if known is None else known
+
+
+def _content(image: Image) -> bytes:
+    """Return an image's bytes, after comparing them with the digest that they are stored under."""
     try:
-        content = path.read_bytes()
+        content = image.source if isinstance(image.source, bytes) else image.source.read_bytes()
     except OSError as error:
-        raise DataError(f"{path}: was removed while images were read: {error.strerror or error}") from error
-    if hashlib.sha256(content).digest() != digest:
-        raise DataError(f"{path}: was changed while images were read", hint="start again")
+        raise DataError(
+            f"{image.name}: was removed while images were read: {error.strerror or error}"
+        ) from error
+    if hashlib.sha256(content).digest() != image.digest:
+        raise DataError(f"{image.name}: was changed while images were read", hint="start again")
     return content
