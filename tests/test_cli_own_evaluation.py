@@ -9,6 +9,7 @@ from helpers import forms
 from helpers.cli import cnn
 from PIL import Image, ImageOps
 
+from cnn_cli.checkpoint.file import read
 from cnn_cli.data.synthetic import draw
 
 COUNT = 24
@@ -22,7 +23,8 @@ def scans(workplace: Path) -> Path:
     for place, index in enumerate(chosen):
         picture = Image.fromarray(images[index]).resize((84, 84))
         picture = ImageOps.invert(picture) if place % 2 else picture
-        picture = ImageOps.expand(picture, 30, 255 if place % 2 else 0) if place % 3 else picture
+        tight = picture.crop(Image.fromarray(images[index]).resize((84, 84)).getbbox())
+        picture = ImageOps.expand(picture, 30, 255 if place % 2 else 0) if place % 3 else tight
         picture = picture.rotate(180) if place % 7 == 3 else picture
         path = workplace / "scans" / str(labels[index]) / f"{place:02}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,16 +54,16 @@ def test_an_evaluation_counts_the_answers_of_predict(scans, monkeypatch):
     result = figures("reader", f"data.root={scans}")
     assert (result["n"], result["correct"], result["confusion_matrix"]) == (COUNT, correct, matrix)
     assert (result["data"], result["fallback"]) == ("own data scans", False)
-    assert COUNT * 0.6 < correct
+    assert correct > COUNT * 0.6
     assert len(result["per_class"]) == 10
-    # Without the other hypotheses the answers are different ones: the test would see that.
+    # Without the other hypotheses the answers are less confident ones, or others: the test would see that.
     monkeypatch.setattr("cnn_cli.training.evaluation.chooses_hypotheses", lambda checkpoints: False)
-    assert figures("reader", f"data.root={scans}")["confusion_matrix"] != matrix
+    assert figures("reader", f"data.root={scans}")["loss"] > result["loss"] + 0.01
 
 
 def test_a_network_of_your_own_is_counted_alike(scans):
     """Photographs: the network's input is what training stored, and the test set what training held out."""
-    settings = ("train.epochs=3", "data.size=28", "train.batch_size=4", "output.plot=false")
+    settings = ("train.epochs=3", "train.batch_size=4", "train.threads=1", "output.plot=false")
     layers = "model.layers=[flatten, {linear: classes}]"
     trained = cnn("train", "-c", "lenet", f"data.root={scans}", layers, *settings, "--out", "run", "--json")
     assert trained.code == 0, trained.err
@@ -85,6 +87,18 @@ def test_tables_and_archives_are_evaluated_as_folders(workplace):
     assert expected["correct"] == counted(folder, "-k", "reader")[0]
     for root in roots:
         assert figures("reader", f"data.root={root}")["confusion_matrix"] == expected["confusion_matrix"]
+
+
+@pytest.mark.parametrize("form", ["labels.csv", "tar.gz", "csv.gz", "npz of keras", "idx with a point"])
+def test_every_form_trains_the_same_weights(form, workplace):
+    drawn = forms.digits(60)
+    roots = forms.class_folders(workplace / "folders", *drawn), forms.FORMS[form](workplace / "form", *drawn)
+    for number, root in enumerate(roots):
+        settings = (f"data.root={root}", "data.name=auto", "data.validation=10", "--out", f"run{number}")
+        trained = cnn("train", "-c", "tiny.yaml", *settings)
+        assert trained.code == 0, trained.err
+    ours, theirs = (read(workplace / f"run{number}" / "model.safetensors").weights for number in (1, 0))
+    assert all(np.array_equal(ours[name], value) for name, value in theirs.items())
 
 
 def test_a_class_that_the_network_lacks_is_an_error(scans):
@@ -143,7 +157,7 @@ def test_predict_answers_each_row(unlabeled):
     lines = ["ImageId,Label", *(f"{number},{label}" for number, label in enumerate(labels, 1))]
     assert Path("out.csv").read_text() == "\n".join(lines) + "\n"
     single = cnn("predict", "test.csv#3", "--csv")
-    assert single.out.splitlines()[1] == ",".join(rows[3])
+    assert single.out.splitlines()[1].split(",")[:2] == rows[3][:2]
     assert "the table has no row 13" in cnn("predict", "test.csv#13").err
 
 

@@ -99,11 +99,19 @@ def idx_files(images: bytes, labels: bytes) -> Callable[[Path], Path]:
     return write
 
 
-def too_deep(folder: Path) -> Path:
+def too_deep(folder: Path, name: str = "digits") -> Path:
     for label in "01":
-        (folder / "data" / "train" / label).mkdir(parents=True)
-        (folder / "data" / "train" / label / "a.png").write_bytes(png())
+        (folder / "data" / name / label).mkdir(parents=True)
+        for tone in range(2):
+            (folder / "data" / name / label / f"{tone}.png").write_bytes(png(tone + 7 * int(label)))
     return folder / "data"
+
+
+def too_deep_twice(folder: Path) -> Path:
+    """As some archives are unpacked: train/train/0 and test/test/0."""
+    for split in ("train", "test"):
+        too_deep(folder, split).rename(folder / split)
+    return folder
 
 
 def cut_short(folder: Path) -> Path:
@@ -133,7 +141,7 @@ BROKEN: dict[str, tuple[Callable[[Path], Path], str]] = {
     "negative values": (table(f"{GOOD}1,0,0,0,-1\n"), "values from -1 to 0, and a pixel is 0..255"),
     "NaN": (table(f"{GOOD}1,0,0,0,nan\n"), "has a value that is no number"),
     "two header lines": (table(HEADER + GOOD), "line 2, column 1: 'label' is no number"),
-    "Latin-1": (table("label,a,b,c,d\n0,é,0,0,0\n".encode("latin-1")), "train.csv: line 1 is not UTF-8"),
+    "Latin-1": (table("label,a,b,c,d\n0,é,0,0,0\n".encode("latin-1")), "train.csv: line 2 is not UTF-8"),
     "UTF-16": (table(GOOD.encode("utf-16")), "train.csv: line 1 is not UTF-8"),
     "quotes without an end": (table(f'{GOOD}1,"0,0,0,0\n'), "train.csv: is not CSV"),
     "empty table": (table(""), "train.csv: is empty"),
@@ -196,6 +204,10 @@ BROKEN: dict[str, tuple[Callable[[Path], Path], str]] = {
     "list in Latin-1": (listed("file,label\né.png,0\n".encode("latin-1")), "labels.csv: line 2 is not UTF-8"),
     "empty list": (listed(""), "labels.csv: is empty"),
     "one level too deep": (too_deep, "the folders of the classes are one level deeper, in"),
+    "both splits one level too deep": (
+        too_deep_twice,
+        "train: the folders of the classes are one level deeper",
+    ),
     "idx that is cut short": (idx_files(forms.idx(SQUARES)[:-1], forms.idx(TWO)), "but 127 follow it"),
     "idx of other lengths": (idx_files(forms.idx(SQUARES), forms.idx(np.arange(3))), "has 2 images, but"),
     "idx of 32 bits": (
@@ -211,7 +223,8 @@ def test_each_is_one_error_and_nothing_is_written(case, workplace):
     (workplace / "mine").mkdir()
     root = write(workplace / "mine")
     before = sorted(workplace.rglob("*"))
-    outcome = cnn("train", "--config", "tiny.yaml", "data.name=own", f"data.root={root}", "data.size=8")
+    layers = "model.layers=[flatten, {linear: classes}]"
+    outcome = cnn("train", "-c", "tiny.yaml", "data.name=own", f"data.root={root}", "data.size=8", layers)
     assert (outcome.code, outcome.out) == (3, ""), outcome.err
     (error,) = [line for line in outcome.err.splitlines() if line.startswith("error: ")]
     assert message in error
@@ -224,6 +237,11 @@ def test_each_is_one_error_and_nothing_is_written(case, workplace):
 
 def test_one_level_too_deep_gives_the_right_root(workplace):
     root = too_deep(workplace)
-    outcome = cnn("data", "get", f"data.root={root}", "data.name=own")
-    assert f"hint: data.root={root / 'train'}, or move its folders up" in outcome.err
-    assert cnn("data", "get", f"data.root={root / 'train'}", "data.own.test=0.5").code == 0
+    outcome = cnn("data", "get", f"data.root={root}")
+    assert f"hint: data.root={root / 'digits'}, or move its folders up" in outcome.err
+    assert cnn("data", "get", f"data.root={root / 'digits'}", "data.own.test=0.5").code == 0
+
+
+def test_a_folder_train_in_a_folder_is_its_training_split(workplace):
+    outcome = cnn("data", "get", f"data.root={too_deep(workplace, 'train')}", "data.own.test=0.5")
+    assert "2 train, 2 test images; 2 classes" in outcome.err, outcome.err

@@ -12,6 +12,7 @@ import pydantic
 from cnn_cli.checkpoint import onnxfile, tensorfile
 from cnn_cli.checkpoint.preprocessing import Preprocessing
 from cnn_cli.config.schema import Config
+from cnn_cli.config.stored import stored_config
 from cnn_cli.errors import DataError
 from cnn_cli.text import one_line
 
@@ -90,7 +91,7 @@ def read(path: Path) -> Checkpoint:
     try:
         return Checkpoint(
             weights=weights,
-            config=Config.model_validate(header["config"]),
+            config=stored_config(header["config"]),
             classes=tuple(map(str, header["classes"])),
             data=str(header["data"]),
             preprocessing=_preprocessing(header["preprocessing"]),

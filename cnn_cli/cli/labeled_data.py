@@ -58,8 +58,12 @@ def open_data(checkpoint: "Checkpoint", overrides: Sequence[str]) -> "tuple[Sour
         return start.open_data(checkpoint, overrides, Access(bar))
 
 
-def open_data_of(config: "Config") -> "Source":
-    """Open the data of a config for an evaluation, with a bar where that takes time.
+def open_data_of(config: "Config", decode: bool) -> "Source":
+    """Open the data of a config, with a bar where that takes time.
+
+    Args:
+        config: the config.
+        decode: whether your own images are decoded now.
 
     Raises:
         DataError: it is not available.
@@ -69,7 +73,7 @@ def open_data_of(config: "Config") -> "Source":
     from cnn_cli.data.sources import open_source
 
     with console.download_bar() as bar:
-        return open_source(config.data, Access(bar, decode=False))
+        return open_source(config.data, Access(bar, decode=decode))
 
 
 def announce(verb: str, files: Sequence[Path], split: Split, source: "Source", compute: "Compute") -> None:

@@ -13,6 +13,7 @@ from cnn_cli.config.schema import Config, Data
 from cnn_cli.data.source import Access, Source
 from cnn_cli.data.sources import classes_of, open_source, with_name
 from cnn_cli.model.network import network_for
+from cnn_cli.training.as_read import chooses_hypotheses
 from cnn_cli.training.device import Compute, compute_for
 from cnn_cli.training.run import Run
 from cnn_cli.training.state import SavedState
@@ -72,7 +73,8 @@ def open_data(
         DataError: the data is not available.
     """
     config = evaluation_config(checkpoint, arguments)
-    return open_source(config.data, replace(access or Access(), decode=False)), compute_for(config.train)
+    access = replace(access or Access(), decode=not chooses_hypotheses([checkpoint]))  # those read the files
+    return open_source(config.data, access), compute_for(config.train)
 
 
 def evaluation_config(checkpoint: Checkpoint, arguments: Sequence[str]) -> Config:

@@ -33,7 +33,7 @@ def class_folders(root: Path, images: Images, labels: Labels) -> Path:
 
 
 def flat_with_list(root: Path, images: Images, labels: Labels) -> Path:
-    root.mkdir()
+    root.mkdir(parents=True)
     with (root / "labels.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["file", "label", "kind"])
@@ -44,7 +44,7 @@ def flat_with_list(root: Path, images: Images, labels: Labels) -> Path:
 
 
 def flat_with_prefix(root: Path, images: Images, labels: Labels) -> Path:
-    root.mkdir()
+    root.mkdir(parents=True)
     for number, (image, label) in enumerate(zip(images, labels, strict=True)):
         Image.fromarray(image).save(root / f"{label}_{len(images) - number:04}.png")
     return root
@@ -72,7 +72,7 @@ def tarred(root: Path, images: Images, labels: Labels) -> Path:
 
 def table(root: Path, images: Images, labels: Labels) -> Path:
     """Kaggle's form: a header, and the label in the first column."""
-    root.mkdir()
+    root.mkdir(parents=True)
     header = ",".join(["label", *(f"pixel{number}" for number in range(images[0].size))])
     rows = np.column_stack([labels, images.reshape(len(images), -1)])
     np.savetxt(root / "train.csv", rows, fmt="%d", delimiter=",", header=header, comments="")
@@ -81,7 +81,7 @@ def table(root: Path, images: Images, labels: Labels) -> Path:
 
 def bare_table(root: Path, images: Images, labels: Labels) -> Path:
     """No header, Windows' ends of lines."""
-    root.mkdir()
+    root.mkdir(parents=True)
     rows = np.column_stack([labels, images.reshape(len(images), -1)])
     np.savetxt(root / "digits.csv", rows, fmt="%d", delimiter=",", newline="\r\n")
     return root / "digits.csv"
@@ -89,7 +89,7 @@ def bare_table(root: Path, images: Images, labels: Labels) -> Path:
 
 def named_table(root: Path, images: Images, labels: Labels) -> Path:
     """Quoted cells, an id, the label in the last column, and shares instead of bytes."""
-    root.mkdir()
+    root.mkdir(parents=True)
     with (root / "digits.csv").open("w", newline="") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_ALL)
         writer.writerow(["id", *(f"{row}x{column}" for row in range(28) for column in range(28)), "Label"])
@@ -106,13 +106,13 @@ def packed_table(root: Path, images: Images, labels: Labels) -> Path:
 
 
 def keras(root: Path, images: Images, labels: Labels) -> Path:
-    root.mkdir()
+    root.mkdir(parents=True)
     np.savez_compressed(root / "mnist.npz", x_train=images, y_train=labels)
     return root / "mnist.npz"
 
 
 def scikit_learn(root: Path, images: Images, labels: Labels) -> Path:
-    root.mkdir()
+    root.mkdir(parents=True)
     data = images.reshape(len(images), -1).astype(np.float64)
     np.savez(root / "digits.npz", data=data, images=images.astype(np.float64), target=labels.astype(str))
     return root / "digits.npz"
@@ -120,14 +120,14 @@ def scikit_learn(root: Path, images: Images, labels: Labels) -> Path:
 
 def images_last(root: Path, images: Images, labels: Labels) -> Path:
     """Axes as MATLAB has them, channels, and one-hot labels, each in an .npy file."""
-    root.mkdir()
+    root.mkdir(parents=True)
     np.save(root / "X.npy", images[..., None].transpose(1, 2, 3, 0))
     np.save(root / "y.npy", np.eye(10)[labels])
     return root
 
 
 def channels_first(root: Path, images: Images, labels: Labels) -> Path:
-    root.mkdir()
+    root.mkdir(parents=True)
     shares = images[:, None].astype(np.float32) / 255
     np.savez(root / "digits.npz", images=shares, labels=labels[:, None].astype(np.int32))
     return root
@@ -157,7 +157,7 @@ def parquet(root: Path, images: Images, labels: Labels) -> Path:
     import pyarrow as pa
     from pyarrow import parquet as pq
 
-    root.mkdir()
+    root.mkdir(parents=True)
     half = len(images) // 2
     for number, part in enumerate((slice(half), slice(half, None))):
         contents = []

@@ -71,7 +71,7 @@ def _plain_numbers(block: bytes, width: int) -> NDArray[np.uint16] | None:
 
 def _any_numbers(block: bytes, width: int, where: Numbers) -> NDArray[np.float32]:
     rows = []
-    text = io.StringIO(decoded(block, where.path), newline="")
+    text = io.StringIO(decoded(block, where.path, where.line), newline="")
     try:
         for line, row in enumerate(csv.reader(text, strict=True), where.line):
             if row:

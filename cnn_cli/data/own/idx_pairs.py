@@ -64,7 +64,10 @@ def _table(root: Path, split: str, parts: dict[tuple[str, str | None], Path]) ->
     names = labels_of(_parse(labels), str(labels))
     pixels = _parse(images)
     if len(pixels) != len(names):
-        raise DataError(f"{images}: has {len(pixels):,} images, but {labels.name} has {len(names):,} labels")
+        raise DataError(
+            f"{images}: has {len(pixels):,} images, but {labels.name} has {len(names):,} labels",
+            hint="put files of the same images beside each other",
+        )
     return Table(
         images.relative_to(root).as_posix(), split, images_of(pixels, len(names), str(images)), names
     )
@@ -79,3 +82,5 @@ def _parse(file: Path) -> NDArray[Any]:
         return idx.parse(extracted(content, MAX_BYTES) if is_gzip(content) else content, str(file))
     except DamagedError as error:
         raise DataError(f"{file}: is {error.message}", hint="download it again") from error
+    except DataError as error:
+        raise DataError(error.message, hint="store uint8 values: images [N, H, W] and labels [N]") from error

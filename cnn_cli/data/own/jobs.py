@@ -92,8 +92,17 @@ def decode(job: Decoding) -> Decoded:
     return Decoded(problems, [hashlib.sha256(row.tobytes()).digest()[:PIXELS_DIGEST] for row in rows])
 
 
+def is_decoded(image: Image, input_format: InputFormat) -> bool:
+    """Return whether an image is pixels of the input's shape already, as those of tables are."""
+    return isinstance(image.source, bytes) and _known_pixels(image.source, input_format) is not None
+
+
+def _known_pixels(content: bytes, input_format: InputFormat) -> np.ndarray | None:
+    return pixels_of(content, input_format.shape) if input_format.kind == "photo" else None
+
+
 def _pixels(content: bytes, input_format: InputFormat, name: str) -> np.ndarray:
-    known = pixels_of(content, input_format.shape) if input_format.kind == "photo" else None
+    known = _known_pixels(content, input_format)
     return preprocess(content, input_format, name=name) if known is None else known
 
 

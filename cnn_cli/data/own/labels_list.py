@@ -33,7 +33,10 @@ def read_labels(tree: Tree, folder: str) -> Iterator[tuple[str, str]]:
             raise DataError(f"{place}: line {line} has {len(row)} cells, not {len(rows[0])}", hint=HINT)
         path, text = join(folder, row[file].replace("\\", "/")), row[label].strip()
         if path in named:
-            raise DataError(f"{place}: line {line} names {row[file]}, as line {named[path]} does")
+            raise DataError(
+                f"{place}: line {line} names {row[file]}, as line {named[path]} does",
+                hint="remove one of them",
+            )
         if path not in tree.files:
             raise DataError(
                 f"{place}: line {line} names {row[file]}, which is not an image in the folder", hint=HINT
@@ -53,8 +56,8 @@ def _rows(content: bytes, place: Path) -> Iterator[list[str]]:
         raise DataError(f"{place}: is not CSV: {error}", hint=HINT) from None
 
 
-def decoded(content: bytes, place: Path) -> str:
-    """Return the text of a file in UTF-8, without a byte order mark.
+def decoded(content: bytes, place: Path, first_line: int = 1) -> str:
+    """Return the text of a file in UTF-8, or of its lines from `first_line` on, without a byte order mark.
 
     Raises:
         DataError: it is in another encoding.
@@ -62,7 +65,7 @@ def decoded(content: bytes, place: Path) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
+        line = content[: error.start].count(b"\n") + first_line
         raise DataError(
             f"{place}: line {line} is not UTF-8",
             hint="save the table as CSV in UTF-8, not as Latin-1 or UTF-16",

@@ -132,7 +132,8 @@ class _Opened:
         known = [store.rows[c] if isinstance(c, bytes) and c not in store.problems else -1 for c in contents]
         rows = np.array(known, np.int64)
         order = np.empty(len(rows), np.int64)
-        order[np.lexsort((store.ranks[rows], self.labels))] = np.arange(len(rows))
+        ranks = store.ranks[rows] if len(store.ranks) else rows  # of a broken image, any
+        order[np.lexsort((ranks, self.labels))] = np.arange(len(rows))
         return _Decoded(_tensor(store.pixels), rows, order)
 
     @cached_property
@@ -190,7 +191,7 @@ class _Opened:
 
     def _report(self, doing: str) -> Report:
         def report(done: int, total: int) -> None:
-            if self.access.progress is not None:
+            if self.access.decode and self.access.progress is not None:  # later, there is no bar
                 self.access.progress(f"{doing} the images in {self.contents.root}", done, total)
 
         return report

@@ -8,21 +8,22 @@ moved keeps its pixels.
 import hashlib
 import logging
 import shutil
-import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cnn_cli.data.own.cache import remove_abandoned
 from cnn_cli.data.own.digests import DAMAGE, Report
-from cnn_cli.data.own.jobs import PIXELS_DIGEST, Decoding, Image, decode
+from cnn_cli.data.own.jobs import PIXELS_DIGEST, Decoded, Decoding, Image, decode, is_decoded
 from cnn_cli.data.own.store_table import Table, read_table, write_table
 from cnn_cli.errors import DataError
-from cnn_cli.files import TEMPORARY, atomic_path, signature
+from cnn_cli.files import atomic_path, signature
 from cnn_cli.image.preprocess import VERSION, InputFormat
 from cnn_cli.workers import map_ordered
 
@@ -31,9 +32,6 @@ log = logging.getLogger(__name__)
 JOB_BYTES = 4_000_000
 JOB_IMAGES = 256
 """Upper limits of a job, for its memory and for the time until the next report of progress."""
-
-ABANDONED = 86_400
-"""Seconds after which an unchanged temporary file is removed: its process was killed."""
 
 Refuse = Callable[[str, str], None]
 """Called with the name of a broken image and its problem; may raise."""
@@ -183,7 +181,7 @@ def _sha256(path: Path) -> str:
 
 def _make(place: Place, key: str, count: int, images: Images, refuse: Refuse, report: Report) -> None:
     place.folder.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(place.folder)
+    remove_abandoned(place.folder)
     log.info("%s: %d images are decoded into %s", place.root, count, place.pixels(key))
     with atomic_path(place.pixels(key)) as target:
         offset = _allocate(place, target, count)
@@ -244,7 +242,7 @@ def _decode(
             yield Decoding(batch, place.input_format, target, offset + start * size)
             start += len(batch)
 
-    with closing(map_ordered(decode, jobs())) as results:
+    with closing(_decoded(jobs(), place.input_format)) as results:
         for decoded in results:
             batch = waiting.popleft()
             for row, problem in decoded.problems.items():
@@ -254,6 +252,15 @@ def _decode(
             made.pixels.extend(decoded.pixels)
             report(len(made.digests))
     return made
+
+
+def _decoded(jobs: Iterator[Decoding], input_format: InputFormat) -> Generator[Decoded, None, None]:
+    """Yield the results of all jobs: of worker processes, unless nothing has to be decoded."""
+    first = next(jobs, None)
+    if first is None:
+        return
+    run = map if is_decoded(first.images[0], input_format) else map_ordered
+    yield from run(decode, chain([first], jobs))
 
 
 def _batches(images: Iterator[Image], limit: int) -> Iterator[list[Image]]:
@@ -271,14 +278,6 @@ def _batches(images: Iterator[Image], limit: int) -> Iterator[list[Image]]:
 
 
 # ---- tidying up
-
-
-def _remove_abandoned(folder: Path) -> None:
-    """Remove the temporary files of processes that were killed."""
-    for path in folder.glob(f".*{TEMPORARY}"):
-        with suppress(OSError):
-            if path.stat().st_mtime < time.time() - ABANDONED:
-                path.unlink()
 
 
 def _remove_superseded(place: Place, key: str) -> None:
