@@ -21,14 +21,14 @@ def scans(workplace: Path) -> Path:
     images, labels = draw(40, 11)
     chosen = np.flatnonzero(labels < 9)[:COUNT]
     for place, index in enumerate(chosen):
-        picture = Image.fromarray(images[index]).resize((84, 84))
-        picture = ImageOps.invert(picture) if place % 2 else picture
-        tight = picture.crop(Image.fromarray(images[index]).resize((84, 84)).getbbox())
-        picture = ImageOps.expand(picture, 30, 255 if place % 2 else 0) if place % 3 else tight
-        picture = picture.rotate(180) if place % 7 == 3 else picture
+        scan = Image.fromarray(images[index]).resize((84, 84))
+        scan = ImageOps.invert(scan) if place % 2 else scan
+        tight = scan.crop(Image.fromarray(images[index]).resize((84, 84)).getbbox())
+        scan = ImageOps.expand(scan, 30, 255 if place % 2 else 0) if place % 3 else tight
+        scan = scan.rotate(180) if place % 7 == 3 else scan
         path = workplace / "scans" / str(labels[index]) / f"{place:02}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(path)
+        scan.save(path)
     return workplace / "scans"
 
 

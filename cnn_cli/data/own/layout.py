@@ -95,7 +95,7 @@ def _in_class_folders(tree: Tree, folder: str, split: str, classes: list[str]) -
         DataError: a folder is no class, a class is empty, or the classes are one level deeper.
     """
     names = tree.subfolders(folder)
-    _check_depth(tree, folder, names)
+    _check_level(tree, folder, names)
     for name in names:
         paths = tree.images_below(join(folder, name))
         if classes and name not in classes:
@@ -106,7 +106,7 @@ def _in_class_folders(tree: Tree, folder: str, split: str, classes: list[str]) -
             yield Entry(path, name, split, tree.files[path])
 
 
-def _check_depth(tree: Tree, folder: str, names: list[str]) -> None:
+def _check_level(tree: Tree, folder: str, names: list[str]) -> None:
     """Refuse `train/train/0`: a single folder that holds all classes."""
     inner = join(folder, names[0])
     if len(names) == 1 and len(tree.subfolders(inner)) > 1 and not tree.images(inner):

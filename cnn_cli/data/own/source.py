@@ -132,8 +132,8 @@ class _Opened:
         known = [store.rows[c] if isinstance(c, bytes) and c not in store.problems else -1 for c in contents]
         rows = np.array(known, np.int64)
         order = np.empty(len(rows), np.int64)
-        ranks = store.ranks[rows] if len(store.ranks) else rows  # of a broken image, any
-        order[np.lexsort((ranks, self.labels))] = np.arange(len(rows))
+        places = store.places[rows] if len(store.places) else rows  # of a broken image, any
+        order[np.lexsort((places, self.labels))] = np.arange(len(rows))
         return _Decoded(_tensor(store.pixels), rows, order)
 
     @cached_property

@@ -47,14 +47,14 @@ class Store:
         pixels: uint8 [M, C, H, W], mapped from the file; it cannot be written to.
         rows: the index of an image in it, by the digest of its content.
         problems: the problem of a broken image, by digest; its pixels are zeros.
-        ranks: int64 [M]: the place of each row in an order that its pixels alone decide. It is the same for
+        places: int64 [M]: the place of each row in an order that its pixels alone decide. It is the same for
             the same images, whatever files they come from, and equal pixels have the same.
     """
 
     pixels: np.ndarray
     rows: dict[bytes, int]
     problems: dict[bytes, str]
-    ranks: np.ndarray
+    places: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def _find(place: Place, key: str) -> Store | None:
             write_table(place.table(key), table._replace(record=record | {"owner": place.owner}))
     rows = {digest: row for row, digest in enumerate(digests)}
     problems = {digests[int(row)]: str(problem) for row, problem in record["problems"].items()}
-    return Store(pixels, rows, problems, table.ranks)
+    return Store(pixels, rows, problems, table.places)
 
 
 def _verify(pixels: np.ndarray, shape: tuple[int, ...], path: Path, record: dict[str, Any]) -> None:
@@ -196,8 +196,8 @@ def _make(place: Place, key: str, count: int, images: Images, refuse: Refuse, re
         "signature": signature(place.pixels(key).stat()).hex(),
     }
     pixels = np.frombuffer(b"".join(made.pixels), f"S{PIXELS_DIGEST}")
-    ranks = np.unique(pixels, return_inverse=True)[1]
-    write_table(place.table(key), Table(record, made.digests, ranks))
+    places = np.unique(pixels, return_inverse=True)[1]
+    write_table(place.table(key), Table(record, made.digests, places))
 
 
 def _allocate(place: Place, target: Path, count: int) -> int:

@@ -16,7 +16,7 @@ class Table(NamedTuple):
     """`owner`: root and input format; `problems` by row; `sha256` and `signature` of the file of pixels."""
     digests: list[bytes]
     """SHA-256 of the content of each image, by row."""
-    ranks: np.ndarray
+    places: np.ndarray
     """int64 [M]: the place of each row in an order that its pixels decide."""
 
 
@@ -24,13 +24,13 @@ def read_table(path: Path) -> Table:
     """Read a table; a damaged one raises one of `digests.DAMAGE`."""
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         record = json.loads(arrays["record"].tobytes())
-        content, ranks = arrays["digests"].tobytes(), arrays["ranks"]
+        content, places = arrays["digests"].tobytes(), arrays["places"]
     if not isinstance(record, dict):
         raise TypeError("its record is not a mapping")
     digests = [content[start : start + 32] for start in range(0, len(content), 32)]
-    if ranks.shape != (len(digests),):
-        raise ValueError("its ranks are not one for each row")
-    return Table(record, digests, ranks)
+    if places.shape != (len(digests),):
+        raise ValueError("its places are not one for each row")
+    return Table(record, digests, places)
 
 
 def write_table(path: Path, table: Table) -> None:
@@ -40,5 +40,5 @@ def write_table(path: Path, table: Table) -> None:
             file,
             record=np.frombuffer(json.dumps(table.record).encode(), np.uint8),
             digests=np.frombuffer(b"".join(table.digests), np.uint8),
-            ranks=table.ranks,
+            places=table.places,
         )
