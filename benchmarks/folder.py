@@ -26,7 +26,7 @@ EVERY = 0.02
 """Seconds between two measurements of the memory."""
 
 COMMAND = (
-    "cnn train --config lenet.yaml data.name=folder data.root=FOLDER data.preprocessing=photo "
+    "cnn train --config lenet.yaml data.name=own data.root=FOLDER data.preprocessing=photo "
     "train.epochs=1 train.threads=1 train.device=cpu output.plot=false"
 )
 
@@ -114,7 +114,7 @@ def report(place: Path, count: int) -> dict[str, Any]:
     """Draw `count` images below `place`, train on them twice, and return the times and the memory."""
     folder = place / "digits"
     draw(folder, count)
-    environment = os.environ | {"CNN_DATA": str(place / "cache")}
+    environment = os.environ | {"CNN_CACHE": str(place / "cache")}
     words = [word.replace("FOLDER", str(folder)) for word in COMMAND.split()[1:]]
     command = [sys.executable, "-m", "cnn_cli", *words, "--json", "--out"]
     first, second = (train([*command, str(place / f"run{number}")], environment) for number in (1, 2))

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import struct
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,10 @@ except ImportError:  # Windows
 
 TEMPORARY = ".tmp"
 """Suffix of an incomplete file; only a process that was killed leaves one behind."""
+
+
+SIGNATURE = "<qqqQ"
+"""Size, mtime and ctime in nanoseconds, inode."""
 
 
 @contextmanager
@@ -170,6 +175,12 @@ def _rename_new(temporary: Path, path: Path) -> None:
         temporary.rename(path)
     else:
         temporary.unlink()
+
+
+def signature(status: os.stat_result) -> bytes:
+    """Return 32 bytes that change with a file's content: ctime does, even if size and mtime are restored."""
+    inode = status.st_ino % 2**64  # Windows has longer numbers
+    return struct.pack(SIGNATURE, status.st_size, status.st_mtime_ns, status.st_ctime_ns, inode)
 
 
 def sync_folder(folder: Path) -> None:

@@ -60,6 +60,7 @@ def one_thread() -> Iterator[None]:
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of data and caches, out of sight of the user's."""
     monkeypatch.setenv("CNN_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("CNN_CACHE", str(tmp_path / "decoded"))
     return tmp_path / "data"
 
 

@@ -141,7 +141,7 @@ def test_other_bad_input_raises(trained_run: Path) -> None:
     with pytest.raises(cnn.ConfigError, match=r"train.lr=3': an evaluation accepts only"):
         cnn.evaluate(trained_run, lr=3)
     with pytest.raises(cnn.DataError, match="nowhere: no such folder"):
-        cnn.evaluate(trained_run, {"name": "folder", "root": "nowhere"})
+        cnn.evaluate(trained_run, {"name": "own", "root": "nowhere"})
     other = cnn.train("tiny.yaml", seed=3, epochs=0, out="other")
     with pytest.raises(cnn.DataError, match="share no validation split"):
         cnn.evaluate([trained_run, other.checkpoint], split="validation")

@@ -46,7 +46,7 @@ def _network_with_hostile_classes(folder: Path) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.new("L", (16, 16), 25 * number).save(path)
     (folder / "tiny.yaml").write_text(TINY)
-    settings = ("data.name=folder", f"data.root={folder / 'images'}", "data.size=16", "data.validation=null")
+    settings = ("data.name=own", f"data.root={folder / 'images'}", "data.size=16", "data.validation=null")
     layers = "model.layers=[flatten, {linear: classes}]"
     outcome = cnn("train", "--config", "tiny.yaml", *settings, layers, "train.epochs=0", "--out", "network")
     assert outcome.code == 0, outcome.err

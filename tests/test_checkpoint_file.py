@@ -93,6 +93,19 @@ def test_the_header_has_these_parts(path):
     assert header["versions"] == VERSIONS
 
 
+def test_a_config_of_a_version_that_read_folders_alone(path):
+    """Its section `data.folder` is what `data.own` is now."""
+    header = header_of(path)
+    data = header["config"]["data"]
+    data["folder"] = data.pop("own") | {"test": 0.3}
+    rewrite(path, header | {"config": header["config"] | {"data": data | {"name": "folder", "root": "mine"}}})
+    read = checkpoint.read(path).config.data
+    assert (read.name, read.root, read.own.test) == ("own", "mine", 0.3)
+    data["folder"]["unknown"] = 1
+    rewrite(path, header)
+    assert "own.unknown" in refused(path)
+
+
 def test_equal_checkpoints_give_equal_bytes(trained, path, tmp_path):
     other = tmp_path / "other"
     checkpoint.write(other, checkpoint.read(path))

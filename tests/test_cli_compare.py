@@ -143,7 +143,7 @@ def test_a_contact_sheet_replaces_no_image_of_the_data(workplace: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.new("L", (16, 16), 25 * number).save(path)
     settings = [
-        "data.name=folder",
+        "data.name=own",
         "data.root=images",
         "train.epochs=0",
         "data.size=16",

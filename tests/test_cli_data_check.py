@@ -41,7 +41,7 @@ def tones(workplace: Path) -> Path:
 
 
 def check(*arguments: object) -> Outcome:
-    return cnn("data", "check", "data.name=folder", "data.root=tones", *arguments)
+    return cnn("data", "check", "data.name=own", "data.root=tones", *arguments)
 
 
 def records(outcome: Outcome) -> list[dict]:
@@ -118,25 +118,25 @@ def test_equal_images_are_listed_and_their_harm_is_told(tones):
 def test_a_line_names_a_few_of_many_equal_images(tones):
     for number in range(7):
         (tones / "gray" / f"copy{number}.png").write_bytes((tones / "gray" / "1.png").read_bytes())
-    (line,) = [line for line in check("data.folder.test=0.05").out.splitlines() if line.startswith("equal")]
+    (line,) = [line for line in check("data.own.test=0.05").out.splitlines() if line.startswith("equal")]
     assert line.count(" = ") == 5
     assert line.endswith(" = 3 more")
 
 
 def test_a_class_with_one_image_is_reported(tones):
     tone(tones / "rare" / "1.png", "gray", 9)
-    outcome = check("data.folder.test=0.05")
+    outcome = check("data.own.test=0.05")
     assert "classes with one training image or none: rare\n" in outcome.err
 
 
 def test_the_paths_fit_the_images_when_the_test_set_is_cut(tones):
     """Also where a broken image was left out."""
     (tones / "black" / "0a.png").write_bytes(b"")
-    from cnn_cli.config.schema import Data, Folder
+    from cnn_cli.config.schema import Data, Own
     from cnn_cli.data.sources import open_source
     from cnn_cli.image.preprocess import InputFormat, preprocess
 
-    source = open_source(Data(name="folder", root="tones", folder=Folder(broken="skip")))
+    source = open_source(Data(name="own", root="tones", own=Own(broken="skip")))
     for split, load in source.splits.items():
         images, names = load(), source.names_of(split)
         assert len(names) == len(images)

@@ -51,6 +51,7 @@ def test_these_are_all_commands() -> None:
         "layers",
         *("config", "config list", "config show", "config copy", "config check", "config schema"),
         *("data", "data get", "data check", "data show"),
+        *("data cache", "data cache list", "data cache clear"),
     }
 
 

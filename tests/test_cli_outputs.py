@@ -69,7 +69,7 @@ def test_images_of_a_data_set_are_never_replaced(place: Path) -> None:
     album(place / "animals", 3)
     image = str(next((place / "animals").rglob("*.png")).relative_to(place))
     before = content_of(place / "animals")
-    outcome = cnn("data", "show", "folder", "data.root=animals", "--out", image)
+    outcome = cnn("data", "show", "data.root=animals", "--out", image)
     assert outcome.code == ExitCode.USAGE
     assert "would replace a file that is read" in outcome.err
     assert content_of(place / "animals") == before

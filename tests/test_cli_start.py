@@ -50,7 +50,7 @@ def test_other_classes_are_told(start: Path, workplace: Path) -> None:
         for number in range(4):
             (workplace / "images" / name).mkdir(parents=True, exist_ok=True)
             Image.new("L", (28, 28), abs(color - number)).save(workplace / "images" / name / f"{number}.png")
-    settings = ("data.name=folder", "data.root=images", "data.preprocessing=photo", "train.epochs=1")
+    settings = ("data.name=own", "data.root=images", "data.preprocessing=photo", "train.epochs=1")
     outcome = cnn("train", "--start", start, *settings, "output.plot=false", "--out", "run")
     assert outcome.code == 0, outcome.err
     assert (

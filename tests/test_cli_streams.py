@@ -304,7 +304,7 @@ def test_quiet_draws_no_bar(workplace: Path) -> None:
 def test_verbose_writes_the_log(workplace: Path, option: str) -> None:
     for number in range(4):
         digit(_made(workplace / "images" / str(number % 2)) / f"{number}.png")
-    settings = ("data", "get", "folder", "data.root=images")
+    settings = ("data", "get", "own", "data.root=images")
     plain, verbose = cnn(*settings), cnn(*settings, option)
     assert verbose.out == plain.out
     added = set(verbose.err.splitlines()) - set(plain.err.splitlines())

@@ -56,7 +56,7 @@ def test_no_address_of_a_checkpoint_is_asked(workplace: Path, trained_run: Path)
 
 def test_no_folder_of_a_checkpoint_is_read_or_written(workplace: Path, trained_run: Path) -> None:
     def to_folder(header: dict) -> None:
-        header["config"]["data"].update(name="folder", root="private")
+        header["config"]["data"].update(name="own", root="private")
         header["config"]["output"]["folder"] = "private"
 
     path = strange(Path("s.safetensors"), trained_run, to_folder)

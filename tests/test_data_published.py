@@ -84,7 +84,7 @@ def stored_files(name: str) -> dict[str, bytes]:
 
 
 def test_every_name_of_the_config_is_a_source() -> None:
-    assert set(Data.model_fields["name"].annotation.__args__) == set(SOURCES)
+    assert set(Data.model_fields["name"].annotation.__args__) == {"auto", *SOURCES}
     assert set(SETS) == set(NAMES)
     assert set(IDX_SETS) == set(GRAY)
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from helpers import forms
 from helpers.cli import Outcome, cnn, digit, environment
 from helpers.odd_hand import write_photos
 from PIL import Image, ImageDraw
@@ -113,7 +114,7 @@ def shortened(words: list[str]) -> list[str]:
         **dict.fromkeys(("data show", "export"), SMALL[:2]),
     }
     settings = few.get(kind, ()) if kind != "export" or "--int8" in words else ()
-    own_data = any(word.startswith("data.name=") for word in words)
+    own_data = any(word.startswith(("data.name=", "data.root=")) for word in words)
     if not settings or "--resume" in words:
         return words
     return [*words, *settings, *([] if own_data else ["data.name=synthetic"])]
@@ -155,6 +156,11 @@ def desk(workplace: Path) -> Path:
             image.save(workplace / "digits" / name / f"{number}.png")
     for part, seed in (("learn", 1), ("test", 2)):
         write_photos(workplace / "photos" / part, 2, seed, PLAIN_HAND)
+    for write, name in ((forms.zipped, "digits.zip"), (forms.table, "train.csv")):
+        write(workplace / "forms" / name, *forms.digits(60)).rename(workplace / name)
+    lines = (workplace / "train.csv").read_text().splitlines()
+    (workplace / "test.csv").write_text("".join(f"{line.partition(',')[2]}\n" for line in lines[:5]))
+    (workplace / "broken.csv").write_text("label,a,b,c,d\n5,0,0,0,0\n7,seven,0,0,0\n")
     (workplace / "bin").mkdir()
     (workplace / "bin" / "cnn").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cnn_cli "$@"\n')
     (workplace / "bin" / "cnn").chmod(0o755)

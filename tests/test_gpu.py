@@ -151,7 +151,7 @@ def test_images_that_do_not_fit_are_streamed(
     folder = album(workplace / "album", count=40)
     Path("tiny.yaml").write_text(TINY.replace("{linear: 10}", "{linear: classes}"))
     outcome = cnn(
-        "train", "--config", "tiny.yaml", "data.name=folder", f"data.root={folder}", "data.validation=20",
+        "train", "--config", "tiny.yaml", "data.name=own", f"data.root={folder}", "data.validation=20",
         f"train.device={DEVICE}", f"train.graph={graph}", "--out", "run",
     )  # fmt: skip
     assert outcome.code == 0, outcome.err

@@ -7,7 +7,7 @@ import pytest
 from helpers.cli import Outcome, cnn
 from helpers.odd_hand import write_photos
 
-OWN = ("data.name=folder", "data.root=mine", "data.preprocessing=digit")
+OWN = ("data.name=own", "data.root=mine", "data.preprocessing=digit")
 """Settings of the photos."""
 
 TRAIN = ("--config", "lenet.yaml", "train.epochs=150", "data.fallback=none")

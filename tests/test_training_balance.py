@@ -234,7 +234,7 @@ def test_of_many_classes_only_the_extremes_are_named():
 def test_the_command_shows_them_before_training(workplace):
     album(workplace / "photos", 24, ("cat",))
     album(workplace / "photos", 6, ("dog",), seed=1)
-    settings = ("data.name=folder", "data.root=photos", "data.validation=0")
+    settings = ("data.name=own", "data.root=photos", "data.validation=0")
     text = (workplace / "tiny.yaml").read_text()
     (workplace / "tiny.yaml").write_text(text.replace("linear: 10", "linear: classes"))
     outcome = cnn("train", "--config", "tiny.yaml", *settings, "train.epochs=1", "data.balance=true")

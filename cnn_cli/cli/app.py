@@ -62,7 +62,9 @@ DEFAULTS = {
         _NO_HELP,
     ),
     "config": _NO_HELP | dict.fromkeys(("list", "show", "copy", "check", "schema"), _NO_HELP),
-    "data": _NO_HELP | dict.fromkeys(("get", "check", "show"), _NO_HELP),
+    "data": _NO_HELP
+    | dict.fromkeys(("get", "check", "show"), _NO_HELP)
+    | {"cache": _NO_HELP | dict.fromkeys(("list", "clear"), _NO_HELP)},
     **dict.fromkeys(("help", "install_completion", "show_completion"), False),
 }
 
@@ -145,6 +147,7 @@ def root(
     \b
     Environment:
       CNN_DATA        folder of the data sets
+      CNN_CACHE       folder of the decoded images of your own data
       CNN_CHECKPOINT  checkpoint for commands that are given none
       CNN_OFFLINE=1   never use the network
       NO_COLOR=1      write no colors

@@ -1,4 +1,4 @@
-"""`cnn data get`, `check` and `show`."""
+"""`cnn data get`, `check` and `show`; `cache` is in `cache.py`."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cnn_cli.cli import cache
 from cnn_cli.cli.completion import checkpoint_names, config_names, data_set_names
 from cnn_cli.cli.help import Command, examples
 from cnn_cli.cli.options import Json
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Fetch, verify and look at the data.", epilog=examples("cnn data get kmnist", "cnn data show usps")
 )
+
+app.add_typer(cache.app, name="cache")
 
 Settings = Annotated[
     list[str] | None,
@@ -58,7 +61,7 @@ def get(settings: Settings = None, as_json: Json = False) -> None:
     cls=Command,
     epilog=examples(
         "cnn data check usps --json",
-        "cnn data check data.name=folder data.root=images --labels --out suspects.png",
+        "cnn data check data.root=images --labels --out suspects.png",
     ),
 )
 def check(
@@ -106,11 +109,11 @@ def check(
     from cnn_cli import console
     from cnn_cli.cli import data_check
     from cnn_cli.data.source import data_root
-    from cnn_cli.data.sources import PUBLISHED, check_opened, check_source, open_source
+    from cnn_cli.data.sources import PUBLISHED, check_opened, check_source, open_source, with_name
 
     if not labels and (networks or out):
         raise ConfigError("--with and --out belong to --labels", hint="cnn data check --labels --out OUT.png")
-    data = _data(settings) if config is None else _data_of(config, settings)
+    data = with_name(_data(settings) if config is None else _data_of(config, settings))
     checkpoints = _read_networks(networks or [])
     data = data_check.as_read_by(data, checkpoints[0]) if checkpoints else data
     source = None if data.name in PUBLISHED else open_source(data)

@@ -28,8 +28,8 @@ Images = Annotated[
     list[Path] | None,
     typer.Argument(
         metavar="IMAGE",
-        help="Image files, pages of them such as scan.tif#2, folders at any depth, patterns such as "
-        "'scans/**/*.png', or - for an image on stdin.",
+        help="Image files, pages of them such as scan.tif#2, tables with an image in each row (.csv), "
+        "folders at any depth, patterns such as 'scans/**/*.png', or - for an image on stdin.",
     ),
 ]
 MinConfidence = Annotated[

@@ -58,19 +58,12 @@ def open_data(checkpoint: "Checkpoint", overrides: Sequence[str]) -> "tuple[Sour
         return start.open_data(checkpoint, overrides, Access(bar))
 
 
-def changed_config(checkpoint: "Checkpoint", overrides: Sequence[str]) -> "Config":
-    """Return the config of a checkpoint with settings applied.
-
-    Raises:
-        ConfigError: a setting is wrong.
-    """
-    from cnn_cli.config.adjust import override
-
-    return override(checkpoint.config, list(overrides), str(checkpoint.path))
-
-
-def open_data_of(config: "Config") -> "Source":
+def open_data_of(config: "Config", decode: bool) -> "Source":
     """Open the data of a config, with a bar where that takes time.
+
+    Args:
+        config: the config.
+        decode: whether your own images are decoded now.
 
     Raises:
         DataError: it is not available.
@@ -80,7 +73,7 @@ def open_data_of(config: "Config") -> "Source":
     from cnn_cli.data.sources import open_source
 
     with console.download_bar() as bar:
-        return open_source(config.data, Access(bar))
+        return open_source(config.data, Access(bar, decode=decode))
 
 
 def announce(verb: str, files: Sequence[Path], split: Split, source: "Source", compute: "Compute") -> None:

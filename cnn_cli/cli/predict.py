@@ -21,13 +21,16 @@ from cnn_cli.cli.images import (
 )
 from cnn_cli.cli.options import Checkpoints, Json
 from cnn_cli.cli.outputs import check_drawings, keep_images
+from cnn_cli.cli.submission import Submission, SubmissionFile
 from cnn_cli.config.choices import MIN_CONFIDENCE
+from cnn_cli.errors import ExitCode
 
 EXAMPLES = examples(
     "cnn predict image.png",
     "cnn predict scans/ --csv --contact-sheet scans.png",
     "cnn predict photo.jpg --explain --show-input input.png",
     "cnn predict photos/ --only-unsure --sort-into sorted",
+    "cnn predict test.csv --submission submission.csv",
 )
 
 
@@ -42,6 +45,7 @@ def predict(
         bool,
         typer.Option("--csv", help="Write CSV to stdout: a header, then path, label, confidence, confident."),
     ] = False,
+    submission: SubmissionFile = None,
     contact_sheet: ContactSheet = None,
     show_input: ShowInput = None,
     explain: Explain = False,
@@ -60,7 +64,8 @@ def predict(
     """Read the digit in each image.
 
     An image that cannot be read gets an error message; the others are read, and the exit code is 3. Many
-    images are decoded on all cores; the answers come in the order of the images.
+    images are decoded on all cores; the answers come in the order of the images. In a table (.csv, .csv.gz),
+    each row is an image.
     """
     from cnn_cli.cli.answers import OnlyUnsure, check_formats, note_turned, shower
     from cnn_cli.cli.sheets import ContactSheets
@@ -72,6 +77,7 @@ def predict(
     check_drawings(outputs, images or [])
     sheets = ContactSheets(contact_sheet, show_input)
     sorting = Sorting(sort_into, images or [])
+    answers = Submission(submission, [*(images or []), files_from])
     from cnn_cli.reading.predict import predict as predict_images
 
     reader, files = open_named_reader(checkpoint or [])
@@ -80,9 +86,10 @@ def predict(
     results = predict_images(reader, named, min_confidence, explain or sheets.needs_explanation)
     sorting.open(reader)
     listing = OnlyUnsure([note_turned, show, sheets.add_prediction], only_unsure)
-    code = show_results(results, [listing.add, sorting.add], strict)
+    code = show_results(results, [listing.add, sorting.add, answers.add], strict)
     listing.close()
     sheets.write(reader)
     sorting.report()
+    answers.write(is_complete=code != ExitCode.DATA)
     if code:
         raise typer.Exit(code)

@@ -11,7 +11,7 @@ import typer
 
 from cnn_cli.cli.completion import checkpoint_names
 from cnn_cli.cli.help import examples
-from cnn_cli.cli.labeled_data import Split, announce, changed_config, open_data_of, split_arguments
+from cnn_cli.cli.labeled_data import Split, announce, open_data_of, split_arguments
 from cnn_cli.cli.options import quoted
 from cnn_cli.cli.outputs import HTML, check_output
 from cnn_cli.errors import ConfigError, DataError
@@ -138,21 +138,24 @@ class _Measurements:
             return replace(subject, missing=error.message)
 
     def _evaluate(self, checkpoint: "Checkpoint") -> "Evaluation":
+        from cnn_cli.training.as_read import chooses_hypotheses
         from cnn_cli.training.device import compute_for
         from cnn_cli.training.evaluation import evaluate
         from cnn_cli.training.machine import describe
+        from cnn_cli.training.start import evaluation_config
 
-        config = changed_config(checkpoint, self._overrides)
-        source, compute = self._source(config), compute_for(config.train)
+        config = evaluation_config(checkpoint, self._overrides)
+        decode = not chooses_hypotheses([checkpoint])  # such a network reads the files
+        source, compute = self._source(config, decode), compute_for(config.train)
         announce("evaluating", [checkpoint.path or Path()], Split.TEST, source, compute)
         evaluation = evaluate([checkpoint], source, Split.TEST, compute)
         self.machine = describe(compute)
         return evaluation
 
-    def _source(self, config: "Config") -> "Source":
+    def _source(self, config: "Config", decode: bool) -> "Source":
         key = config.data.model_dump_json()
         if key not in self._sources:
-            source = open_data_of(config)
+            source = open_data_of(config, decode)
             self._sources[key] = replace(source, test=cache(source.test))
         return self._sources[key]
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 EXAMPLES = examples(
     "cnn train --config lenet.yaml",
     "cnn train --config my.yaml train.epochs=3 seed=7 --out runs/a",
-    "cnn train --start reader data.name=folder data.root=images",
+    "cnn train --start reader data.root=images",
     "cnn train --resume runs/a",
     "cnn train --resume runs/a train.epochs=20",
 )

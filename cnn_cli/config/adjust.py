@@ -36,7 +36,7 @@ def override(config: Config, arguments: Sequence[str], source: str) -> Config:
         ConfigError: a setting is wrong.
         DataError: the images are in a folder that no setting names.
     """
-    if config.data.name == "folder" and not any(each.startswith(_PLACES) for each in arguments):
+    if config.data.name == "own" and not any(each.startswith(_PLACES) for each in arguments):
         raise DataError(
             f"{source}: was trained on the images in {config.data.root}; a path in a checkpoint is not used",
             hint=f"name the folder of the images: {shlex.quote(f'data.root={config.data.root}')}",

@@ -10,6 +10,7 @@ PreprocessingKind = Literal["digit", "photo"]
 """
 
 DataName = Literal[
+    "auto",
     "mnist",
     "fashion-mnist",
     "kmnist",
@@ -19,10 +20,13 @@ DataName = Literal[
     "usps",
     "svhn",
     "cifar10",
-    "folder",
+    "own",
     "synthetic",
 ]
-"""The data sets: published ones, a `folder` of your own images, or the built-in `synthetic` digits."""
+"""The data sets: published ones, your `own` data, or the built-in `synthetic` digits.
+
+`auto`: `own` if the data root holds data of your own, else `mnist`.
+"""
 
 MIN_CONFIDENCE = 0.9
 """An answer is confident from this probability on. Chosen with `benchmarks/unsure.py --development`. For the

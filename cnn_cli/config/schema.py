@@ -33,13 +33,14 @@ class Synthetic(Section):
     """Seed of the images. The `seed` of the run does not change them."""
 
 
-class Folder(Section):
-    """Your own images: a folder with one subfolder per class (`data.name: folder`)."""
+class Own(Section):
+    """Your own data (`data.name: own`): images in folders, an archive, a table or arrays."""
 
     broken: Literal["stop", "skip"] = "stop"
     """What to do with a file that is not a readable image: `stop` with an error, or `skip` with a warning."""
-    test: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share of the images that is held out as the test set, if the folder has no subfolder `test`."""
+    test: Annotated[float, Field(gt=0, le=1)] = 0.2
+    """Share of the images that is held out as the test set, if the data has none. With 1, all images are for
+    the test: `cnn eval` does so with data that the network was not trained on."""
     seed: Count = 0
     """Seed of that choice. The `seed` of the run does not change it."""
 
@@ -47,15 +48,16 @@ class Folder(Section):
 class Data(Section):
     """The data that the network learns from."""
 
-    name: DataName = "mnist"
-    """The data set: a published one, a `folder` of your own images, or the built-in `synthetic` digits."""
+    name: DataName = "auto"
+    """The data set: a published one, your `own` data, the built-in `synthetic` digits, or `auto`: `own` if
+    `root` holds data of your own, else `mnist`."""
     root: str | None = None
-    """Folder of the data, into which it is downloaded. Default: $CNN_DATA, else the user's cache folder. For
-    `folder`: the folder of the images."""
+    """Your own data: a folder, an archive, a table or a file of arrays. Of a published data set: the folder
+    that holds it, or into which it is downloaded. Default: $CNN_DATA, else the user's cache folder."""
     preprocessing: PreprocessingKind | None = None
     """What is done to an image before it enters the network. `digit`: the ink is separated from its
     background and normalized to 28x28 pixels like the digits of MNIST. `photo`: the middle square of the
-    image is scaled to `data.size`. Default: what suits the data set; `photo` for a folder."""
+    image is scaled to `data.size`. Default: what suits the data set; `photo` for your own data."""
     download: bool = True
     """Download a published data set that is not in `root`. With `false`, or CNN_OFFLINE=1 in the environment,
     nothing is ever downloaded."""
@@ -99,14 +101,19 @@ class Data(Section):
     only."""
     synthetic: Synthetic = Synthetic()
     """Number and seed of the built-in digits."""
-    folder: Folder = Folder()
-    """How a folder of images is read."""
+    own: Own = Own()
+    """How your own data is read."""
 
     @model_validator(mode="after")
-    def _folder_is_named(self) -> Self:
-        if self.name == "folder" and self.root is None:
-            raise ValueError("name is folder, so root must name the folder of the images")
+    def _own_data_is_named(self) -> Self:
+        if self.name == "own" and self.root is None:
+            raise ValueError("name is own, so root must name the folder or file of your data")
         return self
+
+    @property
+    def may_be_own(self) -> bool:
+        """Whether it may be your own data, which can have its own validation images."""
+        return self.name == "own" or (self.name == "auto" and self.root is not None)
 
     @model_validator(mode="after")
     def _channels_agree(self) -> Self:
@@ -266,7 +273,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Self:
-        if self.train.patience and self.data.validation == 0 and self.data.name != "folder":
+        if self.train.patience and self.data.validation == 0 and not self.data.may_be_own:
             raise ValueError("train.patience waits for a better validation, but data.validation is 0")
         if self.data.balance and self.train.class_weights != "none":
             raise ValueError("data.balance and train.class_weights both even out the classes: choose one")

@@ -45,6 +45,16 @@ def check(root: Path) -> list[Check]:
     return [_check(root, file) for file in FILES]
 
 
+def is_there(root: Path) -> bool:
+    """Return whether a file of MNIST is at a root: in torchvision's layout, or verified right in it.
+
+    Other sets, and data of your own, may have files of these names.
+    """
+    return any(
+        path.parent != root or _is_intact(path, file) for file in FILES for path in _copies(root, file)
+    )
+
+
 def obtain(
     root: Path, mirrors: Sequence[str], progress: Progress | None = None, *, limits: Limits = LIMITS
 ) -> dict[PublishedFile, MnistFile]:
@@ -81,6 +91,14 @@ def _find(root: Path, file: PublishedFile) -> MnistFile | None:
         except DamagedError as error:
             log.warning("%s is damaged and not used: %s", path, error)
     return None
+
+
+def _is_intact(path: Path, file: PublishedFile) -> bool:
+    try:
+        _read(path, file)
+    except DamagedError:
+        return False
+    return True
 
 
 def _check(root: Path, file: PublishedFile) -> Check:

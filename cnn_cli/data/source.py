@@ -2,9 +2,10 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import platformdirs
 import torch
@@ -17,6 +18,7 @@ from cnn_cli.data.send import send
 from cnn_cli.data.transfer import LIMITS, Limits
 from cnn_cli.data.verify import DamagedError
 from cnn_cli.errors import ConfigError, DataError
+from cnn_cli.image.pages import ImageFile
 
 DIGITS = tuple("0123456789")
 """The classes of every set of digits. A fallback must have the classes of the set that it replaces."""
@@ -80,6 +82,16 @@ class LabeledImages:
         return LabeledImages(self.take(slice(None)).to(device), labels)
 
 
+class LabeledFile(NamedTuple):
+    """A labeled image as it was given, for reading as `cnn predict` reads it."""
+
+    name: str
+    """Its path, or its place in a file of many."""
+    source: ImageFile
+    label: int
+    """An index into the source's classes."""
+
+
 @dataclass(frozen=True)
 class Source:
     """A data set that is available.
@@ -94,6 +106,8 @@ class Source:
         validation: returns the validation images; None: they are cut from the training images.
         paths: its files, or the folder that holds them; empty: the program draws the images.
         names: returns the names of the images of a split, in their order; None: they only have numbers.
+        files: returns the images of a split (`test`, ...) as files; None: the set has only arrays.
+        skips_broken: whether files that are no readable images are left out.
     """
 
     name: str
@@ -105,6 +119,8 @@ class Source:
     validation: Callable[[], LabeledImages] | None = None
     paths: tuple[Path, ...] = ()
     names: Callable[[str], Sequence[str]] | None = None
+    files: Callable[[str], Iterable[LabeledFile]] | None = None
+    skips_broken: bool = False
 
     @property
     def splits(self) -> dict[str, Callable[[], LabeledImages]]:
@@ -129,12 +145,14 @@ class Access:
     """How a data set is opened, apart from its config.
 
     Args:
-        progress: called while files are downloaded or the images of a folder are decoded.
+        progress: called while files are downloaded or your own images are decoded.
         limits: time limits of one request of a download.
+        decode: whether your own images are decoded when they are opened; otherwise, when they are used.
     """
 
     progress: Progress | None = None
     limits: Limits = LIMITS
+    decode: bool = True
 
 
 def data_root(data: Data) -> Path:

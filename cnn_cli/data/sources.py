@@ -4,14 +4,16 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import torch
 
+from cnn_cli.config.choices import DataName
 from cnn_cli.config.schema import Data
 from cnn_cli.data import idx, mnist
 from cnn_cli.data.idx_sets import IDX_SETS
 from cnn_cli.data.idx_source import check_idx_set, open_idx_set
-from cnn_cli.data.source import DIGITS, Access, LabeledImages, Source, data_root, may_download
+from cnn_cli.data.source import DIGITS, Access, LabeledImages, Source, data_root, default_root, may_download
 from cnn_cli.data.verify import Check, PublishedFile
 from cnn_cli.data.vision import check_vision_set, is_there, open_vision_set
 from cnn_cli.data.vision_sets import VISION_SETS
@@ -31,7 +33,7 @@ def open_source(data: Data, access: Access | None = None) -> Source:
     """Open the data set that the config names, or its fallback if it is not available.
 
     The choice is made once, here, so the training and test images of one source always belong together. A
-    fallback replaces only a data set with the same classes, and never a folder of your own images.
+    fallback replaces only a data set with the same classes, and never your own data.
 
     Args:
         data: the config's section.
@@ -40,15 +42,40 @@ def open_source(data: Data, access: Access | None = None) -> Source:
     Raises:
         DataError: the data is not available, and there is no fallback for it.
     """
-    access = access or Access()
-    fallback = None if data.fallback in ("none", data.name) or data.name == "folder" else data.fallback
+    access, data = access or Access(), with_name(data)
+    fallback = None if data.fallback in ("none", data.name) or data.name == "own" else data.fallback
     try:
-        source = SOURCES[data.name](data, access)
+        source = _open(data, access)
     except DataError as error:
         if fallback is None:
             raise
         source = _open_fallback(data, access, fallback, error)
     return replace(source, preprocessing=data.preprocessing or source.preprocessing)
+
+
+def with_name(data: Data, default: DataName = "mnist") -> Data:
+    """Return the section with the data set that is meant by `auto`: your own data, or `default`.
+
+    A root with MNIST in it means MNIST, whatever else lies there.
+    """
+    if data.name != "auto":
+        return data
+    root = data_root(data)
+    own = data.root is not None and not mnist.is_there(root) and is_own(root)
+    return data.model_copy(update={"name": "own" if own else default})
+
+
+def _open(data: Data, access: Access) -> Source:
+    """Open the data set of this name; nothing is ever downloaded into a folder with your own data."""
+    if data.name not in PUBLISHED or data.root is None or not is_own(data_root(data)):
+        return SOURCES[data.name](data, access)
+    try:
+        return SOURCES[data.name](data.model_copy(update={"download": False}), access)
+    except DataError as error:
+        raise DataError(
+            f"{data_root(data)}: holds data of your own, and {data.name} is not there",
+            hint=f"leave data.name out to use your data, or name the folder of {data.name}: data.root=FOLDER",
+        ) from error
 
 
 def _open_fallback(data: Data, access: Access, name: str, error: DataError) -> Source:
@@ -66,6 +93,7 @@ def check_source(data: Data) -> list[Check]:
     Raises:
         DataError: it cannot be read; for images that were not published, the errors of `open_source`.
     """
+    data = with_name(data)
     if data.name in _CHECKS:
         return _CHECKS[data.name](data)
     return check_opened(SOURCES[data.name](data, Access()), data)
@@ -84,12 +112,13 @@ def classes_of(data: Data) -> tuple[str, ...]:
     """Return the class names of the data set, without opening it.
 
     Raises:
-        DataError: it is a folder that cannot be read.
+        DataError: it is data of your own that cannot be read.
     """
-    if data.name == "folder":
-        from cnn_cli.data.folder.layout import class_names
+    data = with_name(data)
+    if data.name == "own":
+        from cnn_cli.data.own.catalog import contents_at
 
-        return class_names(data_root(data))
+        return contents_at(data_root(data)).classes
     return _CLASSES[data.name]
 
 
@@ -114,10 +143,12 @@ def _synthetic(data: Data, _: Access) -> Source:
     So the test images of one seed are the training images of no other.
     """
 
+    root = data_root(data) if data.root is None or not is_own(data_root(data)) else default_root()
+
     def load(count: int, seed: int) -> LabeledImages:
         from cnn_cli.data import synthetic  # imported here, since only drawing needs it
 
-        images, labels = synthetic.load(data_root(data), count, seed)  # uint8 [N, 28, 28], uint8 [N]
+        images, labels = synthetic.load(root, count, seed)  # uint8 [N, 28, 28], uint8 [N]
         return LabeledImages(torch.from_numpy(images).unsqueeze(1), torch.from_numpy(labels).long())
 
     train = partial(load, data.synthetic.train, 2 * data.synthetic.seed)
@@ -125,10 +156,21 @@ def _synthetic(data: Data, _: Access) -> Source:
     return Source("synthetic", "synthetic", DIGITS, train, test)
 
 
-def _folder(data: Data, access: Access) -> Source:
-    from cnn_cli.data.folder.source import open_folder  # it imports Pillow and worker processes
+def _own(data: Data, access: Access) -> Source:
+    from cnn_cli.data.own.source import open_own  # it imports Pillow and worker processes
 
-    return open_folder(data, access)
+    return open_own(data, access)
+
+
+def is_own(root: Path) -> bool:
+    """Return whether data of your own lies at a root.
+
+    Raises:
+        DataError: the root cannot be read.
+    """
+    from cnn_cli.data.own.forms import is_own as is_own_data  # only a data root that is named needs it
+
+    return is_own_data(root)
 
 
 _CLASSES = {
@@ -142,10 +184,10 @@ SOURCES: dict[str, Opener] = {
     "mnist": _mnist,
     **dict.fromkeys(IDX_SETS, open_idx_set),
     **dict.fromkeys(VISION_SETS, open_vision_set),
-    "folder": _folder,
+    "own": _own,
     "synthetic": _synthetic,
 }
-"""The names that a config may use for `data.name`."""
+"""The names that a config may use for `data.name`, apart from `auto`."""
 
 _CHECKS: dict[str, Callable[[Data], list[Check]]] = {
     "mnist": lambda data: mnist.check(data_root(data)),

@@ -6,8 +6,11 @@ import re
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
+from cnn_cli.data.own.arrays import image_file
+from cnn_cli.data.own.table import is_table, read_rows
 from cnn_cli.errors import DataError
 from cnn_cli.image.formats import SUFFIXES
 from cnn_cli.image.opening import count_pages, read_whole
@@ -37,9 +40,9 @@ class ImageSource:
 def find_images(paths: Sequence[Path]) -> Iterator[ImageSource | DataError]:
     """Yield the images at `paths`, in that order; those in a folder or of a pattern are sorted by name.
 
-    A file of several pages gives an image for each, named `file.tif#1`, `file.tif#2` and so on; such a name
-    gives that page alone. A folder without images, or a pattern that matches no file, gives an error in its
-    place, and so does a folder that cannot be read.
+    A file of several pages gives an image for each, named `file.tif#1`, `file.tif#2` and so on, and a table
+    (.csv) one for each row, named alike; such a name gives that page or row alone. A folder without images,
+    or a pattern that matches no file, gives an error in its place, and so does a folder that cannot be read.
     """
     for path in paths:
         yield from _at(path)
@@ -50,15 +53,35 @@ def _at(path: Path) -> Iterator[ImageSource | DataError]:
     if os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises on a name that is too long)
         yield from _in_folder(path)
     elif os.path.lexists(path):
-        yield from _in_file(path)
+        yield from _rows(path) if is_table(path) else _in_file(path)
     elif ADDRESS.match(name):
         yield _is_address(name)
     elif (named := PAGE.fullmatch(name)) and os.path.isfile(named[1]):  # noqa: PTH113
-        yield ImageSource(name, Page(Path(named[1]), int(named[2])))
+        yield from _page(name, Path(named[1]), int(named[2]))
     elif glob.has_magic(name):
         yield from _matching(path)
     else:
         yield ImageSource(name, path)  # reading it gives the error
+
+
+def _page(name: str, path: Path, number: int) -> Iterator[ImageSource | DataError]:
+    """Yield a page of a file, or the image in a row of a table."""
+    if not is_table(path):
+        yield ImageSource(name, Page(path, number))
+        return
+    row = next(islice(_rows(path), number - 1, None), None)
+    yield row or DataError(f"{printable(name)}: the table has no row {number}", hint="the first row is #1")
+
+
+def _rows(path: Path) -> Iterator[ImageSource | DataError]:
+    """Yield the image in each row of a table, named `test.csv#1`, `test.csv#2` and so on."""
+    try:
+        images = read_rows(path).images
+    except DataError as error:
+        yield error
+        return
+    for number, image in enumerate(images, 1):
+        yield ImageSource(f"{path}#{number}", image_file(image))
 
 
 def _in_folder(folder: Path) -> Iterator[ImageSource | DataError]:

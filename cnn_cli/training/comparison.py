@@ -9,11 +9,20 @@ from torch import Tensor
 from cnn_cli.checkpoint.file import Checkpoint
 from cnn_cli.config.differences import Difference, config_differences
 from cnn_cli.data.source import LabeledImages, Source
+from cnn_cli.errors import DataError
 from cnn_cli.model.network import input_shape, network_for
 from cnn_cli.model.summary import summarize
+from cnn_cli.training.as_read import chooses_hypotheses
 from cnn_cli.training.device import Compute
 from cnn_cli.training.ensemble import predictor
-from cnn_cli.training.evaluation import Evaluation, batch_size, evaluate_on, logits_of, select_images
+from cnn_cli.training.evaluation import (
+    Evaluation,
+    batch_size,
+    evaluate_as_read,
+    evaluate_on,
+    logits_of,
+    select_images,
+)
 from cnn_cli.training.paired import PairedCounts
 
 REPEATS = 7
@@ -63,18 +72,31 @@ def compare(a: Checkpoint, b: Checkpoint, source: Source, split: str, compute: C
         compute: device and number format.
 
     Raises:
-        DataError: the source has other classes than a checkpoint, the split is empty, or the checkpoints had
+        DataError: the source has a class that a checkpoint lacks, the split is empty, or the checkpoints had
             different splits.
     """
-    images = select_images([a, b], source, split)
-    of_a, of_b = (evaluate_on(images, [checkpoint], source, split, compute) for checkpoint in (a, b))
+    if split == "test" and source.files is not None and _read_differently(a, b):
+        of_a, of_b = (evaluate_as_read([checkpoint], source, compute) for checkpoint in (a, b))
+    else:
+        images = select_images([a, b], source, split)
+        of_a, of_b = (evaluate_on(images, [checkpoint], source, split, compute) for checkpoint in (a, b))
+    if not torch.equal(of_a.images.labels, of_b.images.labels):
+        raise DataError(
+            f"{source.name}: not the same images can be read by both", hint="remove broken images"
+        )
     return Comparison(
         of_a,
         of_b,
         counts=count_pairs(of_a.correct, of_b.correct),
-        costs=measure_costs(a, b, images, compute),
+        costs=measure_costs(a, b, of_a.images, compute),
         config=config_differences(a.config, b.config, leave_out={"output"}),
     )
+
+
+def _read_differently(a: Checkpoint, b: Checkpoint) -> bool:
+    """Return whether the two networks do not read the same pixels of your own images."""
+    formats = [(each.preprocessing.kind, each.preprocessing.input_shape) for each in (a, b)]
+    return formats[0] != formats[1] or chooses_hypotheses([a]) or chooses_hypotheses([b])
 
 
 def count_pairs(a: Tensor, b: Tensor) -> PairedCounts:

@@ -1,7 +1,7 @@
 """Evaluation: the logits of images, and the metrics of checkpoints on labeled images."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from cnn_cli.checkpoint.preprocessing import Preprocessing
 from cnn_cli.data.preprocess import network_input
 from cnn_cli.data.source import LabeledImages, Source
 from cnn_cli.errors import DataError
+from cnn_cli.training.as_read import chooses_hypotheses, read_images
 from cnn_cli.training.datasets import split_images
 from cnn_cli.training.device import Compute
 from cnn_cli.training.ensemble import predictor
@@ -79,11 +80,33 @@ def evaluate(
         copies: augmented copies of each image whose answers are averaged (test-time augmentation).
 
     Raises:
-        DataError: the source has other classes than the checkpoint, the split is empty, or the checkpoints
+        DataError: the source has a class that the checkpoint lacks, the split is empty, or the checkpoints
             had different splits.
     """
+    if split == "test" and source.files is not None and chooses_hypotheses(checkpoints):
+        return evaluate_as_read(checkpoints, source, compute, copies)
     images = select_images(checkpoints, source, split)
     return evaluate_on(images, checkpoints, source, split, compute, copies)
+
+
+def evaluate_as_read(
+    checkpoints: Sequence[Checkpoint], source: Source, compute: Compute, copies: int = 1
+) -> Evaluation:
+    """Evaluate on the test images of your own data, which are read as `cnn predict` reads them.
+
+    Raises:
+        DataError: the source has a class that a checkpoint lacks, or an image cannot be read.
+    """
+    numbers, files = class_numbers(checkpoints, source), source.files
+    assert files is not None
+    labeled = (file._replace(label=numbers[file.label]) for file in files("test"))
+    images, probabilities = read_images(checkpoints, labeled, source.skips_broken)
+    if copies > 1:  # of what was read
+        return evaluate_on(images, checkpoints, source, "test", compute, copies)
+    temperature = checkpoints[0].temperature if len(checkpoints) == 1 else 1.0
+    logits = probabilities.clamp_min(torch.finfo(torch.float64).tiny).log() * temperature
+    metrics = measure(logits, images.labels, checkpoints[0].classes, temperature)
+    return Evaluation(source.name, source.is_fallback, "test", metrics, images, probabilities)
 
 
 def evaluate_on(
@@ -104,7 +127,7 @@ def evaluate_on(
     logits = logits_of(network, images, combined.preprocessing, compute)
     if not logits.isfinite().all():
         raise not_finite(checkpoints[0])
-    metrics = measure(logits, images.labels, source.classes, combined.temperature)
+    metrics = measure(logits, images.labels, checkpoints[0].classes, combined.temperature)
     probabilities = combined.probabilities(logits)
     return Evaluation(source.name, source.is_fallback, split, metrics, images, probabilities)
 
@@ -149,19 +172,30 @@ def select_images(checkpoints: Sequence[Checkpoint], source: Source, split: str)
     """Return the images of a split of a source, which is the same for all checkpoints.
 
     Raises:
-        DataError: the source has other classes than a checkpoint, the split is empty, or the checkpoints had
+        DataError: the source has a class that a checkpoint lacks, the split is empty, or the checkpoints had
             different splits.
     """
+    numbers = class_numbers(checkpoints, source)
+    images = _images(checkpoints, source, split)
+    if not len(images):
+        raise DataError(f"the {split} split of {source.name} is empty")
+    return replace(images, labels=torch.tensor(numbers)[images.labels])
+
+
+def class_numbers(checkpoints: Sequence[Checkpoint], source: Source) -> list[int]:
+    """Return the number of each class of the source among the classes of the checkpoints, by its name.
+
+    Raises:
+        DataError: a class of the source is none of theirs.
+    """
     for checkpoint in checkpoints:
-        if source.classes != checkpoint.classes:
+        unknown = [name for name in source.classes if name not in checkpoint.classes]
+        if unknown:
             raise DataError(
                 f"{source.name} has the classes {', '.join(source.classes)}, "
                 f"but {checkpoint.path or 'the checkpoint'} has {', '.join(checkpoint.classes)}"
             )
-    images = _images(checkpoints, source, split)
-    if not len(images):
-        raise DataError(f"the {split} split of {source.name} is empty")
-    return images
+    return [checkpoints[0].classes.index(name) for name in source.classes]
 
 
 def _images(checkpoints: Sequence[Checkpoint], source: Source, split: str) -> LabeledImages:

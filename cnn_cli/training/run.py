@@ -14,6 +14,7 @@ from cnn_cli.checkpoint.run_folder import RunFolder
 from cnn_cli.config.dump import dump
 from cnn_cli.config.schema import Config
 from cnn_cli.data.source import Source
+from cnn_cli.data.sources import with_name
 from cnn_cli.errors import ConfigError, DataError, ExitCode, StoppedError
 from cnn_cli.files import write_text
 from cnn_cli.model.network import load_network, network_for
@@ -83,6 +84,7 @@ class Run:
     def __init__(
         self, config: Config, source: Source, compute: Compute, state: SavedState | None = None
     ) -> None:
+        config = config.model_copy(update={"data": with_name(config.data)})  # what `auto` means here and now
         self.config, self.source, self.compute = config, source, compute
         data, self.preprocessing = training_data(config, source)
         network = network_for(config, len(source.classes))

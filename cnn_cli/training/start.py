@@ -1,16 +1,19 @@
 """From a checked config to what is started with it: its network, its run, the data of an evaluation."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from torch import nn
 
 from cnn_cli.checkpoint.file import Checkpoint
 from cnn_cli.config.adjust import override
 from cnn_cli.config.load import LoadedConfig, placed
-from cnn_cli.config.schema import Config
+from cnn_cli.config.schema import Config, Data
 from cnn_cli.data.source import Access, Source
-from cnn_cli.data.sources import classes_of, open_source
+from cnn_cli.data.sources import classes_of, open_source, with_name
 from cnn_cli.model.network import network_for
+from cnn_cli.training.as_read import chooses_hypotheses
 from cnn_cli.training.device import Compute, compute_for
 from cnn_cli.training.run import Run
 from cnn_cli.training.state import SavedState
@@ -75,5 +78,39 @@ def open_data(
         ConfigError: a setting is wrong.
         DataError: the data is not available.
     """
-    config = override(checkpoint.config, arguments, str(checkpoint.path))
+    config = evaluation_config(checkpoint, arguments)
+    access = replace(access or Access(), decode=not chooses_hypotheses([checkpoint]))  # those read the files
     return open_source(config.data, access), compute_for(config.train)
+
+
+def evaluation_config(checkpoint: Checkpoint, arguments: Sequence[str]) -> Config:
+    """Return the config of a checkpoint with settings that name other data to measure it on.
+
+    A root that is named without a data set is your own data, if such lies there. Your own data that the
+    network was not trained on is a test set as a whole, and is always preprocessed for this network. The root
+    of one data set is not that of another one.
+
+    Raises:
+        ConfigError: a setting is wrong.
+    """
+    trained = checkpoint.config.data
+    config = override(checkpoint.config, arguments, str(checkpoint.path))
+    data, given = config.data, {argument.partition("=")[0] for argument in arguments}
+    if data.name != trained.name and "data.root" not in given:
+        data = data.model_copy(update={"root": None})
+    if "data.root" in given and "data.name" not in given:
+        data = with_name(data.model_copy(update={"name": "auto"}), default=trained.name)
+    if data.name == "own":
+        kind, size, channels = (
+            getattr(checkpoint.preprocessing, key) for key in ("kind", "size", "channels")
+        )
+        data = data.model_copy(update={"preprocessing": kind, "size": size, "channels": channels})
+        if not _is_same(data, trained) and "data.own.test" not in given:
+            data = data.model_copy(update={"own": data.own.model_copy(update={"test": 1.0})})
+    return config.model_copy(update={"data": data})
+
+
+def _is_same(data: Data, other: Data) -> bool:
+    """Return whether both are the same data of your own."""
+    roots = [each.root and Path(each.root).expanduser().resolve() for each in (data, other)]
+    return data.name == other.name == "own" and roots[0] == roots[1]

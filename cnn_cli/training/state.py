@@ -11,6 +11,7 @@ from cnn_cli.checkpoint import tensorfile
 from cnn_cli.checkpoint.parent import Parent
 from cnn_cli.checkpoint.run_folder import RunFolder
 from cnn_cli.config.schema import Config
+from cnn_cli.config.stored import stored_config
 from cnn_cli.errors import DataError
 from cnn_cli.text import one_line
 
@@ -66,7 +67,7 @@ def read_state(folder: RunFolder) -> SavedState:
     try:
         return SavedState(
             path=folder.state,
-            config=Config.model_validate(header["config"]),
+            config=stored_config(header["config"]),
             data=str(header["data"]),
             arithmetic=str(header["arithmetic"]),
             tensors={name: torch.from_numpy(array) for name, array in arrays.items()},

@@ -1,6 +1,8 @@
 """Folders of small images, and a count of the work to open them."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -8,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_cli.config.schema import Data, Folder
-from cnn_cli.data.folder import digests, source, store
+from cnn_cli.config.schema import Data, Own
+from cnn_cli.data.own import digests, source, store
 from cnn_cli.data.source import Access, Source
 
 CLASSES = ("cat", "dog", "eel")
@@ -37,15 +39,15 @@ def album(
     return root
 
 
-def settings(root: Path, size: int = 8, channels: int = 3, preprocessing=None, **folder) -> Data:
+def settings(root: Path, size: int = 8, channels: int = 3, preprocessing=None, **own) -> Data:
     """Return the config's section for the folder."""
     options = {"size": size, "channels": channels, "preprocessing": preprocessing}
-    return Data(name="folder", root=str(root), folder=Folder(**folder), **options)
+    return Data(name="own", root=str(root), own=Own(**own), **options)
 
 
 def opened(root: Path, size: int = 8, channels: int = 3, progress=None, **options) -> Source:
     """Open the folder as a data source."""
-    return source.open_folder(settings(root, size, channels, **options), Access(progress))
+    return source.open_own(settings(root, size, channels, **options), Access(progress))
 
 
 def print_pixels(root: Path, ready: Barrier) -> None:
@@ -59,9 +61,21 @@ def stored(source: Source, split: str = "train") -> np.ndarray:
     return getattr(source, split)().take(slice(None)).numpy()
 
 
-def cached(data: Path) -> list[str]:
-    """List the cache below $CNN_DATA, without the stored digests."""
-    return sorted(path.name for path in (data / "folders").iterdir() if not path.name.startswith("files-"))
+def in_order(pixels: Sequence[np.ndarray], labels: Sequence[int]) -> np.ndarray:
+    """Return images as training has them: by class, then by the SHA-256 of their pixels."""
+    keys = [(label, sha256(image.tobytes()).digest()) for image, label in zip(pixels, labels, strict=True)]
+    return np.stack([pixels[place] for place in sorted(range(len(keys)), key=keys.__getitem__)])
+
+
+def cache_folder() -> Path:
+    """Return the folder of decoded images."""
+    return Path(os.environ["CNN_CACHE"])
+
+
+def cached() -> list[str]:
+    """List the decoded images in the cache, without what is remembered of files."""
+    names = [path.name for path in cache_folder().iterdir()] if cache_folder().is_dir() else []
+    return sorted(name for name in names if not name.startswith(("files-", "catalog-")))
 
 
 class Work:
@@ -76,8 +90,9 @@ class Work:
             return digest_all(function, jobs)
 
         def decoding(function, jobs):
-            self._decoded += sum(len(job.images) for job in jobs)
-            return decode_all(function, jobs)
+            listed = list(jobs)
+            self._decoded += sum(len(job.images) for job in listed)
+            return decode_all(function, listed)
 
         monkeypatch.setattr(digests, "map_ordered", digesting)
         monkeypatch.setattr(store, "map_ordered", decoding)

@@ -123,7 +123,7 @@ WORDS = (
         "train.lr=0",
         "train.threads=9",
         "data.root=~nosuchuser/x",
-        "data.name=folder",
+        "data.name=own",
         "seed=18446744073709551616",
     ),
 )

@@ -47,7 +47,7 @@ SETTINGS = {
     ),
     "bfloat16": ("train.precision=bfloat16", "train.channels_last=true"),
     "no validation": ("data.validation=0", "train.ema=0.8"),
-    "folder": ("data.name=folder", "data.channels=3", "data.size=32", "data.validation=12", AUGMENT),
+    "folder": ("data.name=own", "data.channels=3", "data.size=32", "data.validation=12", AUGMENT),
     "two threads": ("train.threads=2", AUGMENT),
     "deterministic": ("train.deterministic=true", "train.schedule=cosine"),
 }

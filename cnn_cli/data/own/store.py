@@ -6,23 +6,24 @@ moved keeps its pixels.
 """
 
 import hashlib
-import json
 import logging
 import shutil
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cnn_cli.data.folder.digests import DAMAGE, Report
-from cnn_cli.data.folder.jobs import Decoding, decode
-from cnn_cli.data.folder.layout import signature
+from cnn_cli.data.own.cache import remove_abandoned
+from cnn_cli.data.own.digests import DAMAGE, Report
+from cnn_cli.data.own.jobs import PIXELS_DIGEST, Decoded, Decoding, Image, decode, is_decoded
+from cnn_cli.data.own.store_table import Table, read_table, write_table
 from cnn_cli.errors import DataError
-from cnn_cli.files import TEMPORARY, atomic_path, atomic_write
+from cnn_cli.files import atomic_path, signature
 from cnn_cli.image.preprocess import VERSION, InputFormat
 from cnn_cli.workers import map_ordered
 
@@ -32,11 +33,10 @@ JOB_BYTES = 4_000_000
 JOB_IMAGES = 256
 """Upper limits of a job, for its memory and for the time until the next report of progress."""
 
-ABANDONED = 86_400
-"""Seconds after which an unchanged temporary file is removed: its process was killed."""
-
 Refuse = Callable[[str, str], None]
-"""Called with the path of a broken image and its problem; may raise."""
+"""Called with the name of a broken image and its problem; may raise."""
+
+Images = Callable[[], Iterator[Image]]
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,14 @@ class Store:
         pixels: uint8 [M, C, H, W], mapped from the file; it cannot be written to.
         rows: the index of an image in it, by the digest of its content.
         problems: the problem of a broken image, by digest; its pixels are zeros.
+        places: int64 [M]: the place of each row in an order that its pixels alone decide. It is the same for
+            the same images, whatever files they come from, and equal pixels have the same.
     """
 
     pixels: np.ndarray
     rows: dict[bytes, int]
     problems: dict[bytes, str]
+    places: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,8 @@ class Place:
     """The place of a store, and its purpose.
 
     Args:
-        folder: the folder with the stores of all folders of images.
-        root: the folder of these images.
+        folder: the folder with the stores of all data.
+        root: the root of these images.
         input_format: the format that the images are converted to.
     """
 
@@ -82,26 +85,27 @@ class Place:
         return [str(self.root.resolve()), _text(self.input_format)]
 
 
-def obtain(place: Place, paths: Mapping[bytes, str], refuse: Refuse, report: Report) -> Store:
+def obtain(place: Place, digests: Sequence[bytes], images: Images, refuse: Refuse, report: Report) -> Store:
     """Return the store of these images; if there is none, make it.
 
     Two processes may do this at the same time: each makes the same file, and renames it when it is complete.
 
     Args:
         place: the place of the store.
-        paths: a path below `place.root` for each content, by digest; pixels are stored in this order.
+        digests: of all contents, each once.
+        images: returns the images, each content once; pixels are stored in this order.
         refuse: called for broken images while the store is made, in that order.
         report: called with the progress.
 
     Raises:
         DataError: it cannot be written. Errors of `refuse` are passed on.
     """
-    key = _key(place.input_format, paths)
+    key = _key(place.input_format, digests)
     store = _find(place, key)
     if store is not None:
         return store
     try:
-        _make(place, key, paths, refuse, report)
+        _make(place, key, len(digests), images, refuse, report)
     except OSError as error:
         store = _find(place, key)  # Windows does not replace a file that another process has mapped
         if store is None:
@@ -116,7 +120,7 @@ def obtain(place: Place, paths: Mapping[bytes, str], refuse: Refuse, report: Rep
 def _unwritable(place: Place, reason: str) -> DataError:
     return DataError(
         f"decoded images cannot be stored in {place.folder}: {reason}",
-        hint="set CNN_DATA to a folder that can be written and has room for them",
+        hint="set CNN_CACHE to a folder that can be written and has room for them",
     )
 
 
@@ -139,7 +143,8 @@ def _text(input_format: InputFormat) -> str:
 def _find(place: Place, key: str) -> Store | None:
     """Return the store; None if there is none, or it is damaged."""
     try:
-        record, digests = _read_table(place.table(key))
+        table = read_table(place.table(key))
+        record, digests = table.record, table.digests
         pixels = np.load(place.pixels(key), mmap_mode="r")
         _verify(pixels, (len(digests), *place.input_format.shape), place.pixels(key), record)
     except FileNotFoundError:
@@ -149,10 +154,10 @@ def _find(place: Place, key: str) -> Store | None:
         return None
     if record["owner"] != place.owner:  # the folder was moved: it keeps its store
         with suppress(OSError):
-            _write_table(place.table(key), record | {"owner": place.owner}, digests)
+            write_table(place.table(key), table._replace(record=record | {"owner": place.owner}))
     rows = {digest: row for row, digest in enumerate(digests)}
     problems = {digests[int(row)]: str(problem) for row, problem in record["problems"].items()}
-    return Store(pixels, rows, problems)
+    return Store(pixels, rows, problems, table.places)
 
 
 def _verify(pixels: np.ndarray, shape: tuple[int, ...], path: Path, record: dict[str, Any]) -> None:
@@ -166,25 +171,6 @@ def _verify(pixels: np.ndarray, shape: tuple[int, ...], path: Path, record: dict
         raise ValueError("its bytes were changed")
 
 
-def _read_table(path: Path) -> tuple[dict[str, Any], list[bytes]]:
-    """Return the record and the digest of every row."""
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        record = json.loads(arrays["record"].tobytes())
-        content = arrays["digests"].tobytes()
-    if not isinstance(record, dict):
-        raise TypeError("its record is not a mapping")
-    return record, [content[start : start + 32] for start in range(0, len(content), 32)]
-
-
-def _write_table(path: Path, record: dict[str, Any], digests: Iterable[bytes]) -> None:
-    with atomic_write(path) as file:
-        np.savez(
-            file,
-            record=np.frombuffer(json.dumps(record).encode(), np.uint8),
-            digests=np.frombuffer(b"".join(digests), np.uint8),
-        )
-
-
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -193,22 +179,25 @@ def _sha256(path: Path) -> str:
 # ---- making
 
 
-def _make(place: Place, key: str, paths: Mapping[bytes, str], refuse: Refuse, report: Report) -> None:
+def _make(place: Place, key: str, count: int, images: Images, refuse: Refuse, report: Report) -> None:
     place.folder.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(place.folder)
-    images = [(path, digest) for digest, path in paths.items()]
-    log.info("%s: %d images are decoded into %s", place.root, len(images), place.pixels(key))
+    remove_abandoned(place.folder)
+    log.info("%s: %d images are decoded into %s", place.root, count, place.pixels(key))
     with atomic_path(place.pixels(key)) as target:
-        offset = _allocate(place, target, len(images))
-        problems = _decode(place, target, offset, images, refuse, report)
+        offset = _allocate(place, target, count)
+        made = _decode(place, target, offset, images(), refuse, lambda done: report(done, count))
+        if len(made.digests) != count:
+            raise DataError(f"{place.root}: was changed while images were read", hint="start again")
         checksum = _sha256(target)
     record = {
         "owner": place.owner,
-        "problems": problems,
+        "problems": made.problems,
         "sha256": checksum,
         "signature": signature(place.pixels(key).stat()).hex(),
     }
-    _write_table(place.table(key), record, paths)
+    pixels = np.frombuffer(b"".join(made.pixels), f"S{PIXELS_DIGEST}")
+    places = np.unique(pixels, return_inverse=True)[1]
+    write_table(place.table(key), Table(record, made.digests, places))
 
 
 def _allocate(place: Place, target: Path, count: int) -> int:
@@ -224,49 +213,79 @@ def _allocate(place: Place, target: Path, count: int) -> int:
     return offset
 
 
+@dataclass(frozen=True)
+class _Made:
+    """What was decoded, row by row."""
+
+    digests: list[bytes] = field(default_factory=list)
+    pixels: list[bytes] = field(default_factory=list)
+    problems: dict[int, str] = field(default_factory=dict)
+
+
 def _decode(
     place: Place,
     target: Path,
     offset: int,
-    images: list[tuple[str, bytes]],
+    images: Iterator[Image],
     refuse: Refuse,
-    report: Report,
-) -> dict[int, str]:
-    """Decode all images into the file. Return the problems of the broken ones, by row."""
-    size = int(np.prod(place.input_format.shape))
-    step = max(1, min(JOB_IMAGES, JOB_BYTES // size))
-    starts = range(0, len(images), step)
-    jobs = [
-        Decoding(place.root, images[start : start + step], place.input_format, target, offset + start * size)
-        for start in starts
-    ]
-    problems = {}
-    with closing(map_ordered(decode, jobs)) as results:
-        for start, broken in zip(starts, results, strict=True):
-            for row, problem in broken.items():
-                refuse(images[start + row][0], problem)
-                problems[start + row] = problem
-            report(min(start + step, len(images)), len(images))
-    return problems
+    report: Callable[[int], None],
+) -> _Made:
+    """Decode all images into the file."""
+    size, made = int(np.prod(place.input_format.shape)), _Made()
+    waiting: deque[list[Image]] = deque()
+    limit = max(1, min(JOB_IMAGES, JOB_BYTES // size))
+
+    def jobs() -> Iterator[Decoding]:
+        start = 0
+        for batch in _batches(images, limit):
+            waiting.append(batch)
+            yield Decoding(batch, place.input_format, target, offset + start * size)
+            start += len(batch)
+
+    with closing(_decoded(jobs(), place.input_format)) as results:
+        for decoded in results:
+            batch = waiting.popleft()
+            for row, problem in decoded.problems.items():
+                refuse(batch[row].name, problem)
+                made.problems[len(made.digests) + row] = problem
+            made.digests.extend(image.digest for image in batch)
+            made.pixels.extend(decoded.pixels)
+            report(len(made.digests))
+    return made
+
+
+def _decoded(jobs: Iterator[Decoding], input_format: InputFormat) -> Generator[Decoded, None, None]:
+    """Yield the results of all jobs: of worker processes, unless nothing has to be decoded."""
+    first = next(jobs, None)
+    if first is None:
+        return
+    run = map if is_decoded(first.images[0], input_format) else map_ordered
+    yield from run(decode, chain([first], jobs))
+
+
+def _batches(images: Iterator[Image], limit: int) -> Iterator[list[Image]]:
+    """Yield the images in batches of at most `limit`, and of not much more than JOB_BYTES of contents."""
+    batch: list[Image] = []
+    size = 0
+    for image in images:
+        batch.append(image)
+        size += len(image.source) if isinstance(image.source, bytes) else 0
+        if len(batch) == limit or size >= JOB_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 # ---- tidying up
 
 
-def _remove_abandoned(folder: Path) -> None:
-    """Remove the temporary files of processes that were killed."""
-    for path in folder.glob(f".*{TEMPORARY}"):
-        with suppress(OSError):
-            if path.stat().st_mtime < time.time() - ABANDONED:
-                path.unlink()
-
-
 def _remove_superseded(place: Place, key: str) -> None:
     """Remove the store of the same folder and input format from before its images changed."""
     for table in place.folder.glob("*.npz"):
-        if table == place.table(key) or table.name.startswith("files-"):
+        if table == place.table(key) or not table.with_suffix(".npy").exists():
             continue
         with suppress(*DAMAGE):
-            if _read_table(table)[0]["owner"] == place.owner:
+            if read_table(table).record["owner"] == place.owner:
                 table.unlink()  # first: pixels without it do not count
                 table.with_suffix(".npy").unlink()

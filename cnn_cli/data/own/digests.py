@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cnn_cli.data.folder.jobs import Digesting, digest
-from cnn_cli.data.folder.layout import SIGNATURE, File
-from cnn_cli.files import atomic_write
+from cnn_cli.data.own.contents import Entry
+from cnn_cli.data.own.jobs import Digesting, digest
+from cnn_cli.files import SIGNATURE, atomic_write
 from cnn_cli.workers import map_ordered
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ Report = Callable[[int, int], None]
 """Called with the number of files that are done, and the total."""
 
 
-def digests(root: Path, files: Sequence[File], memory: Path, report: Report) -> list[bytes | str]:
+def digests(root: Path, files: Sequence[Entry], memory: Path, report: Report) -> list[bytes | str]:
     """Return the SHA-256 of every file's content, or the reason why it cannot be read.
 
     Args:
@@ -43,11 +43,11 @@ def digests(root: Path, files: Sequence[File], memory: Path, report: Report) -> 
     """
     now = time.time_ns()
     known = _load(memory)
-    contents = [known.get((file.path, file.signature)) for file in files]
+    contents = [known.get((file.name, file.signature)) for file in files]
     new = [index for index, value in enumerate(contents) if value is None]
     log.info("%s: %d of %d images have to be read", root, len(new), len(files))
     jobs = [
-        Digesting(root, [files[index].path for index in new[start : start + CHUNK]])
+        Digesting(root, [files[index].name for index in new[start : start + CHUNK]])
         for start in range(0, len(new), CHUNK)
     ]
     with closing(map_ordered(digest, jobs)) as results:
@@ -90,14 +90,14 @@ def _rows(array: np.ndarray) -> list[bytes]:
     return [content[start : start + 32] for start in range(0, len(content), 32)]
 
 
-def _save(memory: Path, files: Sequence[File], digests: Sequence[bytes | str], now: int) -> None:
+def _save(memory: Path, files: Sequence[Entry], digests: Sequence[bytes | str], now: int) -> None:
     """Store the digests, except of files that have just changed: their times may not show the next change."""
     kept = [
         (file, value)
         for file, value in zip(files, digests, strict=True)
-        if isinstance(value, bytes) and file.signature and _changed(file) < now - SETTLED
+        if isinstance(value, bytes) and file.signature and changed(file.signature) < now - SETTLED
     ]
-    names = "\0".join(file.path for file, _ in kept)
+    names = "\0".join(file.name for file, _ in kept)
     try:
         with atomic_write(memory) as target:
             np.savez(
@@ -110,9 +110,9 @@ def _save(memory: Path, files: Sequence[File], digests: Sequence[bytes | str], n
         log.info("%s cannot be written (%s); the next start reads all images", memory, error)
 
 
-def _changed(file: File) -> int:
-    """Return the time of the last change of the file's content or times, in nanoseconds."""
-    _, mtime, ctime, _ = struct.unpack(SIGNATURE, file.signature)
+def changed(signature: bytes) -> int:
+    """Return the time of the last change of a file's content or times, in nanoseconds."""
+    _, mtime, ctime, _ = struct.unpack(SIGNATURE, signature)
     return int(max(mtime, ctime))
 
 

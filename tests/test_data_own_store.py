@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.albums import Work, album, cached, image, opened, print_pixels, stored
+from helpers.albums import Work, album, cache_folder, cached, image, opened, print_pixels, stored
 from helpers.forks import SERVER, Forked
 from PIL import Image
 
-from cnn_cli.data.folder import digests, store
+from cnn_cli.data.own import digests, store
 from cnn_cli.errors import DataError
 
 ALL = 15
@@ -177,10 +177,10 @@ DAMAGES = {
 
 @pytest.mark.usefixtures("later")
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_store_is_made_again(root, work, cache, damage, caplog):
+def test_a_damaged_store_is_made_again(root, work, damage, caplog):
     first = stored(opened(root)).copy()
     work.done()
-    pixels, table = (cache / "folders" / name for name in cached(cache))
+    pixels, table = (cache_folder() / name for name in cached())
     assert (pixels.suffix, table.suffix) == (".npy", ".npz")
     DAMAGES[damage](pixels, table)
     np.testing.assert_array_equal(stored(opened(root)), first)
@@ -191,12 +191,12 @@ def test_a_damaged_store_is_made_again(root, work, cache, damage, caplog):
 
 
 @pytest.mark.usefixtures("later")
-def test_a_copy_of_the_cache_is_verified_by_its_checksum(root, work, cache):
+def test_a_copy_of_the_cache_is_verified_by_its_checksum(root, work):
     opened(root)
     work.done()
-    shutil.copytree(cache, cache.parent / "copy")
-    shutil.rmtree(cache)
-    (cache.parent / "copy").rename(cache)
+    shutil.copytree(cache_folder(), root.parent / "copy")
+    shutil.rmtree(cache_folder())
+    (root.parent / "copy").rename(cache_folder())
     opened(root)
     assert work.done() == (0, 0)
 
@@ -209,14 +209,14 @@ def test_untouched_pixels_are_not_read_to_verify_them(root, monkeypatch):
 
 
 @pytest.mark.usefixtures("later")
-def test_a_store_of_another_shape_under_this_name(root, work, cache):
+def test_a_store_of_another_shape_under_this_name(root, work):
     """It is intact, but not the store that its name describes."""
     first = stored(opened(root, 8))
-    small = cached(cache)
+    small = cached()
     opened(root, 9)
-    large = [name for name in cached(cache) if name not in small]
+    large = [name for name in cached() if name not in small]
     for source, target in zip(large, small, strict=True):
-        (cache / "folders" / source).rename(cache / "folders" / target)
+        (cache_folder() / source).rename(cache_folder() / target)
     work.done()
     np.testing.assert_array_equal(stored(opened(root, 8)), first)
     assert work.done() == (0, ALL)
@@ -224,9 +224,9 @@ def test_a_store_of_another_shape_under_this_name(root, work, cache):
 
 @pytest.mark.usefixtures("later")
 @pytest.mark.parametrize("content", [b"", b"damaged", None])
-def test_a_damaged_file_of_digests_is_written_again(root, work, cache, content, caplog):
+def test_a_damaged_file_of_digests_is_written_again(root, work, content, caplog):
     opened(root)
-    (memory,) = (cache / "folders").glob("files-*")
+    (memory,) = cache_folder().glob("files-*")
     work.done()
     memory.write_bytes(memory.read_bytes()[:-40] if content is None else content)
     opened(root)
@@ -240,47 +240,47 @@ def test_a_damaged_file_of_digests_is_written_again(root, work, cache, content, 
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, MemoryError])
-def test_an_interrupted_start_leaves_nothing_behind(root, cache, stop, monkeypatch):
+def test_an_interrupted_start_leaves_nothing_behind(root, stop, monkeypatch):
     monkeypatch.setattr(store, "JOB_IMAGES", 4)
 
     def interrupt(doing: str, done: int, total: int) -> None:
         if doing.startswith("decoding") and done >= 8:
-            assert [name for name in cached(cache) if name.endswith(".tmp")]
+            assert [name for name in cached() if name.endswith(".tmp")]
             raise stop
 
     with pytest.raises(stop):
         opened(root, progress=interrupt)
-    assert cached(cache) == []
+    assert cached() == []
     assert len(opened(root).train()) == 12
 
 
-def test_images_that_change_meanwhile_are_an_error(root, cache, monkeypatch):
+def test_images_that_change_meanwhile_are_an_error(root, monkeypatch):
     made = store.obtain
 
     def meddle(*arguments):
         image(root / "dog" / "002.png", 99)
         return made(*arguments)
 
-    monkeypatch.setattr("cnn_cli.data.folder.source.obtain", meddle)
+    monkeypatch.setattr("cnn_cli.data.own.source.obtain", meddle)
     with pytest.raises(DataError, match=r"dog/002\.png: was changed while images were read"):
         opened(root)
-    assert cached(cache) == []
+    assert cached() == []
 
 
-def test_two_processes_make_the_same_store(root, cache):
+def test_two_processes_make_the_same_store(root):
     """They start together; both have the right pixels, and one complete store is left."""
     ready = SERVER.Barrier(2)
     processes = [Forked(print_pixels, root, ready) for _ in range(2)]
     outputs = {process.outcome().out.strip() for process in processes}
     assert outputs == {stored(opened(root)).tobytes().hex()}
-    assert [Path(name).suffix for name in cached(cache)] == [".npy", ".npz"]
+    assert [Path(name).suffix for name in cached()] == [".npy", ".npz"]
 
 
-def test_a_cache_that_cannot_be_written(root, cache):
-    cache.write_text("a file is in the way")
-    with pytest.raises(DataError, match=f"decoded images cannot be stored in {cache / 'folders'}") as caught:
+def test_a_cache_that_cannot_be_written(root):
+    cache_folder().write_text("a file is in the way")
+    with pytest.raises(DataError, match=f"decoded images cannot be stored in {cache_folder()}") as caught:
         opened(root)
-    assert "CNN_DATA" in str(caught.value.hint)
+    assert "CNN_CACHE" in str(caught.value.hint)
 
 
 def test_a_disk_without_room_is_noticed_before_any_image_is_decoded(root, work, monkeypatch):
@@ -294,37 +294,37 @@ def test_a_disk_without_room_is_noticed_before_any_image_is_decoded(root, work, 
 # ---- removal
 
 
-def test_the_previous_store_of_a_folder_is_removed(root, cache, tmp_path):
+def test_the_previous_store_of_a_folder_is_removed(root, tmp_path):
     album(tmp_path / "another", seed=5)
     for folder, size in ((root, 8), (root, 9), (tmp_path / "another", 8)):
         opened(folder, size)
-    before = set(cached(cache))
+    before = set(cached())
     assert len(before) == 6
     image(root / "cat" / "new.png", 50)
     opened(root, 8)
-    after = set(cached(cache))
+    after = set(cached())
     assert len(after) == 6
     assert len(after & before) == 4
     work = len(before)
     opened(root, 9)
     opened(tmp_path / "another", 8)
-    assert len(cached(cache)) == work
+    assert len(cached()) == work
 
 
-def test_a_moved_folder_takes_its_store_with_it(root, cache, tmp_path):
+def test_a_moved_folder_takes_its_store_with_it(root, tmp_path):
     opened(root)
     root.rename(tmp_path / "moved")
     opened(tmp_path / "moved")
-    before = cached(cache)
+    before = cached()
     image(tmp_path / "moved" / "cat" / "new.png", 50)
     opened(tmp_path / "moved")
-    assert len(cached(cache)) == 2
-    assert not set(cached(cache)) & set(before)
+    assert len(cached()) == 2
+    assert not set(cached()) & set(before)
 
 
-def test_files_of_a_killed_process_are_removed_after_a_day(root, cache):
-    (cache / "folders").mkdir(parents=True)
-    old, young = (cache / "folders" / f".{name}.npy.x.tmp" for name in ("old", "young"))
+def test_files_of_a_killed_process_are_removed_after_a_day(root):
+    cache_folder().mkdir(parents=True)
+    old, young = (cache_folder() / f".{name}.npy.x.tmp" for name in ("old", "young"))
     for path, age in ((old, 2 * 86_400), (young, 60)):
         path.write_bytes(b"half")
         os.utime(path, (time.time() - age,) * 2)
@@ -337,9 +337,9 @@ def test_files_of_a_killed_process_are_removed_after_a_day(root, cache):
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux's /proc")
-def test_the_pixels_are_mapped_not_loaded(root, cache):
+def test_the_pixels_are_mapped_not_loaded(root):
     source = opened(root)
-    (pixels,) = (cache / "folders").glob("*.npy")
+    (pixels,) = cache_folder().glob("*.npy")
     (line,) = [line for line in Path("/proc/self/maps").read_text().splitlines() if str(pixels) in line]
     start, end = (int(place, 16) for place in line.split()[0].split("-"))
     assert start <= source.train().store.data_ptr() < end
@@ -348,7 +348,7 @@ def test_the_pixels_are_mapped_not_loaded(root, cache):
 
 def test_a_map_far_larger_than_memory_is_not_refused(tmp_path):
     """The system refuses a private, writable map that is larger than memory."""
-    from cnn_cli.data.folder.source import _tensor
+    from cnn_cli.data.own.source import _tensor
 
     with (tmp_path / "sparse").open("wb") as file:
         try:

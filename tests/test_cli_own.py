@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.albums import album, cached, image
+from helpers.albums import album, cache_folder, cached, image
 from helpers.cli import cnn, spawn, wait_for
 from PIL import Image
 
@@ -18,7 +18,7 @@ COLORS = {"blue": (0, 45, 255), "green": (0, 97, 0), "red": (190, 0, 0)}
 
 CONFIG = """\
 data:
-  name: folder
+  name: own
   root: images
   channels: 3
   size: 16
@@ -52,15 +52,15 @@ def place(workplace: Path) -> Path:
 def test_colors_are_learned_evaluated_and_predicted(place):
     trained = cnn("train", "--config", "colors.yaml", "--out", "run", "--json")
     assert trained.code == 0, trained.err
-    assert "training colors on folder images: 65 images, 7 for validation" in trained.err
+    assert "training colors on own data images: 65 images, 7 for validation" in trained.err
     result = json.loads(trained.out.splitlines()[-1])
-    assert (result["data"], result["n"], result["fallback"]) == ("folder images", 18, False)
+    assert (result["data"], result["n"], result["fallback"]) == ("own data images", 18, False)
     assert result["accuracy"] == 1
 
     evaluated = cnn("eval", "run", "data.root=images", "--json")
     assert evaluated.code == 0, evaluated.err
     figures = json.loads(evaluated.out)
-    assert (figures["accuracy"], figures["n"], figures["data"]) == (1, 18, "folder images")
+    assert (figures["accuracy"], figures["n"], figures["data"]) == (1, 18, "own data images")
     assert json.loads(cnn("eval", "run", "data.root=images", "--json", "--split", "train").out)["n"] == 65
 
     paths = [colored(place / f"{color} one.png", color, 500) for color in COLORS]
@@ -82,7 +82,7 @@ def test_another_folder_can_be_evaluated(place):
     album(place / "animals", 3)
     refused = cnn("eval", "run", "data.root=animals", "--json")
     assert refused.code == 3
-    assert "folder animals has the classes cat, dog, eel" in refused.err
+    assert "own data animals has the classes cat, dog, eel" in refused.err
 
 
 def test_a_folder_with_validation_images(place):
@@ -91,17 +91,17 @@ def test_a_folder_with_validation_images(place):
             color = list(COLORS)[seed % 3]
             colored(place / "split" / name / color / f"{seed}.png", color, seed)
     trained = cnn("train", "--config", "colors.yaml", "data.root=split")
-    assert "on folder split: 9 images, 9 for validation" in trained.err, trained.err
+    assert "on own data split: 9 images, 9 for validation" in trained.err, trained.err
     refused = cnn("train", "--config", "colors.yaml", "data.root=split", "data.validation=3")
     assert refused.code == 2
-    assert "folder split has its own validation images" in refused.err
+    assert "own data split has its own validation images" in refused.err
 
 
 def test_data_get_and_check_count_the_images(place):
-    settings = ("data.name=folder", "data.root=images", "data.channels=3")
+    settings = ("data.name=own", "data.root=images", "data.channels=3")
     got = cnn("data", "get", *settings)
     assert (got.code, got.out) == (0, "images\n")
-    assert "folder images: 72 train, 18 test images; 3 classes" in got.err
+    assert "own data images: 72 train, 18 test images; 3 classes" in got.err
     checked = cnn("data", "check", "--json", *settings)
     assert checked.code == 0, checked.err
     results = [json.loads(line) for line in checked.out.splitlines()]
@@ -111,20 +111,18 @@ def test_data_get_and_check_count_the_images(place):
 
 
 def test_a_contact_sheet_of_a_folder(place):
-    output = cnn(
-        "data", "show", "--out", "sheet.png", "data.name=folder", "data.root=images", "data.channels=3"
-    )
+    output = cnn("data", "show", "--out", "sheet.png", "data.name=own", "data.root=images", "data.channels=3")
     assert output.code == 0, output.err
-    assert "images of folder images" in output.err
+    assert "images of own data images" in output.err
     assert (place / "sheet.png").is_file()
 
 
 @pytest.mark.parametrize(
     ("settings", "code", "message"),
     [
-        (["data.root=null"], 2, "root must name the folder of the images"),
-        (["data.root=nowhere"], 3, "nowhere: no such folder"),
-        (["data.root=colors.yaml"], 3, "colors.yaml: is not a folder"),
+        (["data.root=null"], 2, "root must name the folder or file of your data"),
+        (["data.root=nowhere"], 3, "nowhere: no such file or folder"),
+        (["data.root=colors.yaml"], 3, "colors.yaml: is not data in a known form"),
         (["model.layers=[flatten, {linear: 4}]"], 2, "4"),
     ],
 )
@@ -142,8 +140,8 @@ def test_a_broken_image_stops_or_is_skipped(place):
     assert stopped.code == 3
     assert stopped.err.startswith(f"error: {Path('images/red/broken.jpg')}: is ")
     assert "hint: " in stopped.err
-    assert "data.folder.broken=skip" in stopped.err
-    skipped = cnn("train", "--config", "colors.yaml", "data.folder.broken=skip")
+    assert "data.own.broken=skip" in stopped.err
+    skipped = cnn("train", "--config", "colors.yaml", "data.own.broken=skip")
     assert skipped.code == 0
     assert f"warning: {Path('images/red/broken.jpg')}: is " in skipped.err
     assert "65 images" in skipped.err
@@ -161,23 +159,23 @@ def test_ctrl_c_while_images_are_decoded(place):
     process = spawn(
         "train", "--config", "colors.yaml", "data.root=large", "data.size=256", start_new_session=True
     )
-    folder = place / "data" / "folders"
+    folder = cache_folder()
     wait_for(lambda: process.poll() is not None or any(folder.glob(".*.tmp")))
     time.sleep(0.2)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "", "interrupted\n")
-    assert cached(place / "data") == []
+    assert cached() == []
 
 
 def test_the_cache_is_used_across_processes_and_grows_no_copies(place):
     for _ in range(2):
         assert cnn("train", "--config", "colors.yaml", "train.epochs=1").code == 0
-    first = cached(place / "data")
+    first = cached()
     image(place / "images" / "red" / "one more.png", 1)
     assert cnn("train", "--config", "colors.yaml", "train.epochs=1").code == 0
-    assert len(first) == len(cached(place / "data")) == 2
-    assert first != cached(place / "data")
+    assert len(first) == len(cached()) == 2
+    assert first != cached()
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
@@ -195,7 +193,7 @@ def test_the_benchmark_of_many_images_on_a_few(place, monkeypatch):
     assert first["test_images"] == 60
     assert 100 < max(first["peak_memory_mb"], second["peak_memory_mb"]) < 2000
 
-    (pixels,) = (place / "bench" / "cache" / "folders").glob("*.npy")
+    (pixels,) = (place / "bench" / "cache").glob("*.npy")
     drawn = [np.asarray(Image.open(path)).tobytes() for path in (place / "bench" / "digits").rglob("*.png")]
     assert len(drawn) == 300
     assert sorted(image.tobytes() for image in np.load(pixels)) == sorted(drawn)

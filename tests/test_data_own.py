@@ -9,10 +9,11 @@ from unittest.mock import ANY
 import numpy as np
 import pytest
 import torch
-from helpers.albums import CLASSES, album, cached, image, opened, settings, stored
+from helpers.albums import CLASSES, album, cache_folder, cached, image, in_order, opened, settings, stored
 from PIL import Image
 
-from cnn_cli.data.folder.layout import class_names, natural_key, scan
+from cnn_cli.data.own.contents import natural_key
+from cnn_cli.data.own.forms import open_contents
 from cnn_cli.data.source import LabeledImages
 from cnn_cli.data.sources import classes_of, open_source
 from cnn_cli.errors import DataError
@@ -27,7 +28,9 @@ def root(tmp_path) -> Path:
 
 
 def files_of(root: Path, split: str = "train") -> list[tuple[str, int]]:
-    return [(str(root / file.path), file.label) for file in scan(root).splits[split]]
+    contents = open_contents(root)
+    number = {name: place for place, name in enumerate(contents.classes)}
+    return [(str(root / each.name), number[each.label]) for each in contents.entries if each.split == split]
 
 
 def middle(path: Path, size: int, mode: str) -> np.ndarray:
@@ -53,7 +56,7 @@ def test_classes_labels_and_files_are_those_of_torchvisions_image_folder(root):
     image(root / "a" / "UPPER.PNG", 7)
     image(root / "a" / "photo.jpeg", 8)
     reference = ImageFolder(root)
-    assert class_names(root) == scan(root).classes == tuple(reference.classes)
+    assert open_contents(root).classes == tuple(reference.classes)
     assert files_of(root) == reference.samples
     for split in ("train", "test"):
         shutil.copytree(root, root.parent / "split" / split)
@@ -69,7 +72,7 @@ def test_classes_are_in_natural_order(root):
     album(root, 2, [f"class {name}".strip() for name in names])
     expected = ["1", "01", "2", "10", "B2", "b2c9", "b2c10", "b10", "x"]
     expected = ["class", "class 01", *(f"class {name}" for name in expected if name != "01")]
-    assert list(class_names(root)) == list(scan(root).classes) == expected
+    assert list(open_contents(root).classes) == expected
     reference = ImageFolder(root)
     classes = {path: reference.classes[label] for path, label in reference.samples}
     assert {path: expected[label] for path, label in files_of(root)} == classes
@@ -98,7 +101,7 @@ def test_hidden_files_are_ignored(root):
     for path in (".git/a.png", "cat/.a.png", "cat/._000.png", "dog/.thumbnails/a.png", "__MACOSX/cat/a.png"):
         image(root / path, 1)
     assert len(files_of(root)) == 6
-    assert class_names(root) == CLASSES
+    assert open_contents(root).classes == CLASSES
 
 
 def test_symbolic_links_are_followed_but_not_in_circles(root, tmp_path):
@@ -144,16 +147,15 @@ def test_odd_names_and_entries_that_are_no_files(root):
 def test_folders_of_splits(root, names, splits):
     for seed, name in enumerate(names):
         album(root / name, 3, seed=seed)
-    layout = scan(root)
-    assert layout.classes == CLASSES
-    assert set(layout.splits) == splits
-    for split, files in layout.splits.items():
-        assert [file.label for file in files] == [0, 0, 0, 1, 1, 1, 2, 2, 2], split
+    assert open_contents(root).classes == CLASSES
+    assert {entry.split for entry in open_contents(root).entries} == splits
+    for split in splits:
+        assert [label for _, label in files_of(root, split)] == [0, 0, 0, 1, 1, 1, 2, 2, 2], split
 
 
 def test_a_class_may_be_called_train(root):
     album(root, 2, ("bus", "plane", "train"))
-    assert scan(root).classes == ("bus", "plane", "train")
+    assert open_contents(root).classes == ("bus", "plane", "train")
 
 
 # ---- images
@@ -165,13 +167,14 @@ def test_pixels_are_those_that_pillow_gives(root, channels, mode):
         album(root / split, 3, seed=ord(split[0]))
         image(root / split / "dog" / "wide.png", ord(split[1]), size=(41, 20))
     source = opened(root, 9, channels)
-    assert (source.name, source.requested, source.is_fallback) == ("folder album", "folder album", False)
+    assert (source.name, source.requested, source.is_fallback) == ("own data album", "own data album", False)
     assert (source.classes, source.preprocessing) == (CLASSES, "photo")
     for split, images in (("train", source.train()), ("test", source.test()), ("val", source.validation())):
         paths = sorted((root / split).rglob("*.png"))
-        expected = np.stack([middle(path, 9, mode) for path in paths])
+        labels = [CLASSES.index(path.parent.name) for path in paths]
+        expected = in_order([middle(path, 9, mode) for path in paths], labels)
         np.testing.assert_array_equal(images.take(slice(None)).numpy(), expected)
-        assert images.labels.tolist() == [CLASSES.index(path.parent.name) for path in paths]
+        assert images.labels.tolist() == labels
     assert source.train().store.data_ptr() == source.test().store.data_ptr()
 
 
@@ -180,15 +183,16 @@ def test_many_images_are_decoded_by_processes_to_the_same(root, monkeypatch):
     album(root / "test", 10, seed=1)
     plain = stored(opened(root))
     monkeypatch.setattr("cnn_cli.workers.cores", lambda: 3)
-    monkeypatch.setattr("cnn_cli.data.folder.store.JOB_IMAGES", 7)
-    monkeypatch.setattr("cnn_cli.data.folder.digests.CHUNK", 11)
-    shutil.rmtree(Path(os.environ["CNN_DATA"]))
+    monkeypatch.setattr("cnn_cli.data.own.store.JOB_IMAGES", 7)
+    monkeypatch.setattr("cnn_cli.data.own.digests.CHUNK", 11)
+    shutil.rmtree(cache_folder())
     reports = []
     np.testing.assert_array_equal(
         stored(opened(root, progress=lambda *report: reports.append(report))), plain
     )
     paths = sorted((root / "train").rglob("*.png"))
-    np.testing.assert_array_equal(plain, np.stack([middle(path, 8, "RGB") for path in paths]))
+    labels = [CLASSES.index(path.parent.name) for path in paths]
+    np.testing.assert_array_equal(plain, in_order([middle(path, 8, "RGB") for path in paths], labels))
     for doing in ("reading", "decoding"):
         steps = [(done, total) for text, done, total in reports if text.startswith(doing)]
         assert steps[-1] == (120, 120)
@@ -256,7 +260,9 @@ def test_equal_images_share_their_pixels_and_test_images_among_them_cause_a_warn
     source = opened(root)
     assert "1 of 7 test images are among the training images too" in caplog.text
     assert len(source.train().store) == 15
-    np.testing.assert_array_equal(stored(source, "test")[2], stored(source)[0])
+    copy = middle(root / "test" / "cat" / "copy.png", 8, "RGB")
+    for split in ("train", "test"):
+        assert (stored(source, split) == copy).all(axis=(1, 2, 3)).sum() == 1
 
 
 # ---- broken images
@@ -274,27 +280,27 @@ def broken(root) -> Path:
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["first start", "from the cache"])
-def test_stop_names_the_broken_image_and_the_way_out(broken, again, cache):
+def test_stop_names_the_broken_image_and_the_way_out(broken, again):
     (broken / "train" / "eel" / "gone.png").unlink()
     if again:
         opened(broken, broken="skip")
     with pytest.raises(DataError) as caught:
         opened(broken)
     assert caught.value.message.startswith(f"{broken / 'train' / 'cat' / '002.png'}: is not an image")
-    assert "data.folder.broken=skip" in str(caught.value.hint)
-    assert [name for name in cached(cache) if name.endswith(".npy")] == again * [ANY]  # it stopped at once
+    assert "data.own.broken=skip" in str(caught.value.hint)
+    assert [name for name in cached() if name.endswith(".npy")] == again * [ANY]  # it stopped at once
 
 
-def test_stop_at_a_file_that_cannot_be_opened(broken, cache):
+def test_stop_at_a_file_that_cannot_be_opened(broken):
     (broken / "train" / "cat" / "002.png").unlink()
     (broken / "train" / "dog" / "001.png").unlink()
     with pytest.raises(DataError, match=r"gone\.png: no such file"):
         opened(broken)
-    assert cached(cache) == []  # before any image was decoded
+    assert cached() == []  # before any image was decoded
 
 
 def test_skip_leaves_them_out_and_warns_at_every_start(broken, caplog, monkeypatch):
-    monkeypatch.setattr("cnn_cli.data.folder.store.JOB_IMAGES", 4)
+    monkeypatch.setattr("cnn_cli.data.own.store.JOB_IMAGES", 4)
     monkeypatch.setattr("cnn_cli.workers.cores", lambda: 1)
     for _ in range(2):
         caplog.clear()
@@ -307,7 +313,8 @@ def test_skip_leaves_them_out_and_warns_at_every_start(broken, caplog, monkeypat
             assert "skipped" in message
     good = sorted(set((broken / "train").rglob("*.png")) - {broken / "train" / "cat" / "002.png"})
     good = [path for path in good if path.name != "gone.png" and path.parts[-2:] != ("dog", "001.png")]
-    np.testing.assert_array_equal(stored(source), np.stack([middle(path, 8, "RGB") for path in good]))
+    labels = [CLASSES.index(path.parent.name) for path in good]
+    np.testing.assert_array_equal(stored(source), in_order([middle(path, 8, "RGB") for path in good], labels))
 
 
 def test_of_many_broken_images_the_number_is_given(root, caplog):
@@ -359,19 +366,19 @@ def test_folders_that_cannot_be_used(root, tmp_path):
         assert "\n" not in caught.value.message
         return caught.value.message
 
-    assert problem() == f"{root}: no such folder"
+    assert problem() == f"{root}: no such file or folder"
     root.write_text("")
-    assert problem() == f"{root}: is not a folder"
+    assert problem() == f"{root}: is not data in a known form"
     root.unlink()
     root.mkdir()
-    assert problem() == f"{root}: has no subfolders"
+    assert problem() == f"{root}: has no images"
     image(root / "one.png", 1)
-    assert problem() == f"{root}: has no subfolders"
+    assert problem() == f"{root / 'one.png'}: has no label"
     (root / "cat").mkdir()
-    assert problem() == f"{root}: has only one class, cat"
-    (root / "dog").mkdir()
     assert problem() == f"{root / 'cat'}: has no images"
     image(root / "cat" / "one.png", 1)
+    assert problem() == f"{root}: has only one class, cat"
+    (root / "dog").mkdir()
     assert problem() == f"{root / 'dog'}: has no images"
 
 
@@ -379,19 +386,19 @@ def test_splits_that_cannot_be_used(root):
     album(root / "train", 2)
     album(root / "test", 2, [*CLASSES, "fox"])
     with pytest.raises(DataError, match="test/fox: fox is not a class of the training images"):
-        scan(root)
+        open_contents(root)
     shutil.rmtree(root / "test")
     (root / "test" / "cat").mkdir(parents=True)
     with pytest.raises(DataError, match="test: has no images"):
-        scan(root)
+        open_contents(root)
     (root / "Testing").mkdir()
     with pytest.raises(DataError, match="has two folders for test: Testing and test"):
-        scan(root)
+        open_contents(root)
     shutil.rmtree(root / "train")
     shutil.rmtree(root / "Testing")
     image(root / "train" / "a.png", 1)
-    with pytest.raises(DataError, match="has the folder test, but no folder train with one folder for each"):
-        scan(root)
+    with pytest.raises(DataError, match=r"train/a\.png: has no label"):
+        open_contents(root)
 
 
 def test_a_folder_that_may_not_be_read(root, monkeypatch):
@@ -402,4 +409,4 @@ def test_a_folder_that_may_not_be_read(root, monkeypatch):
 
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(DataError, match=f"{root}: cannot be read: Permission denied"):
-        class_names(root)
+        open_contents(root)
