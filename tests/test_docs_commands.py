@@ -156,15 +156,19 @@ def desk(workplace: Path) -> Path:
             image.save(workplace / "digits" / name / f"{number}.png")
     for part, seed in (("learn", 1), ("test", 2)):
         write_photos(workplace / "photos" / part, 2, seed, PLAIN_HAND)
+    _write_tables(workplace)
+    (workplace / "bin").mkdir()
+    (workplace / "bin" / "cnn").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cnn_cli "$@"\n')
+    (workplace / "bin" / "cnn").chmod(0o755)
+    return workplace
+
+
+def _write_tables(workplace: Path) -> None:
     for write, name in ((forms.zipped, "digits.zip"), (forms.table, "train.csv")):
         write(workplace / "forms" / name, *forms.digits(60)).rename(workplace / name)
     lines = (workplace / "train.csv").read_text().splitlines()
     (workplace / "test.csv").write_text("".join(f"{line.partition(',')[2]}\n" for line in lines[:5]))
     (workplace / "broken.csv").write_text("label,a,b,c,d\n5,0,0,0,0\n7,seven,0,0,0\n")
-    (workplace / "bin").mkdir()
-    (workplace / "bin" / "cnn").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cnn_cli "$@"\n')
-    (workplace / "bin" / "cnn").chmod(0o755)
-    return workplace
 
 
 def masked(lines: list[str]) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from helpers.albums import image
 from PIL import Image
 
-from cnn_cli.data.folder.layout import scan
+from cnn_cli.data.own.catalog import contents_at
 from cnn_cli.errors import ConfigError, DataError
 from cnn_cli.image.pages import Page
 from cnn_cli.image.preprocess import InputFormat, preprocess
@@ -170,9 +170,9 @@ def test_the_folder_reader_finds_the_classes_and_leaves_out_unsure(tmp_path, roo
     for number in range(4):
         source = image(tmp_path / f"{number}.png", number)
         sorter.add(answer(source, str(number % 2), confident=number < 3))
-    layout = scan(root)
-    assert layout.classes == ("0", "1")
-    assert [file.path for file in layout.splits["train"]] == ["0/0.png", "0/2.png", "1/1.png"]
+    found = contents_at(root)
+    assert found.classes == ("0", "1")
+    assert [entry.name for entry in found.entries] == ["0/0.png", "0/2.png", "1/1.png"]
     assert caplog.messages == [f"{root / 'unsure'}: is no class; its images are left out: 1"]
 
 
