@@ -93,19 +93,6 @@ def test_the_header_has_these_parts(path):
     assert header["versions"] == VERSIONS
 
 
-def test_a_config_of_a_version_that_read_folders_alone(path):
-    """Its section `data.folder` is what `data.own` is now."""
-    header = header_of(path)
-    data = header["config"]["data"]
-    data["folder"] = data.pop("own") | {"test": 0.3}
-    rewrite(path, header | {"config": header["config"] | {"data": data | {"name": "folder", "root": "mine"}}})
-    read = checkpoint.read(path).config.data
-    assert (read.name, read.root, read.own.test) == ("own", "mine", 0.3)
-    data["folder"]["unknown"] = 1
-    rewrite(path, header)
-    assert "own.unknown" in refused(path)
-
-
 def test_equal_checkpoints_give_equal_bytes(trained, path, tmp_path):
     other = tmp_path / "other"
     checkpoint.write(other, checkpoint.read(path))
@@ -322,7 +309,7 @@ def test_absurd_layers(path, layer, message):
 
 
 def test_messages_are_one_short_line(path):
-    """Keys and values of a header are a stranger's: a terminal must not obey them."""
+    """Keys and values of a header may come from anyone: a terminal must not obey them."""
     header = header_of(path)
     header["config"]["train"]["k\x1b[31m\n" * 100_000] = 1
     rewrite(path, header)

@@ -11,7 +11,7 @@ from PIL import Image
 from cnn_cli.errors import ExitCode
 
 CONFIG = """\
-data: {name: folder, root: tones}
+data: {name: own, root: tones}
 model:
   layers: [{pool: {kind: avg, window: 28}}, flatten, {linear: classes}]
 train: {epochs: 20, batch_size: 16, lr: 0.1, threads: 1, device: cpu}

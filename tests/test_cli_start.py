@@ -39,7 +39,7 @@ def test_without_a_config_it_is_finetune(start: Path, workplace: Path) -> None:
         "data": "synthetic",
         "accuracy": accuracy,
     }
-    assert cnn("report", run, "--out", "report.html", *FEW).code == 0
+    assert cnn("report", run, "--out", "report.html", *FEW[:-1]).code == 0
     assert digest in Path("report.html").read_text()
 
 
@@ -88,4 +88,4 @@ def test_the_config_can_be_shown_checked_and_summarized(start: Path) -> None:
     start.unlink()
     outcome = cnn("config", "check", "own.yaml")
     assert outcome.code == ExitCode.USAGE
-    assert outcome.err.startswith("error: own.yaml:1:9 train.start: parent.safetensors: no such file\n")
+    assert outcome.err.startswith("error: own.yaml:1:16 train.start: parent.safetensors: no such file\n")

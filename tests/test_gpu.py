@@ -194,10 +194,10 @@ def test_ctrl_c_saves_and_the_run_continues(workplace: Path) -> None:
 def test_two_processes_on_one_gpu_are_refused(workplace: Path) -> None:
     if torch.cuda.device_count() > 1:
         pytest.skip("there are several GPUs")
-    from helpers.forks import fork_ranks
+    from helpers.forks import fork_processes
 
-    ranks = fork_ranks(2, "train", "--config", "tiny.yaml", "train.device=cuda")
-    outcomes = [rank.outcome() for rank in ranks]
+    processes = fork_processes(2, "train", "--config", "tiny.yaml", "train.device=cuda")
+    outcomes = [process.outcome() for process in processes]
     assert all(outcome.code for outcome in outcomes)
     assert any("there is no cuda:1 here" in outcome.err for outcome in outcomes)
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch.distributed as dist
 from helpers.cli import cnn
-from helpers.forks import fork_ranks
+from helpers.forks import fork_processes
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
@@ -46,7 +46,7 @@ def torchrun(*arguments: str) -> list[str]:
 
 def train_two(*arguments: str) -> None:
     """Train with the two processes that torchrun would start."""
-    for outcome in [process.outcome() for process in fork_ranks(2, "train", *arguments)]:
+    for outcome in [process.outcome() for process in fork_processes(2, "train", *arguments)]:
         assert outcome.code == 0, outcome.err
 
 
@@ -154,7 +154,7 @@ def test_a_signal_stops_all_processes_and_a_resumed_run_ends_with_the_same_bytes
 
 def test_a_step_that_is_too_small_to_share(workplace):
     Path("small.yaml").write_text(PLAIN)
-    processes = fork_ranks(2, "train", "--config", "small.yaml", "train.batch_size=1")
+    processes = fork_processes(2, "train", "--config", "small.yaml", "train.batch_size=1")
     outcomes = [process.outcome() for process in processes]
     assert all(outcome.code != 0 for outcome in outcomes)
     errors = "".join(outcome.err for outcome in outcomes)

@@ -13,7 +13,6 @@ from cnn_cli.checkpoint import onnxfile, tensorfile
 from cnn_cli.checkpoint.parent import Parent
 from cnn_cli.checkpoint.preprocessing import Preprocessing
 from cnn_cli.config.schema import Config
-from cnn_cli.config.stored import stored_config
 from cnn_cli.errors import CnnError, DataError
 from cnn_cli.text import one_line
 
@@ -137,7 +136,7 @@ def read(path: Path) -> Checkpoint:
     try:
         checkpoint = Checkpoint(
             weights=weights,
-            config=stored_config(header["config"]),
+            config=Config.model_validate(header["config"]),
             classes=tuple(map(str, header["classes"])),
             data=str(header["data"]),
             preprocessing=_preprocessing(header["preprocessing"]),

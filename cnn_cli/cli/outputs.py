@@ -46,9 +46,10 @@ def check_output(option: str, path: Path, endings: tuple[str, ...], inputs: Iter
         ConfigError: the file has another ending, or is one of the inputs.
     """
     if path.suffix.lower() not in endings:
+        named = str(path.with_suffix(endings[0])) if path.name else f"result{endings[0]}"
         raise ConfigError(
             f"{option} {path}: the name must end in {' or '.join(endings)}",
-            hint=f"{option} {path.with_suffix(endings[0]).name if path.name else 'result' + endings[0]}",
+            hint=f"{option} {shlex.quote(named)}",
         )
     keep_inputs(option, path, inputs)
 

@@ -11,7 +11,6 @@ from cnn_cli.checkpoint import tensorfile
 from cnn_cli.checkpoint.parent import Parent
 from cnn_cli.checkpoint.run_folder import RunFolder
 from cnn_cli.config.schema import Config
-from cnn_cli.config.stored import stored_config
 from cnn_cli.errors import DataError
 from cnn_cli.text import one_line
 
@@ -67,7 +66,7 @@ def read_state(folder: RunFolder) -> SavedState:
     try:
         return SavedState(
             path=folder.state,
-            config=stored_config(header["config"]),
+            config=Config.model_validate(header["config"]),
             data=str(header["data"]),
             arithmetic=str(header["arithmetic"]),
             tensors={name: torch.from_numpy(array) for name, array in arrays.items()},

@@ -64,13 +64,13 @@ def fork_cnn(*arguments: object, **options) -> Forked:
     return Forked(_cnn, *map(str, arguments), **options)
 
 
-def fork_ranks(count: int, *arguments: object) -> list[Forked]:
+def fork_processes(count: int, *arguments: object) -> list[Forked]:
     """Start the processes of a command that torchrun would start, with the variables that it sets."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     shared = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
-    return [fork_cnn(*arguments, OMP_NUM_THREADS="1", **shared, **rank) for rank in ranks]
+    variables = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
+    return [fork_cnn(*arguments, OMP_NUM_THREADS="1", **shared, **own) for own in variables]
 
 
 class _Streams(list):

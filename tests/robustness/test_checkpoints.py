@@ -67,13 +67,13 @@ def flipped(rng: random.Random, files: Files, name: str) -> bytes:
 
 
 def with_changed_header(rng: random.Random, files: Files, name: str) -> bytes:
-    """A stranger: any header with a right checksum."""
+    """From anyone: any header with a right checksum."""
     header, arrays = files.parts[name]
     return put_together(change_tree(rng, header), arrays, signed=rng.random() < 0.9)
 
 
 def with_changed_arrays(rng: random.Random, files: Files, name: str) -> bytes:
-    """A stranger: any arrays with a right checksum."""
+    """From anyone: any arrays with a right checksum."""
     header, arrays = files.parts[name]
     arrays = dict(arrays)
     chosen = rng.choice(list(arrays))
