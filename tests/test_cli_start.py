@@ -88,4 +88,4 @@ def test_the_config_can_be_shown_checked_and_summarized(start: Path) -> None:
     start.unlink()
     outcome = cnn("config", "check", "own.yaml")
     assert outcome.code == ExitCode.USAGE
-    assert outcome.err.startswith("error: own.yaml:1:9 train.start: parent.safetensors: no such file\n")
+    assert outcome.err.startswith("error: own.yaml:1:16 train.start: parent.safetensors: no such file\n")
