@@ -136,11 +136,26 @@ def test_a_fallback_is_reported(checkpoint):
     assert (result.data, result.is_fallback) == ("synthetic", True)
 
 
-@pytest.mark.parametrize("classes", [("bar", "box"), ("bar", "dot", "box"), ("bar", "box", "dot", "fox")])
+@pytest.mark.parametrize("classes", [("bar", "fox", "dot"), ("bar", "box", "dot", "fox")])
 def test_other_classes_are_an_error(checkpoint, classes):
     source = dataclasses.replace(tiny.source(), classes=classes)
     with pytest.raises(DataError, match=f"tiny has the classes {', '.join(classes)}, but the checkpoint has"):
         evaluate([checkpoint], source, "test", tiny.CPU)
+
+
+def test_classes_are_matched_by_their_names(checkpoint):
+    """Data with two of the classes, in another order: the same answers to the same images."""
+    test, classes = tiny.source().test(), tiny.CLASSES[:0:-1]
+    kept = test.subset((test.labels > 0).nonzero().squeeze(1))
+    ours = LabeledImages(kept.store, len(tiny.CLASSES) - 1 - kept.labels, kept.rows)
+    result = evaluate(
+        [checkpoint], dataclasses.replace(tiny.source(), classes=classes, test=lambda: ours), "test", tiny.CPU
+    )
+    expected = evaluate([checkpoint], dataclasses.replace(tiny.source(), test=lambda: kept), "test", tiny.CPU)
+    assert torch.equal(result.images.labels, kept.labels)
+    assert result.metrics == expected.metrics
+    assert [figures.label for figures in result.metrics.per_class] == list(tiny.CLASSES)
+    assert result.metrics.per_class[0].support == 0
 
 
 def test_an_empty_split_is_an_error(checkpoint):
