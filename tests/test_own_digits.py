@@ -11,7 +11,7 @@ OWN = ("data.name=own", "data.root=mine", "data.preprocessing=digit")
 """Settings of the photos."""
 
 TRAIN = ("--config", "lenet.yaml", "train.epochs=150", "data.fallback=none")
-"""How the photos are learned. TODO with train.start: ("--start", "reader")."""
+"""How the photos are learned: from random weights."""
 
 
 def run(*arguments: object) -> Outcome:
