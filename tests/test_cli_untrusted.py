@@ -1,4 +1,4 @@
-"""A stranger's checkpoint, and settings and names that nobody means: one line, and nothing else happens."""
+"""An untrusted checkpoint, and settings and names that nobody means: one line, and nothing else happens."""
 
 import json
 import os
@@ -19,7 +19,7 @@ EVIL = "\x1b]0;title\x07\x1b[31m\nerror: forged"
 
 
 def strange(path: Path, run: Path, change: Callable[[dict], object]) -> Path:
-    """Write a run's checkpoint with a changed header, and the checksum of that, as a stranger can."""
+    """Write a run's checkpoint with a changed header, and the checksum of that, as anybody can."""
     content = (run / "model.safetensors").read_bytes()
     (length,) = struct.unpack_from("<Q", content)
     header = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["cnn"])

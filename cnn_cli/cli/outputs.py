@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cnn_cli.cli.options import quoted
 from cnn_cli.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def check_output(option: str, path: Path, endings: tuple[str, ...], inputs: Iter
     if path.suffix.lower() not in endings:
         raise ConfigError(
             f"{option} {path}: the name must end in {' or '.join(endings)}",
-            hint=f"{option} {path.with_suffix(endings[0]).name if path.name else 'result' + endings[0]}",
+            hint=f"{option} {quoted((path if path.name else Path('result')).with_suffix(endings[0]).name)}",
         )
     keep_inputs(option, path, inputs)
 

@@ -11,7 +11,7 @@ from cnn_cli.errors import ExitCode
 from robustness.fuzz import LONGEST, NASTY, alarm, generator
 from robustness.trials import Trials, scaled
 
-pytestmark = pytest.mark.robust
+pytestmark = [pytest.mark.robust, pytest.mark.timeout(3600)]
 
 COMMANDS = (
     *(
