@@ -10,7 +10,7 @@ from cnn_cli.cli.app import run
 
 def main() -> None:
     """Run the command line and exit with its exit code."""
-    streams.prepare()
+    streams.set_up()
     # This must be set before torch is loaded. It makes torch's threads spin only briefly before they sleep
     # while they wait for each other. On two busy cores (three trainings at once) that gives 8,100 images/s
     # instead of 1,800. On an idle machine it makes no difference, but OMP_WAIT_POLICY=PASSIVE (no spinning)

@@ -46,8 +46,8 @@ def test_no_address_of_a_checkpoint_is_asked(workplace: Path, trained_run: Path)
         path = strange(
             Path("s.safetensors"), trained_run, lambda header: header["config"]["data"].update(data)
         )
-        mine = f"data.mirrors=[{mirror.url}/mine/]"
-        outcome = cnn("eval", path, mine)
+        chosen = f"data.mirrors=[{mirror.url}/mine/]"
+        outcome = cnn("eval", path, chosen)
         assert outcome.code == ExitCode.DATA
         assert mirror.requests
         assert all(request.startswith("/mine/") for request in mirror.requests)
