@@ -10,7 +10,7 @@ from cnn_cli.errors import Interruption
 
 def main() -> None:
     """Run the command line and exit with its exit code."""
-    streams.open_all()
+    streams.set_up()
     try:
         signals.handle_signals()  # before the imports, which take a while
         code = _run()

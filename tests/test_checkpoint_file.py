@@ -309,7 +309,7 @@ def test_absurd_layers(path, layer, message):
 
 
 def test_messages_are_one_short_line(path):
-    """Keys and values of a header may come from anyone: a terminal must not obey them."""
+    """Keys and values of a header are untrusted: a terminal must not obey them."""
     header = header_of(path)
     header["config"]["train"]["k\x1b[31m\n" * 100_000] = 1
     rewrite(path, header)

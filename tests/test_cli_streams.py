@@ -181,7 +181,7 @@ def test_streams_that_are_full_or_closed(workplace: Path, out: str, err: str) ->
 
 def test_what_c_code_prints_does_not_reach_stdout(workplace: Path) -> None:
     code = (
-        "from cnn_cli.cli import streams; streams.open_all(); import os; os.write(1, b'noise\\n'); print({})"
+        "import os; from cnn_cli.cli.streams import set_up; set_up(); os.write(1, b'noise\\n'); print('{}')"
     )
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, capture_output=True, text=True, env=environment(), check=True)

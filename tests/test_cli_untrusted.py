@@ -1,4 +1,4 @@
-"""A checkpoint of unknown origin, and settings and names that make no sense: one line, and nothing else."""
+"""An untrusted checkpoint, and settings and names that nobody means: one line, and nothing else happens."""
 
 import json
 import os
@@ -18,8 +18,8 @@ from cnn_cli.errors import ExitCode
 EVIL = "\x1b]0;title\x07\x1b[31m\nerror: forged"
 
 
-def changed(path: Path, run: Path, change: Callable[[dict], object]) -> Path:
-    """Write a run's checkpoint with a changed header, and the checksum of that, as anyone can."""
+def forged(path: Path, run: Path, change: Callable[[dict], object]) -> Path:
+    """Write a run's checkpoint with a changed header, and the checksum of that, as anybody can."""
     content = (run / "model.safetensors").read_bytes()
     (length,) = struct.unpack_from("<Q", content)
     header = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["cnn"])
@@ -43,14 +43,14 @@ def assert_clean(outcome: Outcome, most: int = 1) -> None:
 def test_no_address_of_a_checkpoint_is_asked(workplace: Path, trained_run: Path) -> None:
     with serve(workplace, status(404)) as mirror:
         data = {"name": "mnist", "root": "elsewhere", "mirrors": [f"{mirror.url}/latest/"], "download": True}
-        path = changed(
+        path = forged(
             Path("s.safetensors"), trained_run, lambda header: header["config"]["data"].update(data)
         )
-        given = f"data.mirrors=[{mirror.url}/given/]"
-        outcome = cnn("eval", path, given)
+        chosen = f"data.mirrors=[{mirror.url}/mine/]"
+        outcome = cnn("eval", path, chosen)
         assert outcome.code == ExitCode.DATA
         assert mirror.requests
-        assert all(request.startswith("/given/") for request in mirror.requests)
+        assert all(request.startswith("/mine/") for request in mirror.requests)
     assert not Path("elsewhere").exists()
 
 
@@ -59,7 +59,7 @@ def test_no_folder_of_a_checkpoint_is_read_or_written(workplace: Path, trained_r
         header["config"]["data"].update(name="own", root="private")
         header["config"]["output"]["folder"] = "private"
 
-    path = changed(Path("s.safetensors"), trained_run, to_folder)
+    path = forged(Path("s.safetensors"), trained_run, to_folder)
     Path("private/a").mkdir(parents=True)
     for command in ("eval", "report"):
         outcome = cnn(command, path)
@@ -106,7 +106,7 @@ def test_an_onnx_file_names_no_other_file(workplace: Path, trained_run: Path) ->
 def test_a_terminal_shows_the_text_of_a_header_as_it_is(
     workplace: Path, trained_run: Path, change: Callable[[dict], object]
 ) -> None:
-    path = changed(Path("s.safetensors"), trained_run, change)
+    path = forged(Path("s.safetensors"), trained_run, change)
     for command in (("predict", "one.png", "-k"), ("read", "one.png", "-k"), ("summary",), ("eval",)):
         outcome = cnn(*command, path)
         assert outcome.code in (0, 3)
@@ -115,7 +115,7 @@ def test_a_terminal_shows_the_text_of_a_header_as_it_is(
 
 def test_html_shows_the_text_of_a_header_as_it_is(workplace: Path, trained_run: Path) -> None:
     classes = [f"<script>alert({i})</script>" for i in range(10)]
-    path = changed(
+    path = forged(
         Path("s.safetensors"), trained_run, lambda header: header.update(data="<img src=x>", classes=classes)
     )
     assert cnn("report", path, "--out", "r.html").code == 0

@@ -216,9 +216,9 @@ def _guarded(arguments: Sequence[str]) -> int:
         # rich turns a BrokenPipeError into this, and so does typer when it has installed completion.
         return ExitCode.OK if isinstance(stop.__context__, BrokenPipeError) else int(stop.code or 0)
     except OSError as error:
-        problem = _system_error(error)
-        console.error(problem)
-        return problem.code
+        refused = _system_error(error)
+        console.error(refused)
+        return refused.code
     except Exception as error:
         console.error(OUT_OF_MEMORY if is_out_of_memory(error) else _unexpected_error(error, arguments))
         return ExitCode.FAILURE

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cnn_cli.cli.options import quoted
 from cnn_cli.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -46,10 +47,9 @@ def check_output(option: str, path: Path, endings: tuple[str, ...], inputs: Iter
         ConfigError: the file has another ending, or is one of the inputs.
     """
     if path.suffix.lower() not in endings:
-        named = str(path.with_suffix(endings[0])) if path.name else f"result{endings[0]}"
         raise ConfigError(
             f"{option} {path}: the name must end in {' or '.join(endings)}",
-            hint=f"{option} {shlex.quote(named)}",
+            hint=f"{option} {quoted((path if path.name else Path('result')).with_suffix(endings[0]).name)}",
         )
     keep_inputs(option, path, inputs)
 

@@ -5,7 +5,7 @@ import os
 import sys
 
 
-def open_all() -> None:
+def set_up() -> None:
     """Open the streams that a shell closed, and keep everybody else's output away from stdout.
 
     Without the first, the next file that is opened gets the number of a closed stream, and what is printed

@@ -40,8 +40,8 @@ def text_shower(
 def _show_lines(with_names: bool) -> Show:
     def show(text: "ImageText") -> None:
         for row in text.text.split("\n"):
-            line = printable(row, console.LONGEST_LINE)
-            console.line(f"{printable(text.path)}: {line}" if with_names else line)
+            digits = printable(row, console.LONGEST_LINE)
+            console.line(f"{printable(text.path)}: {digits}" if with_names else digits)
 
     return show
 

@@ -24,7 +24,7 @@ class _DataOnly(Section):
 def override(config: Config, arguments: Sequence[str], source: str) -> Config:
     """Return the config of a checkpoint with `key=value` arguments applied, and without its own places.
 
-    A checkpoint may come from anyone. So the paths and addresses in its config never count, only those on the
+    A checkpoint may be untrusted. So the paths and addresses in its config never count, only those on the
     user's command line.
 
     Args:

@@ -194,7 +194,7 @@ def _download(name: str, root: Path, archive: str) -> None:
     """Let torchvision download a file unless it is there; verify its MD5 and, where known, its SHA-256.
 
     Raises:
-        DamagedError: it cannot be downloaded, or is another file.
+        DamagedError: it is not available, or is another file.
     """
     from torchvision.datasets import utils
 

@@ -11,7 +11,7 @@ from cnn_cli.errors import ExitCode
 from robustness.fuzz import LONGEST, NASTY, alarm, generator
 from robustness.trials import Trials, scaled
 
-pytestmark = pytest.mark.robust
+pytestmark = [pytest.mark.robust, pytest.mark.timeout(3600)]
 
 COMMANDS = (
     *(
@@ -141,7 +141,7 @@ def command_line(rng: random.Random) -> list[str]:
     return ["" if word == "--debug" else word for word in words]  # it asks for tracebacks
 
 
-def prepare(folder: Path, run: Path) -> None:
+def make_files(folder: Path, run: Path) -> None:
     """Make the files that the command lines name."""
     (folder / "tiny.yaml").write_text(TINY)
     (folder / "run").symlink_to(run)
@@ -162,7 +162,7 @@ def test_arguments(
 ) -> None:
     """Any command line ends with a documented exit code and short messages, and changes no input."""
     monkeypatch.setenv("CNN_OFFLINE", "1")
-    prepare(workplace, trained_run)
+    make_files(workplace, trained_run)
     rng, before = generator("arguments"), inputs(workplace)
     for number in range(scaled(1_000)):
         words = command_line(rng)

@@ -19,7 +19,7 @@ from cnn_cli.reading.text import read_texts
 from robustness.fuzz import alarm, assert_one_line, change_bytes, generator
 from robustness.trials import Trials, scaled
 
-pytestmark = pytest.mark.robust
+pytestmark = [pytest.mark.robust, pytest.mark.timeout(3600)]
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

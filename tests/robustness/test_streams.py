@@ -9,7 +9,7 @@ from helpers.streams import REDIRECTIONS, assert_streams_hold, with_streams
 from cnn_cli.errors import ExitCode
 from robustness.trials import Trials
 
-pytestmark = pytest.mark.robust
+pytestmark = [pytest.mark.robust, pytest.mark.timeout(3600)]
 
 COMMANDS = (
     ("config list --json", ExitCode.OK),

@@ -15,7 +15,7 @@ from cnn_cli.training.start import build_network_of
 from robustness.fuzz import LONGEST, NASTY, alarm, change_bytes, change_tree, generator
 from robustness.trials import Trials, scaled
 
-pytestmark = pytest.mark.robust
+pytestmark = [pytest.mark.robust, pytest.mark.timeout(3600)]
 
 CONFIG = """\
 name: fuzzed
