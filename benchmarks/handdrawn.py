@@ -10,6 +10,7 @@ the unchanged constants): leave one source out. Writes results/handdrawn.json.
 
 import argparse
 import csv
+import math
 import os
 from collections import defaultdict
 from collections.abc import Iterator
@@ -23,8 +24,10 @@ import numpy as np
 
 from cnn_cli.checkpoint.choose import shipped
 from cnn_cli.image import background, components, decode, ink, normalize
-from cnn_cli.image.preprocess import InputFormat, NetworkInput, preprocess_all
+from cnn_cli.reading import batches
+from cnn_cli.reading.predict import predict
 from cnn_cli.reading.reader import Reader, open_reader
+from cnn_cli.reading.sources import ImageSource
 
 FOLDER = Path(os.environ.get("CNN_TEST_HANDDRAWN", Path(__file__).parent.parent.parent / "shared/handdrawn"))
 FACTORS = (0.75, 1.25)
@@ -70,15 +73,9 @@ def changed(module: ModuleType, name: str, factor: float) -> Iterator[None]:
 
 def correct_answers(reader: Reader, rows: list[dict[str, str]]) -> np.ndarray:
     """Return which images get the answer of their label: bool [N]."""
-    # Not with reading.predict: its worker processes would use the unchanged constants.
-    inputs = preprocess_all([(row["file"], FOLDER / row["file"]) for row in rows], InputFormat())
-    has_digit = np.array([isinstance(each, NetworkInput) for each in inputs])
-    pixels = np.stack([each.pixels for each in inputs if isinstance(each, NetworkInput)])
-    answers = reader.logits(reader.pixels(pixels)).argmax(axis=1)
-    labels = np.array([row["label"] for row in rows])
-    correct = np.zeros(len(rows), bool)
-    correct[has_digit] = np.array(reader.classes)[answers] == labels[has_digit]
-    return correct
+    sources = [ImageSource(row["file"], FOLDER / row["file"]) for row in rows]
+    answers = [getattr(result, "label", None) for result in predict(reader, sources)]
+    return np.array([answer == row["label"] for answer, row in zip(answers, rows, strict=True)])
 
 
 def counts(correct: np.ndarray, groups: list[str]) -> dict[str, str]:
@@ -109,6 +106,7 @@ def leave_one_out(correct: np.ndarray, variants: np.ndarray, sources: np.ndarray
 def main() -> None:
     """Measure, print, write."""
     argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0]).parse_args()
+    batches.START_WORKERS_AFTER = math.inf  # worker processes would use the unchanged constants
     reader = open_reader([shipped()])
     with (FOLDER / "labels.csv").open() as file:
         rows = list(csv.DictReader(file))

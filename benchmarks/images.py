@@ -47,7 +47,6 @@ VALIDATION = 1000
 
 VARIANTS = {
     "ENOUGH": (0.8, 0.9, 0.95, 0.99, 1.01),
-    "PRIOR": (0.8, 0.9, 0.95, 1.0),
     "TURNED": (0.9, 0.97, 1.01),
 }
 """Values of the constants of `choice` that are tried."""
@@ -65,13 +64,15 @@ class Read:
 
     label: str
     candidates: list[Candidate]
+    reaches_border: bool
 
     def is_right(self) -> bool:
         """Return whether the hypothesis that is chosen gives the label."""
         if not self.candidates:
             return False
         first = self.candidates[0]
-        chosen = 0 if first.confidence >= choice.ENOUGH else choice.choose(self.candidates)
+        is_enough = first.confidence >= choice.ENOUGH and (choice.ENOUGH == 0 or not self.reaches_border)
+        chosen = 0 if is_enough else choice.choose(self.candidates)
         return self.candidates[chosen].label == self.label
 
 
@@ -149,7 +150,7 @@ def read(reader: Reader, images: Sequence[Labeled]) -> list[Read]:
             for each, row in zip(inputs, probabilities, strict=True)
             if each.kind is not None
         ]
-        result.append(Read(label, answers))
+        result.append(Read(label, answers, first.reaches_border))
     return result
 
 
@@ -194,7 +195,7 @@ def cost_of_choice(reader: Reader, answers: Sequence[Read], images: Sequence[Lab
     sources = [
         ImageSource("image", source)
         for (_, source), answer in zip(images, answers, strict=True)
-        if answer.candidates and answer.candidates[0].confidence >= choice.ENOUGH
+        if answer.candidates[0].confidence >= choice.ENOUGH and not answer.reaches_border
     ]
     times: dict[float, list[float]] = {choice.ENOUGH: [], 0.0: []}
     for _ in range(ROUNDS):

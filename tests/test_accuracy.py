@@ -38,7 +38,7 @@ def test_the_shipped_network_was_trained_on_mnist_and_contains_no_path() -> None
 
 
 def test_the_shipped_network_on_hand_drawn_digits(handdrawn_folder: Path) -> None:
-    """At least 97.5 % of all images and 95 % of the photos; none is left out."""
+    """At least 119 of 120 images, and 95 % of the photos; none is left out."""
     with (handdrawn_folder / "labels.csv").open() as file:
         rows = list(csv.DictReader(file))
     paths = [handdrawn_folder / row["file"] for row in rows]
@@ -49,7 +49,7 @@ def test_the_shipped_network_on_hand_drawn_digits(handdrawn_folder: Path) -> Non
     for row, answer in zip(rows, answers, strict=True):
         right["all"].append(answer == row["label"])
         right[row["kind"]].append(answer == row["label"])
-    assert statistics.mean(right["all"]) >= 0.975
+    assert statistics.mean(right["all"]) >= 0.99
     assert statistics.mean(right["photo"]) >= 0.95
 
 

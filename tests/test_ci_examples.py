@@ -46,7 +46,7 @@ COMMANDS = [
 
 def test_there_are_pipelines_with_commands() -> None:
     assert set(PIPELINES) == {"github-workflow.yml", "github-steps.yml", "gitlab-ci.yml"}
-    assert len(COMMANDS) == 8
+    assert len(COMMANDS) == 10
 
 
 @pytest.mark.parametrize("line", COMMANDS)

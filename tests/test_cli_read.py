@@ -93,8 +93,12 @@ def test_an_unreadable_image_does_not_stop_the_others(folder: Path) -> None:
 # ---- JSON and CSV
 
 
+LENIENT = ("--min-confidence", "0.5")
+"""Every digit of the page is confident by this."""
+
+
 def test_json_has_every_digit_with_its_box(folder: Path) -> None:
-    page, one = objects(cnn("read", "page.png", "one.png", "--json").out)
+    page, one = objects(cnn("read", "page.png", "one.png", "--json", *LENIENT).out)
     assert (page["path"], page["text"], page["confident"]) == ("page.png", TEXT, True)
     assert page["trained_on"] == "mnist"
     assert page["checkpoint"].endswith("reader.safetensors")
@@ -111,12 +115,12 @@ def test_json_has_every_digit_with_its_box(folder: Path) -> None:
 
 
 def test_csv_has_one_row_per_image(folder: Path) -> None:
-    outcome = cnn("read", "page.png", "nowhere.png", "one.png", "--csv")
+    outcome = cnn("read", "page.png", "nowhere.png", "one.png", "--csv", *LENIENT)
     assert outcome.code == ExitCode.DATA
     header, *rows = csv.reader(io.StringIO(outcome.out))
     assert header == ["path", "text", "confident", "lowest_confidence"]
     assert [row[:3] for row in rows] == [["page.png", TEXT, "true"], ["one.png", "1", "true"]]
-    page, one = objects(cnn("read", "page.png", "one.png", "--json").out)
+    page, one = objects(cnn("read", "page.png", "one.png", "--json", *LENIENT).out)
     for row, record in zip(rows, (page, one), strict=True):
         lowest = min(digit["confidence"] for digit in record["digits"])
         assert float(row[3]) == pytest.approx(lowest, abs=1e-6)
@@ -197,7 +201,8 @@ def test_annotate_draws_one_page(folder: Path) -> None:
     assert "--annotate draws one image" in outcome.err
     assert not Path("a.png").exists()
     assert cnn("read", "two.tif#2", "--annotate", "a.png").code == 0
-    assert Image.open("a.png").size == image.size
+    with Image.open("a.png") as annotated:
+        assert annotated.size == image.size
 
 
 def test_a_large_image_is_annotated_at_reduced_size(folder: Path) -> None:

@@ -75,7 +75,7 @@ def test_a_large_jpeg_that_is_decoded_at_reduced_size_looks_the_same(channels, s
     with Image.open(io.BytesIO(data)) as image:
         decoded = image.convert("RGB")  # in full
     difference = np.abs(photo(data, 28, channels).astype(int) - photo(decoded, 28, channels))
-    assert difference.mean() < 0.5
+    assert difference.mean() < 0.75  # of 255: rounding of a first reduction
 
 
 @pytest.mark.parametrize(

@@ -370,6 +370,7 @@ def test_a_phone_draws_by_touch_and_nothing_is_wider_than_its_screen(browser: An
             send("touchMove", (0.5, 0.2 + 0.05 * step))
         send("touchEnd")
         expect(page.locator("#answer")).to_have_text("1")
+        assert page.evaluate("look.pad.canvas.width === look.pad.canvas.height")
         page.wait_for_timeout(500)
         for layer in ("conv2", "linear1", "pool1"):
             choose(page, layer)

@@ -3,7 +3,7 @@
 import pytest
 
 from cnn_cli.image.hypotheses import Kind
-from cnn_cli.reading.choice import PRIOR, TURNED, UNSURE, Candidate, choose
+from cnn_cli.reading.choice import TURNED, UNSURE, Candidate, choose
 
 FOUND, WHOLE, TURNED_90 = Kind.FOUND, Kind.WHOLE_LIGHT, Kind.TURNED_90
 
@@ -14,7 +14,7 @@ FOUND, WHOLE, TURNED_90 = Kind.FOUND, Kind.WHOLE_LIGHT, Kind.TURNED_90
         ([(FOUND, 0.9)], 0),
         ([(FOUND, 0.7), (WHOLE, 0.9)], 1),
         ([(FOUND, 0.9), (WHOLE, 0.9)], 0),  # as confident: the first
-        ([(FOUND, 0.9), (WHOLE, 0.9 / PRIOR + 0.001)], 1),
+        ([(FOUND, 0.9), (WHOLE, 0.901)], 1),
         ([(FOUND, 0.3), (WHOLE, 0.7), (Kind.AS_IS, 0.8)], 2),
         ([(FOUND, UNSURE), (TURNED_90, 1.0)], 0),  # a turned digit only if nothing upright is likely
         ([(FOUND, UNSURE - 0.01), (TURNED_90, TURNED)], 1),

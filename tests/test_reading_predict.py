@@ -16,7 +16,6 @@ from cnn_cli.image.hypotheses import TURNS, Kind
 from cnn_cli.image.preprocess import InputFormat, NetworkInput, network_input, other_inputs, preprocess
 from cnn_cli.model.network import load_network
 from cnn_cli.reading import predict as module
-from cnn_cli.reading.choice import PRIOR
 from cnn_cli.reading.predict import Prediction, predict
 from cnn_cli.reading.reader import Reader
 from cnn_cli.reading.sources import ImageSource, find_images
@@ -192,7 +191,7 @@ def test_the_surest_hypothesis_is_taken(checkpoint, wary, files):
         (result,) = predict(wary, [ImageSource(str(path), path)])
         inputs = [network_input(path, InputFormat(), name=""), *other_inputs(path, name="")]
         rows = [probabilities_of(checkpoint, each.pixels) for each in inputs]
-        best = max(range(len(rows)), key=lambda i: max(rows[i]) * (PRIOR if i else 1) * upright(inputs[i]))
+        best = max(range(len(rows)), key=lambda i: max(rows[i]) * upright(inputs[i]))
         assert len(result.candidates) == len(inputs) > 5
         assert result.hypothesis == inputs[best].kind
         assert list(result.probabilities.values()) == pytest.approx(rows[best], abs=1e-5)
@@ -203,11 +202,30 @@ def upright(network_input: NetworkInput) -> bool:
     return network_input.kind not in TURNS
 
 
+def test_a_turned_digit_is_never_confident(wary, files, monkeypatch):
+    monkeypatch.setattr(module, "choose", lambda candidates: len(candidates) - 1)
+    (result,) = predict(wary, [ImageSource("x", files[0])])
+    assert result.hypothesis in TURNS
+    assert not result.confident
+
+
 def test_a_sure_first_hypothesis_ends_the_search(wary, files, monkeypatch):
     monkeypatch.setattr(module, "ENOUGH", 0.05)
     monkeypatch.setattr(module, "other_inputs", lambda *_, **__: pytest.fail("it was not needed"))
     for result in predict(wary, as_images(files)):
         assert [candidate.hypothesis for candidate in result.candidates] == [Kind.FOUND]
+
+
+def test_ink_at_the_border_asks_for_other_hypotheses(wary, tmp_path, monkeypatch):
+    """The light hole of a dark 0 that fills its image stands out, but is no 1."""
+    monkeypatch.setattr(module, "ENOUGH", 0.0)
+    zero = np.full((60, 60), 255, np.uint8)
+    y, x = np.mgrid[:60, :60]
+    inside = ((x - 30) / 29) ** 2 + ((y - 30) / 29) ** 2
+    zero[(inside < 1) & (inside > 0.2)] = 0
+    Image.fromarray(zero).save(tmp_path / "zero.png")
+    (result,) = predict(wary, [ImageSource("zero", tmp_path / "zero.png")])
+    assert len(result.candidates) > 1
 
 
 def test_a_file_that_vanishes_before_the_second_look_is_an_error(wary, files, monkeypatch):

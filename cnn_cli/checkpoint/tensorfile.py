@@ -89,10 +89,11 @@ def _version_hint(actual: object, expected: int) -> str:
 
 def _damaged(path: Path, error: Exception) -> DataError:
     with path.open("rb") as file:
-        start = file.read(4)
+        start = file.read(9)
     if not start:
         return DataError(f"{path}: is empty", hint=_TRAIN_HINT)
-    if start.startswith(PICKLE_STARTS):
+    # A safetensors file begins with the length of its header, whose lowest byte may be any, and a brace.
+    if start.startswith(PICKLE_STARTS) and start[8:] != b"{":
         return DataError(
             f"{path}: is a pickle (torch.save); it is not read, because a pickle can run code",
             hint="use a .safetensors checkpoint that cnn train wrote",

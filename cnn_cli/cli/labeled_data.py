@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnn_cli.cli.options import is_override
-from cnn_cli.config.adjust import check_evaluation_settings, override
 
 if TYPE_CHECKING:
     from cnn_cli.checkpoint.file import Checkpoint
@@ -38,6 +37,8 @@ def split_arguments(command: str, arguments: Sequence[str]) -> tuple[list[Path],
     """
     paths = [Path(argument) for argument in arguments if not is_override(argument)]
     overrides = [argument for argument in arguments if is_override(argument)]
+    from cnn_cli.config.adjust import check_evaluation_settings
+
     check_evaluation_settings(overrides, command)
     return paths, overrides
 
@@ -63,6 +64,8 @@ def changed_config(checkpoint: "Checkpoint", overrides: Sequence[str]) -> "Confi
     Raises:
         ConfigError: a setting is wrong.
     """
+    from cnn_cli.config.adjust import override
+
     return override(checkpoint.config, list(overrides), str(checkpoint.path))
 
 

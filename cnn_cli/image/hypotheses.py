@@ -88,8 +88,12 @@ class Hypothesis:
 
     @property
     def reaches_border(self) -> bool:
-        """Whether its ink reaches a border of the image, as the background of a tight crop does."""
-        return any(edge.any() for edge in (self.ink[0], self.ink[-1], self.ink[:, 0], self.ink[:, -1]))
+        """Whether something as strong as ink is at a border of the image, as in a tight crop.
+
+        There the ink that stands out may be the background: the hole of a 0 that fills its image.
+        """
+        strong = self.found.contrast.thresholded if self.found else self.ink
+        return any(edge.any() for edge in (strong[0], strong[-1], strong[:, 0], strong[:, -1]))
 
 
 def first_hypothesis(gray: np.ndarray) -> Hypothesis | None:

@@ -44,7 +44,7 @@ class NetworkInput:
     kind: Kind | None = None
     """What was taken for the digit; None for a photo."""
     reaches_border: bool = False
-    """Whether the digit's ink reaches a border of the image."""
+    """Whether something as strong as its ink is at a border of the image."""
     explanation: Explanation | None = None
     """How the digit was found; None for a photo, or if no explanation was asked for."""
 

@@ -6,18 +6,14 @@ from dataclasses import dataclass
 from cnn_cli.image.hypotheses import TURNS, Kind
 
 ENOUGH = 0.95
-"""A first hypothesis with this confidence is taken, and no other is tried, unless its ink reaches a border of
-the image: what stands out in a tight crop may be the background beside the digit."""
-
-PRIOR = 0.95
-"""Factor of the confidence of every hypothesis but the first: what stands out is the digit most often."""
+"""A first hypothesis with this confidence is taken, and no other is tried, unless something as strong as ink
+is at a border of the image: what stands out in a tight crop may be the background."""
 
 TURNED = 0.97
-"""A turned digit is taken if the network is at least this confident of it, and unsure of all others: many
-signs resemble a digit from some side."""
+"""A turned digit is taken if the network is at least this confident of it, and unsure of all others."""
 
 UNSURE = 0.6
-"""No hypothesis is taken for granted below this confidence: a turned one may win."""
+"""Below this confidence of the best upright hypothesis, a turned one may be taken."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +33,7 @@ def choose(candidates: Sequence[Candidate]) -> int:
         candidates: at least one; the first hypothesis first.
     """
     upright = [i for i, candidate in enumerate(candidates) if candidate.hypothesis not in TURNS]
-    best = max(upright, key=lambda i: candidates[i].confidence * (PRIOR if i else 1))
+    best = max(upright, key=lambda i: candidates[i].confidence)  # the first, if several are as confident
     if candidates[best].confidence >= UNSURE:
         return best
     turned = [i for i in range(len(candidates)) if i not in upright and candidates[i].confidence >= TURNED]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cnn_cli.errors import CnnError, DataError
-from cnn_cli.image.hypotheses import Kind
+from cnn_cli.image.hypotheses import TURNS, Kind
 from cnn_cli.image.pages import ImageFile
 from cnn_cli.image.preprocess import NetworkInput, other_inputs
 from cnn_cli.reading import html
@@ -31,7 +31,8 @@ class Prediction:
     probabilities: dict[str, float]
     """The probability of every class, by name; they sum to 1."""
     confident: bool = True
-    """Whether the confidence reaches the threshold."""
+    """Whether the confidence reaches the threshold. A digit that had to be turned is never confident: many
+    signs look like a digit from some side."""
     source: ImageFile = field(default=b"", repr=False, compare=False)
     """The image's file, its content, or a page of either."""
     network_input: NetworkInput | None = field(default=None, repr=False, compare=False)
@@ -117,7 +118,7 @@ def _prediction_or_error(
         label=label,
         confidence=confidence,
         probabilities=dict(zip(reader.classes, answer.probabilities, strict=True)),
-        confident=confidence >= min_confidence,
+        confident=confidence >= min_confidence and answer.network_input.kind not in TURNS,
         source=image.source,
         network_input=answer.network_input,
         candidates=tuple(candidates),

@@ -133,7 +133,7 @@ export class Pad {
   paint() {
     const {canvas} = this, context = canvas.getContext("2d");
     const side = Math.max(1, Math.round(canvas.clientWidth * devicePixelRatio));
-    if (canvas.width !== side) canvas.width = canvas.height = side;
+    if (canvas.width !== side || canvas.height !== side) canvas.width = canvas.height = side;
     context.fillStyle = css(colors().paper);
     context.fillRect(0, 0, side, side);
     if (this.image) drawImage(context, this.image, side);
