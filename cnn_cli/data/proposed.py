@@ -39,7 +39,7 @@ SIZES, TOO_SMALL = (12, 28), 9
 SMALLER = Image.Resampling.BICUBIC, Image.Resampling.BOX
 """How a digit is brought to few pixels: BOX counts the ink in each, as scanners of forms did."""
 
-TURNED = 0.5
+TURNED = 0.25
 """Share of the images whose turned hypotheses may become outliers; there are three for each image."""
 
 # Digits that are another digit or themselves when they are turned by 90 or 180 degrees: no outliers.
