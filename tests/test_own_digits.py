@@ -10,8 +10,8 @@ from helpers.odd_hand import write_photos
 OWN = ("data.name=own", "data.root=mine", "data.preprocessing=digit")
 """Settings of the photos."""
 
-TRAIN = ("--config", "lenet.yaml", "train.epochs=150", "data.fallback=none")
-"""How the photos are learned: from random weights."""
+TRAIN = ("--start", "reader")
+"""How the photos are learned: from the weights of the network that ships."""
 
 
 def run(*arguments: object) -> Outcome:
