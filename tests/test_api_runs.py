@@ -140,7 +140,7 @@ def test_other_bad_input_raises(trained_run: Path) -> None:
         cnn.train("tiny.yaml", data={"name": "mnist", "root": "nowhere", "download": False})
     with pytest.raises(cnn.ConfigError, match=r"train.lr=3': an evaluation accepts only"):
         cnn.evaluate(trained_run, lr=3)
-    with pytest.raises(cnn.DataError, match="nowhere: no such folder"):
+    with pytest.raises(cnn.DataError, match="nowhere: no such file or folder"):
         cnn.evaluate(trained_run, {"name": "own", "root": "nowhere"})
     other = cnn.train("tiny.yaml", seed=3, epochs=0, out="other")
     with pytest.raises(cnn.DataError, match="share no validation split"):

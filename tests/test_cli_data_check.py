@@ -14,7 +14,7 @@ CONFIG = """\
 data: {name: own, root: tones}
 model:
   layers: [{pool: {kind: avg, window: 28}}, flatten, {linear: classes}]
-train: {epochs: 20, batch_size: 16, lr: 0.1, threads: 1, device: cpu}
+train: {epochs: 60, batch_size: 16, lr: 0.1, threads: 1, device: cpu}
 """
 TONES = {"black": 30, "gray": 128, "white": 225}
 

@@ -102,7 +102,7 @@ WRONG = [
     (
         "seed: 7",
         "folder: x",
-        "1:1: unknown key 'folder' (did you mean 'data.folder' or 'output.folder'?)",
+        "1:1: unknown key 'folder' (did you mean 'output.folder'?)",
     ),
     ("epochs: 2", "epochs: true", "12:11 train.epochs: must be a whole number, not true"),
     ("epochs: 2", "epochs: [2]", "12:3 train.epochs: must be a whole number, not [2]"),

@@ -422,9 +422,11 @@ def test_a_root_that_is_a_file(name: str, tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "root").write_text("")
     with mirror.serve(tmp_path / "web", mirror.good) as site:
         sets.publish(monkeypatch, name, site.url)
-        with pytest.raises(DataError, match="cannot be written") as caught:
+        with pytest.raises(
+            DataError, match=f"root: holds data of your own, and {name} is not there"
+        ) as caught:
             open_(name, tmp_path / "root")
-    assert "data.root or CNN_DATA" in str(caught.value.hint)
+    assert "data.root=FOLDER" in str(caught.value.hint)
 
 
 def test_a_root_that_cannot_be_written(cifar10: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

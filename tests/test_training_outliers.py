@@ -132,7 +132,8 @@ def test_outliers_are_mixed_like_all_others():
 def test_a_step_adds_them_to_the_batch_and_their_divergence_to_its_loss():
     training = loop(0.5, batch_size=50)
     training.preprocessing = Preprocessing(tiny.SIZE, mean=(0.0,), std=(1.0,))
-    loss = training._loss(torch.arange(20), torch.arange(10), torch.Generator())
+    (batch,) = training._batches(torch.arange(20), torch.arange(10), torch.Generator(), 20)
+    loss = training.stepper._loss(batch)
     network = copy.deepcopy(training.network)
     images = training.data.train
     of_images = F.cross_entropy(network(images.store[:20] / 255), images.labels[:20])

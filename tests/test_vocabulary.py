@@ -338,7 +338,8 @@ def test_the_training_loss_adds_the_auxiliary_losses() -> None:
     data = TrainingData(images, validation, Augmentation(), OutlierPool.empty())
     settings = Train(label_smoothing=0.1)
     loop = TrainingLoop(network, data, preprocessing, settings, 0, Compute(torch.device("cpu"), "float32", 1))
-    loss = loop._loss(torch.arange(6), torch.arange(0), draws)
+    (batch,) = loop._batches(torch.arange(6), torch.arange(0), draws, 6)
+    loss = loop.stepper._loss(batch)
     loss.backward()
 
     inputs = network_input(images.store, preprocessing)

@@ -1,5 +1,6 @@
 """The one process that writes into a run's folder: a new run, a replacement, or one that continues."""
 
+import errno
 import itertools
 import os
 import shutil
@@ -34,6 +35,8 @@ def new_run(requested: Path, *, overwrite: bool = False) -> Iterator[RunFolder]:
             else:
                 folder = _place_of_new_run(requested, stack)
         except OSError as error:
+            if error.errno == errno.ENOSPC:  # no other folder helps
+                raise
             raise ConfigError(
                 f"{requested}: the run's folder cannot be created: {error.strerror or error}",
                 hint="choose a writable folder with --out or output.folder",

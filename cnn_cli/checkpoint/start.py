@@ -2,17 +2,18 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cnn_cli.checkpoint.choose import choose_checkpoint
-from cnn_cli.checkpoint.file import Checkpoint, read
-from cnn_cli.checkpoint.parent import Parent
 from cnn_cli.config import document
 from cnn_cli.config.dump import dump
 from cnn_cli.config.fields import PER_CLASS
 from cnn_cli.config.schema import Config
 from cnn_cli.config.tree import Node
 from cnn_cli.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from cnn_cli.checkpoint.file import Checkpoint
+    from cnn_cli.checkpoint.parent import Parent
 
 TAKEN = ("preprocessing", "channels", "size", "mean", "std", "augment")
 """Settings of `data` that belong to a trained network: what an input is, and how it varies."""
@@ -49,12 +50,15 @@ def parent_of(tree: Node) -> Node | None:
     return Node(sections, whole.position, whole.key)
 
 
-def read_start(name: str) -> Checkpoint:
+def read_start(name: str) -> "Checkpoint":
     """Read the checkpoint that `train.start` names.
 
     Raises:
         DataError: there is none, or it cannot be read, or it is an ONNX file, which cannot be trained.
     """
+    from cnn_cli.checkpoint.choose import choose_checkpoint  # NumPy: not for a config that starts from none
+    from cnn_cli.checkpoint.file import read
+
     checkpoint = read(choose_checkpoint(Path(name)))
     if checkpoint.onnx is not None:
         raise DataError(
@@ -64,14 +68,16 @@ def read_start(name: str) -> Checkpoint:
     return checkpoint
 
 
-def as_parent(name: str, checkpoint: Checkpoint) -> Parent:
+def as_parent(name: str, checkpoint: "Checkpoint") -> "Parent":
     """Return what the checkpoint of a run records of the one that it started from."""
+    from cnn_cli.checkpoint.parent import Parent
+
     assert checkpoint.path is not None
     digest = hashlib.sha256(checkpoint.path.read_bytes()).hexdigest()
     return Parent(name, digest, checkpoint.data, checkpoint.metrics.get("test_accuracy"))
 
 
-def _settings(checkpoint: Checkpoint) -> Config:
+def _settings(checkpoint: "Checkpoint") -> Config:
     """Return the checkpoint's config with its preprocessing as settings, and a last layer for any classes."""
     config, preprocessing = checkpoint.config, checkpoint.preprocessing
     measured = {"preprocessing": preprocessing.kind, "mean": preprocessing.mean, "std": preprocessing.std}

@@ -72,6 +72,8 @@ def _open(data: Data, access: Access) -> Source:
     try:
         return SOURCES[data.name](data.model_copy(update={"download": False}), access)
     except DataError as error:
+        if any(part.state == "damaged" for part in _CHECKS[data.name](data)):
+            raise  # it is that set, with damaged files
         raise DataError(
             f"{data_root(data)}: holds data of your own, and {data.name} is not there",
             hint=f"leave data.name out to use your data, or name the folder of {data.name}: data.root=FOLDER",

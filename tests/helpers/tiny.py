@@ -131,7 +131,7 @@ def config(**train) -> schema.Config:
     ]
     values = {
         "name": "tiny",
-        "data": {"validation": 15, "augment": {"rotate": 5, "translate": 1}},
+        "data": {"name": "mnist", "validation": 15, "augment": {"rotate": 5, "translate": 1}},
         "model": {"layers": layers},
         "train": {"epochs": 3, "batch_size": 16, "lr": 0.01, "device": "cpu", "precision": "float32"} | train,
     }
