@@ -78,7 +78,7 @@ def test_the_header_gives_the_parameters(name: str) -> None:
 
 
 OF_MNIST = sorted(set(CONFIGS.glob("*.yaml")) - {CONFIGS / "finetune.yaml", CONFIGS / "best-gpu.yaml"})
-"""The configs that are trained on MNIST. finetune.yaml is for a user's own data, and best-gpu.yaml waits for a GPU."""
+"""The configs that are trained on MNIST; not finetune.yaml (own data) and best-gpu.yaml (waits for a GPU)."""
 
 
 @pytest.mark.parametrize("path", OF_MNIST, ids=lambda path: path.stem)
