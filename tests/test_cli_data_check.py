@@ -14,15 +14,17 @@ CONFIG = """\
 data: {name: own, root: tones}
 model:
   layers: [{pool: {kind: avg, window: 28}}, flatten, {linear: classes}]
-train: {epochs: 60, batch_size: 16, lr: 0.1, threads: 1, device: cpu}
+train: {epochs: 20, batch_size: 16, lr: 0.1, threads: 1, device: cpu}
 """
-TONES = {"black": 30, "gray": 128, "white": 225}
+TONES = {"black": (30,), "gray": (128, 110, 128, 146), "white": (225,)}
+"""Brightness of the images of each tone, in turn."""
 
 
 def tone(path: Path, name: str, seed: int) -> Path:
     """Draw noise of one brightness."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(seed).normal(TONES[name], 15, (30, 30))
+    brightness = TONES[name][seed % len(TONES[name])]
+    noise = np.random.default_rng(seed).normal(brightness, 15, (30, 30))
     Image.fromarray(noise.clip(0, 255).astype(np.uint8)).save(path)
     return path
 
@@ -36,7 +38,7 @@ def tones(workplace: Path) -> Path:
         name = list(TONES)[number % 3]
         tone(root / name / f"{number}.png", name, number)
     tone(root / "black" / "x.png", "white", 100)
-    tone(root / "white" / "y.png", "gray", 101)
+    tone(root / "white" / "y.png", "gray", 100)
     return root
 
 

@@ -338,6 +338,7 @@ def test_the_training_loss_adds_the_auxiliary_losses() -> None:
     data = TrainingData(images, validation, Augmentation(), OutlierPool.empty())
     settings = Train(label_smoothing=0.1)
     loop = TrainingLoop(network, data, preprocessing, settings, 0, Compute(torch.device("cpu"), "float32", 1))
+    loop.frozen.train()
     (batch,) = loop._batches(torch.arange(6), torch.arange(0), draws, 6)
     loss = loop.stepper._loss(batch)
     loss.backward()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import sys
 import time
 from collections.abc import Callable
@@ -45,7 +46,14 @@ def alone(seconds: float) -> tuple[float, float, int]:
 
 def die_while_saving(function: Callable[..., object], *arguments: object) -> None:
     """Call the function in a process that is killed when a file should reach the disk."""
-    os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+    fsync = os.fsync
+
+    def sync_or_die(descriptor: int) -> None:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.kill(os.getpid(), signal.SIGKILL)
+        fsync(descriptor)
+
+    os.fsync = sync_or_die
     function(*arguments)
 
 
