@@ -1,15 +1,19 @@
 """The entry point of `python -m cnn_cli` and of the script `cnn`."""
 
 import os
+import signal
 import sys
-
-from cnn_cli import distributed
-from cnn_cli.cli import signals, streams
-from cnn_cli.errors import Interruption
 
 
 def main() -> None:
     """Run the command line and exit with its exit code."""
+    # Until signals are handled, Ctrl-C ends the program as the system does it: without a traceback of Python.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from cnn_cli import distributed
+    from cnn_cli.cli import signals, streams
+    from cnn_cli.errors import Interruption
+
     streams.set_up()
     try:
         signals.handle_signals()  # before the imports, which take a while

@@ -131,7 +131,7 @@ def workflow_command(text: str) -> None:
 def _write_labeled(label: str, style: str, text: str) -> None:
     from rich.text import Text
 
-    with suppress(OSError):
+    with suppress(OSError, SystemExit):  # rich makes the latter of a closed pipe
         _stderr().print(Text.assemble((f"{label}: ", style), _printable_lines(text)))
 
 

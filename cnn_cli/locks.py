@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from cnn_cli.errors import ConfigError
-from cnn_cli.files import make_folder, write_text
+from cnn_cli.files import make_folder
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,8 @@ def locked(folder: Path, what: str) -> Iterator[None]:
         yield
         return
     try:
-        write_text(owner, f"process {os.getpid()} on {socket.gethostname()}, since {_now()}\n")
+        with suppress(OSError):  # a message can do without it
+            owner.write_text(f"process {os.getpid()} on {socket.gethostname()}, since {_now()}\n")
         yield
     finally:
         with suppress(OSError):  # the lock is what counts; the next owner replaces the text

@@ -153,6 +153,8 @@ def test_a_signal_ends_the_start_of_the_program(trials: Trials, place: Path) -> 
             time.sleep(moment)
             process.send_signal(kind)
             _, err = process.communicate(timeout=20)
+            if err.endswith("KeyboardInterrupt\n") and "cnn_cli" not in err:
+                continue  # Python itself was still starting, and knows nothing of this program
             assert process.returncode in (0, SIGNALS[kind], -kind), f"{process.returncode}: {err[-300:]}"
             assert "Traceback" not in err, err[-300:]
 
@@ -188,11 +190,11 @@ def test_the_second_signal_exits_at_once(trials: Trials, server: Server, place: 
     for number in range(scaled(20)):
         run = place / f"twice-{number}"
         with trials.trial(f"run {number}"):
-            child = server.start(*train, "train.epochs=400", "--out", run, before=SLOW_SAVE)
+            child = server.start(*train, "train.epochs=100", "--out", run, before=SLOW_SAVE)
             while not (run / "state.safetensors").exists():
                 time.sleep(0.01)
             child.send(signal.SIGINT)
             time.sleep(draws.choice((0, 0.001, 0.01, 0.05)))
             os.kill(child.pid, signal.SIGINT)
             child.wait().check(130)
-            server.run("train", "--resume", run, before=SLOW_TEST).check(0) if number % 10 == 0 else None
+            server.run("train", "--resume", run).check(0) if number % 10 == 0 else None
