@@ -68,6 +68,12 @@ class Components:
         """bool [H, W]: true in every cell that the digit touches; all false without ink."""
         return self._mask_of(self.reasons == KEPT)
 
+    @property
+    def main_mask(self) -> np.ndarray:
+        """bool [H, W]: true in every cell of the component of the digit that has most ink."""
+        kept = np.where(self.reasons == KEPT, self.mass, -1)
+        return self._mask_of(np.arange(len(kept)) == kept.argmax())
+
     def _mask_of(self, components: np.ndarray) -> np.ndarray:
         """Return bool [H, W]: true in every cell of the components that are true in bool [components + 1]."""
         mask: np.ndarray = components[self.labels]

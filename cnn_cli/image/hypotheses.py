@@ -33,6 +33,8 @@ class Kind(StrEnum):
     """The ink that stands out from its background."""
     WITH_MARGIN = "found_with_margin"
     """The same, where a margin of another tone is not cut off first."""
+    MAIN = "main_component"
+    """The largest connected component of it: a period beside a digit is left out."""
     WHOLE_DARK = "whole_dark"
     """The whole image, as a dark digit on a light background."""
     WHOLE_LIGHT = "whole_light"
@@ -52,6 +54,7 @@ class Kind(StrEnum):
 WORDS = {
     Kind.FOUND: "the ink that stands out",
     Kind.WITH_MARGIN: "the ink that stands out, without cutting off a margin",
+    Kind.MAIN: "the largest connected component alone",
     Kind.WHOLE_DARK: "the whole image, dark on light",
     Kind.WHOLE_LIGHT: "the whole image, light on dark",
     Kind.AS_IS: "the small image as it is",
@@ -112,6 +115,12 @@ def other_hypotheses(gray: np.ndarray, first: Hypothesis | None) -> Iterator[Hyp
     yield from _whole_images(gray)
     if first is None or first.found is None:
         return
+    components = first.found.components[1]
+    if components.kept > 1:
+        ink = np.zeros_like(first.ink)
+        inner = first.found.inner
+        np.multiply(first.ink[inner], components.main_mask, out=ink[inner])
+        yield replace(first, kind=Kind.MAIN, ink=ink, digit=normalize_digit(ink))
     if first.found.contrast.contrast.shape != gray.shape:
         again = _found(Kind.WITH_MARGIN, find_digit(gray, cut_margin=False))
         if again is not None:
