@@ -122,6 +122,14 @@ def test_the_root_of_one_data_set_is_not_that_of_another(scans, trained_run):
     assert f"usps is not in {scans.parent / 'data'}: " in outcome.err
 
 
+def test_a_mistyped_root_is_no_place_to_download_to(scans):
+    for command in (("eval", "reader"), ("compare", "reader", "lenet")):
+        outcome = cnn(*command, "data.root=scasn", "data.fallback=synthetic")
+        assert "scasn: no such file or folder" in outcome.err
+        assert not Path("scasn").exists()
+        assert (outcome.code, outcome.out) == (3, "")
+
+
 def test_two_networks_are_compared_as_predict_reads(scans):
     outcome = cnn("compare", "reader", "reader", f"data.root={scans}", "--json")
     assert outcome.code == 0, outcome.err

@@ -10,8 +10,9 @@ from cnn_cli.checkpoint.file import Checkpoint
 from cnn_cli.config.adjust import override
 from cnn_cli.config.load import LoadedConfig, placed
 from cnn_cli.config.schema import Config, Data
-from cnn_cli.data.source import Access, Source
+from cnn_cli.data.source import Access, Source, data_root
 from cnn_cli.data.sources import classes_of, open_source, with_name
+from cnn_cli.errors import DataError
 from cnn_cli.model.network import network_for
 from cnn_cli.training.as_read import chooses_hypotheses
 from cnn_cli.training.device import Compute, compute_for
@@ -99,6 +100,7 @@ def evaluation_config(checkpoint: Checkpoint, arguments: Sequence[str]) -> Confi
     if data.name != trained.name and "data.root" not in given:
         data = data.model_copy(update={"root": None})
     if "data.root" in given and "data.name" not in given:
+        _check_root(data)
         data = with_name(data.model_copy(update={"name": "auto"}), default=trained.name)
     if data.name == "own":
         kind, size, channels = (
@@ -108,6 +110,19 @@ def evaluation_config(checkpoint: Checkpoint, arguments: Sequence[str]) -> Confi
         if not _is_same(data, trained) and "data.own.test" not in given:
             data = data.model_copy(update={"own": data.own.model_copy(update={"test": 1.0})})
     return config.model_copy(update={"data": data})
+
+
+def _check_root(data: Data) -> None:
+    """Refuse a mistyped root, into which the data of the training would be downloaded otherwise.
+
+    Raises:
+        DataError: nothing is there.
+    """
+    if data.root is not None and not data_root(data).exists():
+        raise DataError(
+            f"{data.root}: no such file or folder",
+            hint=f"name your own data, or the data set that may be downloaded there: data.name={data.name}",
+        )
 
 
 def _is_same(data: Data, other: Data) -> bool:
