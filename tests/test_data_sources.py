@@ -149,7 +149,10 @@ def test_what_a_root_lacks_is_downloaded_into_it(mnist_folder, tmp_path):
 
 def test_root_that_is_a_file(tmp_path, mnist_folder):
     (tmp_path / "root").write_text("")
-    with mirror.serve(mnist_folder, mirror.good) as good, pytest.raises(DataError, match="holds data of your own"):
+    with (
+        mirror.serve(mnist_folder, mirror.good) as good,
+        pytest.raises(DataError, match="holds data of your own"),
+    ):
         open_("mnist", tmp_path / "root", mirrors=[good.url])
 
 
