@@ -86,6 +86,7 @@ def test_no_images_at_all():
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_labels_on_the_gpu_give_the_same_split():
     labels = torch.arange(1000) % 7
     for ours, theirs in zip(split(labels, 100, 1), split(labels.cuda(), 100, 1), strict=True):

@@ -40,6 +40,7 @@ def test_layers_draw_as_after_seeding_by_torch():
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_layers_on_a_gpu_draw_as_after_seeding_by_torch():
     ones = torch.ones(50, device="cuda")
     torch.manual_seed(11)
