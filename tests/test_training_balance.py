@@ -39,7 +39,7 @@ def seeded(seed: int) -> torch.Generator:
 
 
 def uneven(count: int = 60) -> LabeledImages:
-    """Return the bars among so many images, a part of the boxes, and few dots: 20, 8 and 3 of 60."""
+    """Return `count` images without most boxes and dots: of 60, 20 bars, 8 boxes and 3 dots."""
     images = tiny.images(count)
     rank = torch.arange(count) // 3
     return images.subset((60 * rank < count * torch.tensor([20, 8, 3])[images.labels]).nonzero().squeeze(1))

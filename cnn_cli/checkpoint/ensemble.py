@@ -1,10 +1,23 @@
-"""Which checkpoints can form an ensemble."""
+"""Several checkpoints as one network: which can form an ensemble, and what holds for it."""
 
 from collections.abc import Sequence
 
 from cnn_cli.checkpoint.file import Checkpoint
 from cnn_cli.checkpoint.preprocessing import Preprocessing
 from cnn_cli.errors import DataError
+
+
+def temperature_of(checkpoints: Sequence[Checkpoint]) -> float:
+    """Return what divides the logits before the softmax: 1 for an ensemble, whose mean is calibrated."""
+    return checkpoints[0].temperature if len(checkpoints) == 1 else 1.0
+
+
+def know_outliers(checkpoints: Sequence[Checkpoint]) -> bool:
+    """Return whether all networks were trained to be unsure of images that are not digits.
+
+    Only then does a higher confidence mean a likelier hypothesis about an image.
+    """
+    return all(checkpoint.config.data.outliers > 0 for checkpoint in checkpoints)
 
 
 def check_compatible(checkpoints: Sequence[Checkpoint]) -> None:

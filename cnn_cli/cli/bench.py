@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnn_cli import distributed
-from cnn_cli.cli.completion import config_names
 from cnn_cli.cli.help import examples
-from cnn_cli.cli.options import Json, Overrides, describe_data
+from cnn_cli.cli.options import A_CONFIG, Json, Overrides, config_option, describe_data
 from cnn_cli.cli.outputs import JSON, check_output
 from cnn_cli.errors import ConfigError
 
@@ -25,16 +24,7 @@ EXAMPLES = examples("cnn bench --config lenet.yaml --seeds 3 train.epochs=5")
 
 
 def bench(
-    config: Annotated[
-        str,
-        typer.Option(
-            "--config",
-            "-c",
-            metavar="CONFIG",
-            help="A YAML file, or the name of a config such as lenet.",
-            autocompletion=config_names,
-        ),
-    ],
+    config: Annotated[str, config_option(A_CONFIG)],
     overrides: Overrides = None,
     seeds: Annotated[
         int, typer.Option(min=1, max=1000, metavar="N", help="Number of seeds; trains with the seeds 1 to N.")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnn_cli.cli import cache
-from cnn_cli.cli.completion import checkpoint_names, config_names, data_set_names
+from cnn_cli.cli.completion import checkpoint_names, data_set_names
 from cnn_cli.cli.help import Command, examples
-from cnn_cli.cli.options import Json
+from cnn_cli.cli.options import Json, config_option
 from cnn_cli.cli.outputs import PNG, check_output, keep_inputs
 from cnn_cli.errors import ConfigError, DataError
 from cnn_cli.text import printable
@@ -82,13 +82,9 @@ def check(
     ] = None,
     config: Annotated[
         str | None,
-        typer.Option(
-            "--config",
-            "-c",
-            metavar="CONFIG",
-            help="Take the data settings from this config; with --labels, the network that is "
-            "cross-validated too.  [default: lenet with as many epochs as the images need]",
-            autocompletion=config_names,
+        config_option(
+            "Take the data settings from this config; with --labels, the network that is cross-validated too."
+            "  [default: lenet with as many epochs as the images need]"
         ),
     ] = None,
     out: Annotated[
@@ -153,16 +149,7 @@ def show(
     test: Annotated[
         bool, typer.Option("--test", help="Show test images instead of training images.")
     ] = False,
-    config: Annotated[
-        str | None,
-        typer.Option(
-            "--config",
-            "-c",
-            metavar="CONFIG",
-            help="Take the data settings from this config.",
-            autocompletion=config_names,
-        ),
-    ] = None,
+    config: Annotated[str | None, config_option("Take the data settings from this config.")] = None,
     augment: Annotated[
         bool, typer.Option("--augment", help="Show a row of augmented copies of each image (data.augment).")
     ] = False,

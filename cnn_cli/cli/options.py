@@ -9,20 +9,21 @@ import typer
 from cnn_cli.cli.completion import checkpoint_names, config_names
 
 Json = Annotated[bool, typer.Option("--json", help="Write JSON to stdout, one object per line.")]
-ConfigName = Annotated[
-    str,
-    typer.Argument(
-        metavar="CONFIG",
-        help="A YAML file, or the name of a config such as lenet.",
-        autocompletion=config_names,
-    ),
-]
+A_CONFIG = "A YAML file, or the name of a config such as lenet."
+"""The help of an argument or option that names a config."""
+
+ConfigName = Annotated[str, typer.Argument(metavar="CONFIG", help=A_CONFIG, autocompletion=config_names)]
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="KEY=VALUE", help="Settings that replace those of the config, such as train.epochs=3 seed=7."
     ),
 ]
+
+
+def config_option(text: str) -> Any:
+    """Return the option --config with this help."""
+    return typer.Option("--config", "-c", metavar="CONFIG", help=text, autocompletion=config_names)
 
 
 def checkpoint_option(more: str = "") -> Any:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cnn_cli.cli.completion import checkpoint_names, config_names
+from cnn_cli.cli.completion import checkpoint_names
 from cnn_cli.cli.help import examples
-from cnn_cli.cli.options import Json, Overrides, describe_data, quoted
+from cnn_cli.cli.options import A_CONFIG, Json, Overrides, config_option, describe_data, quoted
 from cnn_cli.cli.outputs import keep_inputs
 from cnn_cli.errors import CnnError, ConfigError, ExitCode
 from cnn_cli.text import listed
@@ -41,16 +41,7 @@ FINETUNE = "finetune"
 
 def train(
     overrides: Overrides = None,
-    config: Annotated[
-        str | None,
-        typer.Option(
-            "--config",
-            "-c",
-            metavar="CONFIG",
-            help="A YAML file, or the name of a config such as lenet.  [default with --start: finetune]",
-            autocompletion=config_names,
-        ),
-    ] = None,
+    config: Annotated[str | None, config_option(f"{A_CONFIG}  [default with --start: finetune]")] = None,
     start: Annotated[
         str | None,
         typer.Option(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnn_cli.checkpoint import file
-from cnn_cli.checkpoint.ensemble import check_compatible
+from cnn_cli.checkpoint.ensemble import check_compatible, know_outliers, temperature_of
 from cnn_cli.checkpoint.file import Checkpoint, not_finite
 from cnn_cli.checkpoint.preprocessing import Preprocessing
 from cnn_cli.errors import CnnError, DataError
@@ -55,11 +55,8 @@ class Reader:
 
     @property
     def knows_outliers(self) -> bool:
-        """Whether all networks were trained to be unsure of images that are not digits.
-
-        Only then does a higher confidence mean a likelier hypothesis about an image.
-        """
-        return all(checkpoint.config.data.outliers > 0 for checkpoint in self.checkpoints)
+        """Whether the networks choose among hypotheses: see `know_outliers`."""
+        return know_outliers(self.checkpoints)
 
     def pixels(self, images: NDArray[np.uint8]) -> Floats:
         """Turn uint8 [N, C, H, W] into float32 [N, channels, size, size] in 0..1."""
@@ -98,8 +95,7 @@ class Reader:
 
     def probabilities(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the calibrated probabilities float64 [N, classes] of logits [N, classes]."""
-        temperature = self.checkpoints[0].temperature if len(self.checkpoints) == 1 else 1.0
-        return softmax(logits, temperature)
+        return softmax(logits, temperature_of(self.checkpoints))
 
 
 def open_reader(files: Sequence[Path]) -> Reader:

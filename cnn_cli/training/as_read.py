@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cnn_cli.checkpoint.ensemble import know_outliers
 from cnn_cli.checkpoint.file import Checkpoint
 from cnn_cli.data.source import LabeledFile, LabeledImages
 from cnn_cli.errors import CnnError, DataError
@@ -20,10 +21,8 @@ def chooses_hypotheses(checkpoints: Sequence[Checkpoint]) -> bool:
 
     Other networks read an image as training prepares it: nothing is gained by reading its file.
     """
-    return all(
-        checkpoint.preprocessing.kind == "digit" and checkpoint.config.data.outliers > 0
-        for checkpoint in checkpoints
-    )
+    read_digits = all(checkpoint.preprocessing.kind == "digit" for checkpoint in checkpoints)
+    return read_digits and know_outliers(checkpoints)
 
 
 def read_images(

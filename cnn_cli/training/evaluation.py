@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from cnn_cli.checkpoint.ensemble import temperature_of
 from cnn_cli.checkpoint.file import Checkpoint, not_finite
 from cnn_cli.checkpoint.preprocessing import Preprocessing
 from cnn_cli.data.preprocess import network_input
@@ -103,7 +104,7 @@ def evaluate_as_read(
     images, probabilities = read_images(checkpoints, labeled, source.skips_broken)
     if copies > 1:  # of what was read
         return evaluate_on(images, checkpoints, source, "test", compute, copies)
-    temperature = checkpoints[0].temperature if len(checkpoints) == 1 else 1.0
+    temperature = temperature_of(checkpoints)
     logits = probabilities.clamp_min(torch.finfo(torch.float64).tiny).log() * temperature
     metrics = measure(logits, images.labels, checkpoints[0].classes, temperature)
     return Evaluation(source.name, source.is_fallback, "test", metrics, images, probabilities)

@@ -6,11 +6,11 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from cnn_cli.data.own.contents import Contents, unreadable
+from cnn_cli.data.own.contents import Contents, explained
 from cnn_cli.data.own.layout import PREFIX, arrange
 from cnn_cli.data.own.tree import LIST, Tree, is_image, join
 from cnn_cli.errors import DataError
@@ -134,18 +134,12 @@ def _check_growth(root: Path, size: int) -> None:
         )
 
 
-@contextmanager
-def _errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except DataError:
-        raise
-    except FileNotFoundError as error:
-        raise unreadable(path, error) from error
-    except BROKEN as error:
-        raise DataError(
-            f"{path}: is not an archive that can be read: {one_line(error)}", hint="pack or download it again"
-        ) from error
+def _errors(path: Path) -> AbstractContextManager[None]:
+    def broken(error: Exception) -> DataError:
+        text = f"{path}: is not an archive that can be read: {one_line(error)}"
+        return DataError(text, hint="pack or download it again")
+
+    return explained(path, BROKEN, broken)
 
 
 Reading = Callable[[Path, set[str]], Iterator[tuple[str, bytes]]]

@@ -148,7 +148,7 @@ def _unfolded(images: NDArray[Any], name: str) -> NDArray[Any]:
 
 
 def square_side(pixels: int) -> int | None:
-    """Return the side of a square of so many pixels; None if there is none."""
+    """Return the side of a square with this number of pixels; None if there is none."""
     side = math.isqrt(pixels)
     return side if side and side * side == pixels else None
 

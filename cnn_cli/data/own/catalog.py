@@ -14,7 +14,7 @@ import numpy as np
 from cnn_cli.data.own.cache import cache_folder
 from cnn_cli.data.own.contents import Contents, Encoded, Entry
 from cnn_cli.data.own.digests import DAMAGE, SETTLED, changed
-from cnn_cli.data.own.forms import files_of, open_contents
+from cnn_cli.data.own.forms import files_of, in_folder
 from cnn_cli.files import atomic_write, signature
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def contents_at(root: Path) -> Contents:
     """
     form, files = files_of(root)
     if form is None:
-        return open_contents(root)
+        return in_folder(root)
     now, before = time.time_ns(), _signatures(files)
     path = catalog_path(root)
     known = _load(path, root, before)

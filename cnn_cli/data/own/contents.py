@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from cnn_cli.errors import DataError
+from cnn_cli.errors import CnnError, DataError
 
 SPLITS = {
     "train": "train",
@@ -44,6 +45,8 @@ class Entry(NamedTuple):
 
 Encoded = Path | bytes
 """An image file, or its content."""
+
+Damage = type[Exception] | tuple[type[Exception], ...]
 
 Sources = Callable[[Sequence[int]], Iterator[tuple[int, Encoded]]]
 """From indices of entries to (index, image), in any order: an archive is read from its start to its end."""
@@ -117,6 +120,30 @@ def by_split(files: Iterable[Path]) -> dict[str, list[Path]]:
         if split is not None:
             splits.setdefault(split, []).append(file)
     return splits
+
+
+@contextmanager
+def explained(path: Path, damage: Damage, broken: Callable[[Exception], DataError]) -> Iterator[None]:
+    """Explain to the user why a file of the data cannot be read.
+
+    Args:
+        path: the file.
+        damage: what a library raises for a file that is damaged.
+        broken: returns the error about such a file.
+
+    Raises:
+        DataError: the file is missing, damaged or not readable. Our own errors are passed on.
+    """
+    try:
+        yield
+    except CnnError:
+        raise
+    except FileNotFoundError as error:
+        raise unreadable(path, error) from error
+    except damage as error:
+        raise broken(error) from error
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 def unreadable(path: Path, error: OSError) -> DataError:

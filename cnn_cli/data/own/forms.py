@@ -104,10 +104,15 @@ def open_contents(root: Path) -> Contents:
         DataError: they cannot be read, or no form fits.
     """
     form, files = files_of(root)
-    return _in_folder(root) if form is None else form.open(root, files)
+    return in_folder(root) if form is None else form.open(root, files)
 
 
-def _in_folder(root: Path) -> Contents:
+def in_folder(root: Path) -> Contents:
+    """Return the labeled images in a folder.
+
+    Raises:
+        DataError: it cannot be read, or no layout fits.
+    """
     entries = arrange(tree_of(root))
 
     def sources(indices: Sequence[int]) -> Iterator[tuple[int, Encoded]]:

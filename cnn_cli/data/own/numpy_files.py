@@ -3,6 +3,7 @@
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnn_cli.data.own.arrays import Table, contents_of, images_of, labels_of
-from cnn_cli.data.own.contents import Contents, role_of, split_of, unreadable
+from cnn_cli.data.own.contents import Contents, explained, role_of, split_of
 from cnn_cli.errors import DataError
 from cnn_cli.text import one_line
 
@@ -78,27 +79,19 @@ def _pairs(names: Sequence[str], arrays: Arrays, place: Path) -> dict[str, tuple
 
 
 def _npz(file: Path) -> dict[str, NDArray[Any]]:
-    try:
+    with explained(file, DAMAGE, partial(_broken, file)):
         with zipfile.ZipFile(file) as archive:
             size = sum(info.file_size for info in archive.infolist())
         if size > MAX_BYTES:
             raise DataError(f"{file}: holds {size:,} bytes, and {MAX_BYTES:,} are the limit", hint=HINT)
         with np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files if role_of(name)}
-    except OSError as error:
-        raise unreadable(file, error) from error
-    except DAMAGE as error:
-        raise _broken(file, error) from error
 
 
 def _npy(file: Path) -> NDArray[Any]:
-    try:
+    with explained(file, DAMAGE, partial(_broken, file)):
         array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
-    except OSError as error:
-        raise unreadable(file, error) from error
-    except DAMAGE as error:
-        raise _broken(file, error) from error
-    return array
+        return array
 
 
 def _broken(file: Path, error: Exception) -> DataError:

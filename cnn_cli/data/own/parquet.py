@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from cnn_cli import extras
-from cnn_cli.data.own.contents import IMAGES, LABELS, Contents, Entry, by_split, unreadable, words_of
-from cnn_cli.errors import CnnError, DataError
+from cnn_cli.data.own.contents import IMAGES, LABELS, Contents, Entry, by_split, explained, words_of
+from cnn_cli.errors import DataError
 from cnn_cli.text import one_line
 
 HINT = "a row has an image file's bytes in the column `image`, and a number or a name in `label`"
@@ -95,15 +95,9 @@ def _images(table: Any, column: str, file: Path) -> Iterator[bytes]:
                 yield content
 
 
-@contextmanager
-def _errors(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except CnnError:
-        raise
-    except FileNotFoundError as error:
-        raise unreadable(file, error) from error
-    except Exception as error:  # pyarrow's errors have no common base
-        raise DataError(
-            f"{file}: is not a Parquet file that can be read ({one_line(error)})", hint="download it again"
-        ) from error
+def _errors(file: Path) -> AbstractContextManager[None]:
+    def broken(error: Exception) -> DataError:
+        text = f"{file}: is not a Parquet file that can be read ({one_line(error)})"
+        return DataError(text, hint="download it again")
+
+    return explained(file, Exception, broken)  # pyarrow's errors have no common base

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnn_cli.data.own.arrays import Table, contents_of, labels_of, square_side, to_uint8
-from cnn_cli.data.own.contents import LABELS, Contents, by_split, unreadable
+from cnn_cli.data.own.contents import LABELS, Contents, by_split, explained
 from cnn_cli.data.own.csv_numbers import Numbers, cells_of, is_header, numbers_of
 from cnn_cli.data.own.labels_list import decoded
 from cnn_cli.data.verify import GZIP_MAGIC
@@ -34,6 +34,9 @@ LONGEST_LINE = 2**24
 
 MAX_BYTES = 8 * 10**9
 """Upper limit of the bytes of a table, unpacked."""
+
+DAMAGE = (gzip.BadGzipFile, EOFError, zlib.error)
+"""What gzip raises for a damaged file."""
 
 HINT = "a row is the pixels of a square image, 0..255, and in its first column (or one named label) a number"
 
@@ -85,16 +88,12 @@ def read_rows(path: Path) -> Rows:
     Raises:
         DataError: it cannot be read, or a row is no image.
     """
-    try:
-        with path.open("rb") as file:
-            is_packed = file.read(2) == GZIP_MAGIC
-            file.seek(0)
-            stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if is_packed else file
-            return _read(stream, path)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: is not a gzip file, or is cut short", hint="download it again") from error
-    except OSError as error:
-        raise unreadable(path, error) from error
+    broken = DataError(f"{path}: is not a gzip file, or is cut short", hint="download it again")
+    with explained(path, DAMAGE, lambda _: broken), path.open("rb") as file:
+        is_packed = file.read(2) == GZIP_MAGIC
+        file.seek(0)
+        stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if is_packed else file
+        return _read(stream, path)
 
 
 def _read(stream: BinaryIO, path: Path) -> Rows:
