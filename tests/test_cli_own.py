@@ -12,6 +12,7 @@ import pytest
 from helpers.albums import album, cache_folder, cached, image
 from helpers.cli import cnn, spawn, wait_for
 from PIL import Image
+from safetensors.numpy import load_file
 
 COLORS = {"blue": (0, 45, 255), "green": (0, 97, 0), "red": (190, 0, 0)}
 """Equally bright, so that they cannot be distinguished in gray."""
@@ -47,6 +48,21 @@ def place(workplace: Path) -> Path:
         color = list(COLORS)[seed % 3]
         colored(workplace / "images" / color / f"{seed}.png", color, seed)
     return workplace
+
+
+def test_a_run_becomes_longer_on_its_own_data_in_its_own_folder(place):
+    """The state of a run is the user's own: unlike a checkpoint, it decides where the data is."""
+    short = ("output.folder=runs", "train.epochs=2", "train.schedule=constant", "train.warmup=0")
+    assert cnn("train", "--config", "colors.yaml", *short).code == 0
+    longer = cnn("train", "--resume", "runs/colors", "train.epochs=3")
+    assert longer.code == 0, longer.err
+    whole = cnn("train", "--config", "colors.yaml", *short, "train.epochs=3", "--out", "whole")
+    assert whole.code == 0, whole.err
+    runs = Path("runs/colors"), Path("whole")
+    assert runs[0].joinpath("history.jsonl").read_text().count("\n") == 3
+    weights = [load_file(run / "model.safetensors") for run in runs]
+    assert all(np.array_equal(weights[0][name], weights[1][name]) for name in weights[1])
+    assert "root: images" in (runs[0] / "config.yaml").read_text()
 
 
 def test_colors_are_learned_evaluated_and_predicted(place):

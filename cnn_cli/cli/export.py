@@ -90,11 +90,11 @@ def _check_settings(settings: list[str], int8: bool) -> None:
 
 def _load(checkpoint: "Checkpoint", settings: list[str]) -> "Samples":
     from cnn_cli import console
-    from cnn_cli.config.adjust import override
+    from cnn_cli.config.adjust import override_checkpoint
     from cnn_cli.data.source import Access
     from cnn_cli.export.samples import load_samples
 
-    config = override(checkpoint.config, settings, str(checkpoint.path))
+    config = override_checkpoint(checkpoint.config, settings, str(checkpoint.path))
     with console.download_bar() as bar:
         samples = load_samples(config, checkpoint.classes, checkpoint.preprocessing, Access(bar))
     console.message(

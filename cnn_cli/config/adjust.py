@@ -22,6 +22,15 @@ class _DataOnly(Section):
 
 
 def override(config: Config, arguments: Sequence[str], source: str) -> Config:
+    """Return the config with `key=value` arguments applied; `source` names its origin in messages.
+
+    Raises:
+        ConfigError: a setting is wrong.
+    """
+    return validate(overrides.apply(document.parse(dump(config), source), list(arguments)), Config)
+
+
+def override_checkpoint(config: Config, arguments: Sequence[str], source: str) -> Config:
     """Return the config of a checkpoint with `key=value` arguments applied, and without its own places.
 
     A checkpoint may be untrusted. So the paths and addresses in its config never count, only those on the
@@ -42,8 +51,7 @@ def override(config: Config, arguments: Sequence[str], source: str) -> Config:
             hint=f"name the folder of the images: {shlex.quote(f'data.root={config.data.root}')}",
         )
     data = config.data.model_copy(update={"root": None, "mirrors": Data().mirrors})
-    own = config.model_copy(update={"data": data, "output": Output()})
-    return validate(overrides.apply(document.parse(dump(own), source), list(arguments)), Config)
+    return override(config.model_copy(update={"data": data, "output": Output()}), arguments, source)
 
 
 def check_evaluation_settings(arguments: Sequence[str], who: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from cnn_cli.checkpoint.file import Checkpoint
-from cnn_cli.config.adjust import override
+from cnn_cli.config.adjust import override_checkpoint
 from cnn_cli.config.load import LoadedConfig, placed
 from cnn_cli.config.schema import Config, Data
 from cnn_cli.data.source import Access, Source, data_root
@@ -95,7 +95,7 @@ def evaluation_config(checkpoint: Checkpoint, arguments: Sequence[str]) -> Confi
         ConfigError: a setting is wrong.
     """
     trained = checkpoint.config.data
-    config = override(checkpoint.config, arguments, str(checkpoint.path))
+    config = override_checkpoint(checkpoint.config, arguments, str(checkpoint.path))
     data, given = config.data, {argument.partition("=")[0] for argument in arguments}
     if data.name != trained.name and "data.root" not in given:
         data = data.model_copy(update={"root": None})
