@@ -9,7 +9,8 @@ import torch
 from helpers import mirror
 
 import cnn_cli.data
-from cnn_cli.config.schema import Data, Synthetic
+from cnn_cli.config.schema import Data
+from cnn_cli.config.sources import Synthetic
 from cnn_cli.data import mnist
 from cnn_cli.data.source import LabeledImages, Source
 from cnn_cli.data.sources import open_source

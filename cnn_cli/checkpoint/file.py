@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ class Checkpoint:
         if not 0 < self.temperature < math.inf:
             raise ValueError(f"the temperature is {self.temperature}")
         data = self.config.data
-        if self.preprocessing.input_shape != (data.channels, data.size, data.size):
+        if self.preprocessing.input_shape != data.input_shape:
             raise ValueError(f"its preprocessing does not fit an input of {data.size} pixels")
 
 
@@ -67,7 +67,7 @@ def header_of(checkpoint: Checkpoint) -> dict[str, Any]:
         "config": checkpoint.config.model_dump(mode="json", exclude_none=True),
         "classes": checkpoint.classes,
         "data": checkpoint.data,
-        "preprocessing": asdict(checkpoint.preprocessing),
+        "preprocessing": checkpoint.preprocessing.fields(),
         "temperature": checkpoint.temperature,
         "metrics": checkpoint.metrics,
         "versions": checkpoint.versions,

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from cnn_cli.config import document, overrides
 from cnn_cli.config.dump import dump
 from cnn_cli.config.load import validate
-from cnn_cli.config.schema import Config, Data, Section
+from cnn_cli.config.schema import Config, Data
+from cnn_cli.config.section import Section
 from cnn_cli.errors import ConfigError
 
 EVALUATION_SETTINGS = ("data.", "train.device=", "train.precision=", "train.threads=")

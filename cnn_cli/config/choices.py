@@ -2,11 +2,12 @@
 
 from typing import Literal
 
-PreprocessingKind = Literal["digit", "photo"]
+PreprocessingKind = Literal["digit", "photo", "line"]
 """What is done to an image before it enters the network.
 
 `digit`: the ink is separated from its background and normalized to 28x28 pixels like the digits of MNIST.
 `photo`: the middle square of the image is scaled to the size of the network's input.
+`line`: a row of digits is found and becomes a strip of the height of the network's input, of any width.
 """
 
 DataName = Literal[
@@ -21,8 +22,10 @@ DataName = Literal[
     "cifar10",
     "folder",
     "synthetic",
+    "lines",
 ]
-"""The data sets: published ones, a `folder` of your own images, or the built-in `synthetic` digits."""
+"""The data sets: published ones, a `folder` of your own images, the built-in `synthetic` digits, or
+`lines` of digits that the program composes."""
 
 MIN_CONFIDENCE = 0.9
 """An answer is confident from this probability on. Chosen with `benchmarks/unsure.py --development`. For the

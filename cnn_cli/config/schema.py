@@ -5,49 +5,17 @@ The config is frozen: what was checked is what runs and what the checkpoint stor
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from cnn_cli.config import suggestions
 from cnn_cli.config.choices import DataName, PreprocessingKind
 from cnn_cli.config.fields import MAX_CHANNELS, MAX_SIDE, AboveZero, Device, Precision, Scales, Shares
 from cnn_cli.config.network import NAME, Item
-
-
-class Section(BaseModel):
-    """A section of the config: unknown keys are errors, and values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-Count = Annotated[int, Field(ge=0, strict=True)]
-Positive = Annotated[int, Field(ge=1, strict=True)]
-Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
-Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+from cnn_cli.config.section import Count, Fraction, Number, Positive, Section
+from cnn_cli.config.sources import Folder, Lines, Synthetic
 
 MNIST_MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/")
 """Those of torchvision.datasets.MNIST, copied because torchvision takes a second to import."""
-
-
-class Synthetic(Section):
-    """The built-in synthetic digits, which the program draws."""
-
-    train: Annotated[int, Field(ge=10, le=1_000_000, strict=True)] = 60_000
-    """Number of images to draw for training and validation."""
-    test: Annotated[int, Field(ge=10, le=1_000_000, strict=True)] = 10_000
-    """Number of images to draw for the test set, from other random numbers."""
-    seed: Count = 0
-    """Seed of the images. The `seed` of the run does not change them."""
-
-
-class Folder(Section):
-    """Your own images: a folder with one subfolder per class (`data.name: folder`)."""
-
-    broken: Literal["stop", "skip"] = "stop"
-    """What to do with a file that is not a readable image: `stop` with an error, or `skip` with a warning."""
-    test: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share of the images that is held out as the test set, if the folder has no subfolder `test`."""
-    seed: Count = 0
-    """Seed of that choice. The `seed` of the run does not change it."""
 
 
 class Augmentation(Section):
@@ -90,14 +58,16 @@ class Data(Section):
     """The data that the network learns from."""
 
     name: DataName = "mnist"
-    """The data set: a published one, a `folder` of your own images, or the built-in `synthetic` digits."""
+    """The data set: a published one, a `folder` of your own images, the built-in `synthetic` digits, or
+    `lines` of digits that the program composes."""
     root: str | None = None
     """Folder of the data, into which it is downloaded. Default: $CNN_DATA, else the user's cache folder. For
     `folder`: the folder of the images."""
     preprocessing: PreprocessingKind | None = None
     """What is done to an image before it enters the network. `digit`: the ink is separated from its
     background and normalized to 28x28 pixels like the digits of MNIST. `photo`: the middle square of the
-    image is scaled to `data.size`. Default: what suits the data set; `photo` for a folder."""
+    image is scaled to `data.size`. `line`: a row of digits becomes a strip that is `data.size` high; for
+    `lines` alone. Default: what suits the data set; `photo` for a folder."""
     download: bool = True
     """Download a published data set that is not in `root`. With `false`, or CNN_OFFLINE=1 in the environment,
     nothing is ever downloaded."""
@@ -140,11 +110,28 @@ class Data(Section):
     """Number and seed of the built-in digits."""
     folder: Folder = Folder()
     """How a folder of images is read."""
+    lines: Lines = Lines()
+    """Number and width of the composed lines, and what they are made of."""
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of one input of the network."""
+        return self.channels, self.size, self.lines.width if self.name == "lines" else self.size
 
     @model_validator(mode="after")
     def _folder_is_named(self) -> Self:
         if self.name == "folder" and self.root is None:
             raise ValueError("name is folder, so root must name the folder of the images")
+        return self
+
+    @model_validator(mode="after")
+    def _lines_are_strips(self) -> Self:
+        if self.name != "lines" and self.preprocessing == "line":
+            raise ValueError(f"preprocessing is line, but {self.name} holds no lines")
+        if self.name == "lines" and self.preprocessing not in (None, "line"):
+            raise ValueError(f"preprocessing is {self.preprocessing}, but lines need line")
+        if self.name == "lines" and (self.channels != 1 or self.augment.mixup):
+            raise ValueError("lines have one channel and no augment.mixup")
         return self
 
     @model_validator(mode="after")
@@ -178,10 +165,11 @@ class Model(Section):
 
     classes: Annotated[int, Field(ge=2, le=MAX_CHANNELS, strict=True)] | None = None
     """Number of logits of the network. Default: one for each class of the data."""
-    blocks: Annotated[dict[BlockName, BlockDefinition], Field(exclude=True)] = {}
+    blocks: Annotated[dict[BlockName, BlockDefinition], Field(exclude=True)] = {}  # noqa: RUF012 (pydantic copies it)
     """Blocks of layers by name. Loading replaces their uses by their layers: a checked config has none."""
     layers: Annotated[tuple[Item, ...], Field(min_length=1)]
-    """The layers from the image to one logit per class."""
+    """The layers from the image to one logit per class; for `lines`, to one per class and column, where
+    `classes` counts the blank."""
 
 
 class Train(Section):
@@ -281,6 +269,12 @@ class Config(Section):
     def _patience_has_a_validation(self) -> Self:
         if self.train.patience and self.data.validation == 0 and self.data.name != "folder":
             raise ValueError("train.patience waits for a better validation, but data.validation is 0")
+        return self
+
+    @model_validator(mode="after")
+    def _lines_have_no_label_smoothing(self) -> Self:
+        if self.data.name == "lines" and self.train.label_smoothing:
+            raise ValueError("train.label_smoothing spreads the target of an image, and a line has a text")
         return self
 
 

@@ -41,7 +41,8 @@ def open_source(data: Data, access: Access | None = None) -> Source:
         DataError: the data is not available, and there is no fallback for it.
     """
     access = access or Access()
-    fallback = None if data.fallback in ("none", data.name) or data.name == "folder" else data.fallback
+    has_fallback = data.name not in (data.fallback, "folder", "lines")
+    fallback = data.fallback if has_fallback and data.fallback != "none" else None
     try:
         source = SOURCES[data.name](data, access)
     except DataError as error:
@@ -86,6 +87,10 @@ def classes_of(data: Data) -> tuple[str, ...]:
         from cnn_cli.data.folder.layout import class_names
 
         return class_names(data_root(data))
+    if data.name == "lines":
+        from cnn_cli.data.lines.blocks import CLASSES
+
+        return CLASSES
     return _CLASSES[data.name]
 
 
@@ -127,6 +132,14 @@ def _folder(data: Data, access: Access) -> Source:
     return open_folder(data, access)
 
 
+def _lines(data: Data, access: Access) -> Source:
+    """Open the lines, which are composed of the digits of another set; a fallback replaces those."""
+    from cnn_cli.data.lines.source import open_lines  # composing needs imports that most runs do not
+
+    digits = data.model_copy(update={"name": data.lines.digits, "preprocessing": None})
+    return open_lines(data, open_source(digits, access))
+
+
 _CLASSES = {
     "mnist": DIGITS,
     "synthetic": DIGITS,
@@ -140,6 +153,7 @@ SOURCES: dict[str, Opener] = {
     **dict.fromkeys(VISION_SETS, open_vision_set),
     "folder": _folder,
     "synthetic": _synthetic,
+    "lines": _lines,
 }
 """The names that a config may use for `data.name`."""
 

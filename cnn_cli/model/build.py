@@ -25,22 +25,26 @@ MAX_LAYERS = 10_000
 """Upper limit of layers in a network, since nested `repeat` grows fast. ResNet-1202 has half as many."""
 
 
-def build_network(layers: Sequence[LayerSpec], input_shape: Shape, classes: int) -> nn.Sequential:
+def build_network(
+    layers: Sequence[LayerSpec], input_shape: Shape, classes: int, *, per_column: bool = False
+) -> nn.Sequential:
     """Build the network. Its weights are uninitialized memory.
 
     Args:
         layers: the chain from the image to the logits.
         input_shape: (C, H, W) of one input.
         classes: number of logits that the last layer must return.
+        per_column: whether it returns them for each column of the image.
 
     Returns:
-        A module from [N, C, H, W] to logits [N, classes]. `initialize` or `load_state_dict` sets its weights.
+        A module from [N, C, H, W] to logits [N, classes], or [N, classes, 1, W'] for each of W' columns.
+        `initialize` or `load_state_dict` sets its weights.
 
     Raises:
         NetworkError: a layer does not fit its input, or the output is not one logit for each class.
     """
     modules, shape = _Builder(classes).chain_at(("model", "layers"), layers, input_shape)
-    _check_output(layers, shape, classes)
+    _check_output(layers, shape, classes, per_column)
     return Chain(modules)
 
 
@@ -129,11 +133,19 @@ def _check_amount(numbers: int, what: str) -> None:
         raise LayerError(f"would have {numbers:,} {what}, more than the limit of {MAX_NUMBERS:,}")
 
 
-def _check_output(layers: Sequence[LayerSpec], shape: Shape, classes: int) -> None:
-    if shape != (classes,):
-        last = len(layers) - 1
+def _check_output(layers: Sequence[LayerSpec], shape: Shape, classes: int, per_column: bool) -> None:
+    last = len(layers) - 1
+    place = ("model", "layers", last, layers[last][0])
+    if per_column and (len(shape) != 3 or shape[:2] != (classes, 1)):
         raise NetworkError(
-            ("model", "layers", last, layers[last][0]),
+            place,
+            f"the network ends with {describe(shape)}, but lines need {classes}x1xW, a score for each class "
+            "and the blank in each column: reduce the height to 1 and end with "
+            "`conv: {out: classes, kernel: 1}`",
+        )
+    if not per_column and shape != (classes,):
+        raise NetworkError(
+            place,
             f"the network ends with {describe(shape)}, but the data has {classes} classes: "
             "end with `linear: classes`",
         )

@@ -1,5 +1,6 @@
 """Evaluation: the logits of images, and the metrics of checkpoints on labeled images."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -130,7 +131,7 @@ def logits_of(
 def batch_size(preprocessing: Preprocessing, compute: Compute) -> int:
     """Return how many images a batch of an evaluation has."""
     numbers = BATCH_NUMBERS * (1 if compute.device.type == "cpu" else GPU_FACTOR)
-    return max(MIN_BATCH, numbers // (preprocessing.channels * preprocessing.size**2))
+    return max(MIN_BATCH, numbers // math.prod(preprocessing.input_shape))
 
 
 def select_images(checkpoints: Sequence[Checkpoint], source: Source, split: str) -> LabeledImages:

@@ -10,7 +10,6 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cnn_cli.checkpoint.preprocessing import Preprocessing
@@ -21,16 +20,16 @@ from cnn_cli.data.preprocess import normalize, to_unit_range
 from cnn_cli.errors import CnnError, ConfigError
 from cnn_cli.model.modules import take_auxiliary_logits
 from cnn_cli.model.network import memory_format
-from cnn_cli.training.calibration import fit_temperature
 from cnn_cli.training.datasets import OUTLIERS_PURPOSE, TrainingData
 from cnn_cli.training.device import Compute
 from cnn_cli.training.ema import Ema
 from cnn_cli.training.evaluation import logits_of
-from cnn_cli.training.loss import cross_entropy
+from cnn_cli.training.metrics import Score
 from cnn_cli.training.optimizers import build_optimizer
 from cnn_cli.training.records import EpochRecord, StepRecord
 from cnn_cli.training.schedules import schedule
 from cnn_cli.training.seeds import derive, generator, seed_layers
+from cnn_cli.training.task import task_of
 
 CHECK_EVERY = 50
 """Steps between two checks of the loss on a GPU: Python waits for the GPU at each check."""
@@ -58,6 +57,7 @@ class TrainingLoop:
         compute: Compute,
     ) -> None:
         self.settings, self.seed, self.compute, self.preprocessing = settings, seed, compute, preprocessing
+        self.task = task_of(preprocessing)
         self.data = data.to(compute.device)
         self.layout = memory_format(settings.channels_last)
         self.network = network.to(compute.device, memory_format=self.layout).train()  # type: ignore[call-overload]
@@ -184,9 +184,9 @@ class TrainingLoop:
             logits = self.parallel_network(inputs)
         labels = self.data.train.labels[batch]
         smoothing = self.settings.label_smoothing
-        loss = cross_entropy(logits, labels, len(outliers), mix, smoothing)
+        loss = self.task.loss(logits, labels, len(outliers), mix, smoothing)
         for weight, auxiliary_logits in take_auxiliary_logits(self.network):
-            loss = loss + weight * cross_entropy(auxiliary_logits, labels, len(outliers), mix, smoothing)
+            loss = loss + weight * self.task.loss(auxiliary_logits, labels, len(outliers), mix, smoothing)
         return loss
 
     def _add_to_sums(self, loss: Tensor, images: int) -> None:
@@ -206,7 +206,7 @@ class TrainingLoop:
             )
 
     def _validate(self, epoch: int, started: float, images_per_second: float) -> EpochRecord:
-        accuracy, loss, temperature = None, None, 1.0
+        score, temperature = None, 1.0
         images = self.data.validation
         self.processes.broadcast_buffers(self.network)
         if self.ema:
@@ -215,28 +215,31 @@ class TrainingLoop:
         if len(images):
             logits = logits_of(self.evaluated_network, images, self.preprocessing, self.compute)
             labels = images.labels.cpu()
-            accuracy = (logits.argmax(1) == labels).double().mean().item()
-            loss = F.cross_entropy(logits.double(), labels).item()
-            temperature = fit_temperature(logits, labels)
+            score = self.task.score(logits, labels)
+            temperature = self.task.fit_temperature(logits, labels)
         return EpochRecord(
             epoch=epoch + 1,
             epochs=self.settings.epochs,
             train_loss=(sums["loss"] / sums["images"]).item(),
-            validation_loss=loss,
-            validation_accuracy=accuracy,
+            validation_loss=score.loss if score else None,
+            validation_accuracy=score.accuracy if score else None,
             lr=self._lr(self.step - 1),
             images_per_second=images_per_second,
             seconds=time.perf_counter() - started,
-            best=self._is_best(accuracy, loss),
+            best=self._is_best(score),
             temperature=temperature,
+            validation_character_error_rate=score.character_error_rate if score else None,
         )
 
-    def _is_best(self, accuracy: float | None, loss: float | None) -> bool:
+    def _is_best(self, score: Score | None) -> bool:
         """Return whether the accuracy is the highest, or equal with a lower loss; always True without one."""
         best = self.best_record
-        if best is None or accuracy is None or loss is None:
+        if best is None or score is None:
             return True
-        return (accuracy, -loss) > (best.validation_accuracy or 0.0, -(best.validation_loss or 0.0))
+        return (score.accuracy, -score.loss) > (
+            best.validation_accuracy or 0.0,
+            -(best.validation_loss or 0.0),
+        )
 
     @property
     def best_record(self) -> EpochRecord | None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_cli.config.schema import Data, Folder
+from cnn_cli.config.schema import Data
+from cnn_cli.config.sources import Folder
 from cnn_cli.data.folder import digests, source, store
 from cnn_cli.data.source import Access, Source
 

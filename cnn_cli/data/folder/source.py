@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cnn_cli.config.schema import Data, Folder
+from cnn_cli.config.schema import Data
+from cnn_cli.config.sources import Folder
 from cnn_cli.data import splits
 from cnn_cli.data.folder.digests import Report, digests, memory_path
 from cnn_cli.data.folder.layout import File, Layout, scan
