@@ -1,4 +1,4 @@
-"""Reading lines is trained like everything else: the loss, the metrics, and a run that resumes bit for bit."""
+"""Networks for lines: the loss, the metrics, and a run that resumes bit for bit."""
 
 import itertools
 import math
@@ -106,8 +106,8 @@ def test_a_run_writes_the_figures_of_lines(finished) -> None:
 def test_a_stopped_run_resumes_bit_for_bit(finished, tmp_path) -> None:
     folder = create_run_folder(tmp_path / "run")
     stops = iter([None, ExitCode.INTERRUPTED])
+    run = Run(lines.config(), lines.source(), tiny.CPU)
     with pytest.raises(StoppedError):
-        run = Run(lines.config(), lines.source(), tiny.CPU)
         run.execute(folder, lambda record: None, lambda: next(stops))
     state = read_state(folder)
     resumed = Run(state.config, lines.source(), tiny.CPU)

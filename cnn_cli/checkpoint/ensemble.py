@@ -1,4 +1,4 @@
-"""Which checkpoints can form an ensemble."""
+"""Which checkpoints can answer for single images, alone or as an ensemble."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,14 @@ from cnn_cli.errors import DataError
 
 
 def check_compatible(checkpoints: Sequence[Checkpoint]) -> None:
-    """Check that the checkpoints have the same classes and read the same input.
+    """Check that the checkpoints read images, have the same classes and read the same input.
 
     Raises:
-        DataError: two of them differ.
+        DataError: one reads lines, or two of them differ.
     """
     first = checkpoints[0]
+    for checkpoint in checkpoints:
+        check_reads_images(checkpoint)
     for other in checkpoints[1:]:
         if first.classes != other.classes:
             raise DataError(
@@ -29,8 +31,21 @@ def check_compatible(checkpoints: Sequence[Checkpoint]) -> None:
             )
 
 
+def check_reads_images(checkpoint: Checkpoint) -> None:
+    """Check that a network reads images of one digit or one thing.
+
+    Raises:
+        DataError: it reads lines.
+    """
+    if checkpoint.preprocessing.kind == "line":
+        raise DataError(
+            f"{checkpoint.path or 'the checkpoint'}: reads lines of digits, not single images",
+            hint="cnn read and cnn eval take it; for other commands name another with --checkpoint",
+        )
+
+
 def _input_of(preprocessing: Preprocessing) -> str:
     """Return what a network reads, in words."""
-    kind = "digits" if preprocessing.kind == "digit" else "photos"
+    kind = f"{preprocessing.kind}s"
     channels = "gray" if preprocessing.channels == 1 else "color"
     return f"{kind} in {preprocessing.size}x{preprocessing.size} {channels}"

@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cnn_cli.cli.bar import bar_error
 from cnn_cli.cli.completion import checkpoint_names
+from cnn_cli.cli.evaluate_lines import check_no_images, evaluate_lines
 from cnn_cli.cli.help import examples
 from cnn_cli.cli.labeled_data import Split, SplitOption, announce, open_data, split_arguments
 from cnn_cli.cli.options import Checkpoints, Json, describe_data
 from cnn_cli.cli.outputs import Report, check_report, command_line
-from cnn_cli.errors import BelowBarError, CnnError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cnn_cli.checkpoint.file import Checkpoint
+    from cnn_cli.errors import CnnError
     from cnn_cli.training.device import Compute
     from cnn_cli.training.evaluation import Evaluation
     from cnn_cli.training.metrics import Metrics
@@ -87,8 +89,15 @@ def evaluate(
     check_report(report)
     files = choose_checkpoints([*(checkpoint or []), *named])
     checkpoints = [read(file) for file in files]
+    lines = checkpoints[0].preprocessing.kind == "line"
+    if lines:
+        check_no_images({"--tta": tta > 1, "--plot": plot, "--github": github, "--report": report})
     source, compute = open_data(checkpoints[0], overrides)
     announce("evaluating", files, split, source, compute)
+    if lines:
+        name = " + ".join(map(str, files))
+        evaluate_lines(checkpoints, source, split, compute, name, as_json, min_accuracy)
+        return
     evaluation = measure(checkpoints, source, split, compute)
     augmented = measure(checkpoints, source, split, compute, tta) if tta > 1 else None
     names = " + ".join(map(str, files))
@@ -102,7 +111,7 @@ def evaluate(
         if augmented is not None:
             _show_augmented(augmented, tta, names, as_json)
     finally:  # also when stdout was closed: a script needs the exit code
-        failure = None if min_accuracy is None else _bar_error(evaluation, min_accuracy)
+        failure = None if min_accuracy is None else bar_error(evaluation, min_accuracy)
         if summary is not None:
             _report_to_github(evaluation, names, min_accuracy, failure, summary)
         if failure is not None:
@@ -210,17 +219,6 @@ def _calibration(metrics: "Metrics") -> str:
     return f"{metrics.calibration_error:.4f}{before if metrics.temperature != 1 else ''}"
 
 
-def _bar_error(evaluation: "Evaluation", bar: float) -> CnnError | None:
-    if evaluation.is_fallback:
-        return DataError(
-            f"--min-accuracy {bar} applies to the requested data, but {evaluation.data} digits were used",
-            hint="make the data available (cnn data get), or ask for data.name=synthetic",
-        )
-    if evaluation.accuracy < bar:
-        return BelowBarError(f"accuracy {evaluation.accuracy:.2%} is below --min-accuracy {bar}")
-    return None
-
-
 def _summary_file() -> Path:
     from cnn_cli.report.github import summary_file
 
@@ -228,7 +226,7 @@ def _summary_file() -> Path:
 
 
 def _report_to_github(
-    evaluation: "Evaluation", checkpoint: str, bar: float | None, failure: CnnError | None, path: Path
+    evaluation: "Evaluation", checkpoint: str, bar: float | None, failure: "CnnError | None", path: Path
 ) -> None:
     from cnn_cli import console
     from cnn_cli.report.github import annotation, append_summary, result_annotation, summary

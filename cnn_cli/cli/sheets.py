@@ -7,9 +7,10 @@ from cnn_cli import console
 from cnn_cli.errors import ConfigError
 
 if TYPE_CHECKING:
+    from cnn_cli.reading.image_text import ImageText
+    from cnn_cli.reading.line_reader import LineReader
     from cnn_cli.reading.predict import Prediction
     from cnn_cli.reading.reader import Reader
-    from cnn_cli.reading.text import ImageText
     from cnn_cli.report.prediction_sheets import Answer
 
 
@@ -59,7 +60,7 @@ class ContactSheets:
             self._kept += answers_of(text, with_original=self._pairs is not None)
             del self._kept[MAX_ANSWERS:]
 
-    def write(self, reader: "Reader") -> None:
+    def write(self, reader: "Reader | LineReader") -> None:
         """Draw the sheets.
 
         Raises:

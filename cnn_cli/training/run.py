@@ -63,6 +63,11 @@ class RunResult:
         return self.test.accuracy
 
     @property
+    def reads_lines(self) -> bool:
+        """Whether the network reads lines instead of single images."""
+        return isinstance(self.test, LineMetrics)
+
+    @property
     def seconds(self) -> float:
         """Seconds of training and validation, over all epochs."""
         return sum(record.seconds for record in self.history)
@@ -215,6 +220,8 @@ class Run:
         folder, test = result.folder, result.test
         self._write_history(folder)
         figures = {"test_accuracy": test.accuracy, "test_loss": test.loss, "test_n": test.n}
+        if isinstance(test, LineMetrics):
+            figures["test_character_error_rate"] = test.character_error_rate
         checkpoint.write(folder.checkpoint, replace(trained, metrics=trained.metrics | figures))
         write_text(folder.metrics, json.dumps(self._metrics(result), indent=2) + "\n")
 

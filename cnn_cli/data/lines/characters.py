@@ -179,8 +179,8 @@ class Typeface:
     def digit(self, label: str) -> Character:
         """Return a digit of this face."""
         if label not in self._digits:
-            ink = DRAWERS[self.style](int(label), np.random.default_rng(self.seed))
-            self._digits[label] = crop(np.rint(255 * ink).astype(np.uint8))
+            drawn = DRAWERS[self.style](int(label), np.random.default_rng(self.seed))
+            self._digits[label] = crop(np.rint(255 * drawn).astype(np.uint8))
         ink = self._digits[label]
         return Character(ink, 1 / ink.shape[0], label)
 

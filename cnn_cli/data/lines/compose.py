@@ -151,10 +151,10 @@ def _left(
         starts = np.where(inked.any(axis=1), inked.argmax(axis=1), np.inf)
         nearest = float((starts - edge[top : top + len(piece)]).min())  # of the two, at column 0
         if np.isfinite(nearest):
-            return max(0, right - piece.shape[1] // 2 - 2, round(gap - nearest))
+            return int(max(0, right - piece.shape[1] // 2 - 2, round(gap - nearest)))
         gap = 0.05
     lowest = GAPS["touching"][1][0]
-    return max(0, right + round(max(gap, lowest) * manner.height))
+    return int(max(0, right + round(max(gap, lowest) * manner.height)))
 
 
 def _resized(character: Character, height: float) -> Ink:

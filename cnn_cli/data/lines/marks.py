@@ -46,9 +46,8 @@ def _strokes(ink: Ink, lines: list[tuple[float, float, float, float]], rng: np.r
         draw.line([value * FINE for value in line], fill=255, width=thickness)
     drawn = np.asarray(image.resize((width, height), Image.Resampling.BOX), np.float32) / np.float32(255)
     tone = np.float32(rng.uniform(PALEST, 1))
-    if rng.random() < 0.3:  # as two inks add up
-        return np.minimum(ink + tone * drawn, 1)
-    return np.maximum(ink, tone * drawn)
+    added: Ink = np.minimum(ink + tone * drawn, 1) if rng.random() < 0.3 else np.maximum(ink, tone * drawn)
+    return added
 
 
 def _rules(ink: Ink, _: Cabinet, rng: np.random.Generator) -> Ink:
@@ -120,7 +119,8 @@ def _circles(ink: Ink, _: Cabinet, rng: np.random.Generator) -> Ink:
             (left, 0, right, FINE * height - 1), outline=255, width=round(FINE * rng.uniform(0.8, 2))
         )
     drawn = np.asarray(image.resize((width, height), Image.Resampling.BOX), np.float32) / np.float32(255)
-    return np.maximum(ink, np.float32(rng.uniform(0.4, 1)) * drawn)
+    circled: Ink = np.maximum(ink, np.float32(rng.uniform(0.4, 1)) * drawn)
+    return circled
 
 
 def _edge(ink: Ink, _: Cabinet, rng: np.random.Generator) -> Ink:
@@ -166,7 +166,7 @@ def _specks(ink: Ink, _: Cabinet, rng: np.random.Generator) -> Ink:
     """Add specks of one to four pixels, which are smaller than a point."""
     ink = ink.copy()
     height, width = ink.shape
-    for _ in range(int(rng.integers(1, 25))):
+    for _number in range(int(rng.integers(1, 25))):
         y, x = int(rng.integers(height)), int(rng.integers(width))
         place = ink[y : y + int(rng.integers(1, 3)), x : x + int(rng.integers(1, 3))]
         np.maximum(place, np.float32(rng.uniform(0.1, 0.9)), out=place)
@@ -191,11 +191,11 @@ def photographed(ink: Ink, rng: np.random.Generator) -> Ink:
     if rng.random() < 0.35:
         ink = _blurred(ink, rng)
     if rng.random() < 0.4:
-        ink = ink * _uneven(ink.shape, rng)
+        ink = ink * _uneven(_size(ink), rng)
     if rng.random() < 0.3:  # beside something of more contrast
         ink = ink * np.float32(rng.uniform(0.35, 1))
     if rng.random() < 0.15:
-        ink = np.maximum(ink, np.float32(rng.uniform(0, 0.3)) * (1 - _uneven(ink.shape, rng)))
+        ink = np.maximum(ink, np.float32(rng.uniform(0, 0.3)) * (1 - _uneven(_size(ink), rng)))
     if rng.random() < 0.5:
         ink = _noisy(ink, rng)
     if rng.random() < 0.12:
@@ -222,10 +222,15 @@ def _blurred(ink: Ink, rng: np.random.Generator) -> Ink:
     return ink
 
 
-def _uneven(shape: tuple[int, ...], rng: np.random.Generator) -> Ink:
+def _size(ink: Ink) -> tuple[int, int]:
+    return ink.shape[0], ink.shape[1]
+
+
+def _uneven(shape: tuple[int, int], rng: np.random.Generator) -> Ink:
     """Return factors that vary smoothly over a strip: float32 [H, W], 0.4..1."""
     coarse = rng.uniform(0.4, 1, (2, 4)).astype(np.float32)
-    return np.asarray(Image.fromarray(coarse).resize(shape[::-1], Image.Resampling.BICUBIC)).clip(0, 1)
+    smooth = Image.fromarray(coarse).resize((shape[1], shape[0]), Image.Resampling.BICUBIC)
+    return np.asarray(smooth).clip(0, 1)
 
 
 def _noisy(ink: Ink, rng: np.random.Generator) -> Ink:
@@ -233,4 +238,5 @@ def _noisy(ink: Ink, rng: np.random.Generator) -> Ink:
     deviation = np.float32(rng.uniform(0, 0.16)) * max(np.float32(0.3), ink.max())
     noisy = ink + deviation * rng.standard_normal(ink.shape, dtype=np.float32)
     start = np.float32(rng.uniform(0, 3)) * deviation
-    return (noisy - start) / (1 - start)
+    rest: Ink = (noisy - start) / (1 - start)
+    return rest
