@@ -13,7 +13,7 @@ HEIGHT = 32
 
 
 def bars(count: int, slope: float = 0.0, height: int = 60) -> np.ndarray:
-    """Return a page, dark on light, with hollow boxes in a row that falls by `slope` pixels for each pixel."""
+    """Return a page, dark on light, with hollow boxes in a row that falls by `slope` pixels per pixel."""
     page = np.full((400, 900), 220, np.float32)
     for number in range(count):
         left = 150 + 90 * number

@@ -58,10 +58,10 @@ def test_a_digit_that_was_nearly_read_lowers_the_confidence_beside_it() -> None:
     clear = scores([3, 0, 3, 3, 3])
     doubtful = clear.copy()
     doubtful[1, 4] = clear[3, 4] - 0.1  # almost as probable as the blank
-    (sure,), (unsure,) = read_columns(clear, 1.0), read_columns(doubtful, 1.0)
-    assert sure.best == unsure.best == 0
-    assert sure.confidence > 0.9
-    assert unsure.confidence < 0.6
+    (first,), (second,) = read_columns(clear, 1.0), read_columns(doubtful, 1.0)
+    assert first.best == second.best == 0
+    assert first.confidence > 0.9
+    assert second.confidence < 0.6
 
 
 def test_no_characters() -> None:

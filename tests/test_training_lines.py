@@ -1,16 +1,21 @@
 """Networks for lines: the loss, the metrics, and a run that resumes bit for bit."""
 
 import itertools
+import json
 import math
 
+import numpy as np
 import pytest
 import torch
 from helpers import lines, tiny
+from helpers.cli import cnn
+from PIL import Image
 
 from cnn_cli.checkpoint.file import read
 from cnn_cli.checkpoint.run_folder import create_run_folder
 from cnn_cli.errors import ConfigError, ExitCode, NetworkError, StoppedError
-from cnn_cli.model.network import network_for
+from cnn_cli.model.network import load_network, network_for
+from cnn_cli.reading.reader import numpy_network
 from cnn_cli.training.ctc import ctc_loss, decode, fit_temperature, negative_log_likelihood
 from cnn_cli.training.line_metrics import align, measure_lines
 from cnn_cli.training.run import Run
@@ -146,3 +151,60 @@ def test_outliers_are_refused_for_lines() -> None:
     data = config.data.model_copy(update={"outliers": 0.5})
     with pytest.raises(ConfigError, match=r"data\.outliers: works with digits only"):
         Run(config.model_copy(update={"data": data}), lines.source(), tiny.CPU)
+
+
+@pytest.mark.parametrize("width", [lines.WIDTH, 131])
+def test_numpy_reads_strips_of_any_width_like_torch(finished, width: int) -> None:
+    checkpoint = read(finished.checkpoint)
+    inputs = torch.randn(2, 1, 32, width, generator=torch.Generator().manual_seed(5))
+    with torch.inference_mode():
+        expected = load_network(checkpoint)(inputs).numpy()
+    for fast in (True, False):
+        outputs = numpy_network(checkpoint, fast=fast)(inputs.numpy())
+        np.testing.assert_allclose(outputs, expected, atol=1e-4)
+
+
+def test_eval_shows_the_figures_of_the_run(finished) -> None:
+    settings = ["data.lines.test=10", "--json"]
+    figures = json.loads(cnn("eval", finished.folder.path, *settings).out)
+    assert 0 <= figures["accuracy"] <= 1
+    assert figures["character_error_rate"] > 0
+    text = cnn("eval", finished.folder.path).out
+    assert "lines exactly right" in text
+    assert "character error rate" in text
+    assert cnn("eval", finished.folder.path, "--min-accuracy", "0.99").code == ExitCode.BELOW_BAR
+    assert (
+        "--tta is for networks that read single images" in cnn("eval", finished.folder.path, "--tta", 2).err
+    )
+
+
+@pytest.mark.parametrize(
+    "command", [("predict",), ("export", "--to", "model.onnx"), ("look",)], ids=lambda command: command[0]
+)
+def test_commands_for_single_images_refuse_a_network_for_lines(
+    finished, tmp_path, monkeypatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.new("L", (28, 28)).save("seven.png")
+    name, *options = command
+    given = (
+        [finished.folder.path] if name == "export" else ["seven.png", "--checkpoint", finished.folder.path]
+    )
+    result = cnn(name, *given, *options)
+    assert result.code == ExitCode.DATA
+    assert "reads lines of digits, not single images" in result.err
+
+
+def test_read_takes_it(finished, tmp_path) -> None:
+    Image.new("L", (90, 40), 255).save(tmp_path / "blank.png")
+    result = cnn("read", tmp_path / "blank.png", "--checkpoint", finished.folder.path, "--signs")
+    assert result.code == ExitCode.DATA
+    assert "no digits" in result.err
+
+
+def test_the_report_has_the_figures_of_lines(finished, tmp_path) -> None:
+    out = tmp_path / "report.html"
+    assert cnn("report", finished.folder.path, "--out", out).code == ExitCode.OK
+    page = out.read_text()
+    assert "lines exactly right" in page
+    assert "character error rate" in page

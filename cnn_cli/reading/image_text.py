@@ -36,7 +36,7 @@ class Digit:
         return not self.confident
 
     @property
-    def mark(self) -> str:
+    def character(self) -> str:
         """The label as texts show it: `?` for an unsure digit."""
         return self.label if self.confident else UNSURE
 
@@ -51,7 +51,7 @@ class Line:
     @property
     def text(self) -> str:
         """The digits without spaces; an unsure one is `?`."""
-        return "".join(digit.mark for digit in self.digits)
+        return "".join(digit.character for digit in self.digits)
 
     @property
     def box(self) -> Box:

@@ -16,6 +16,12 @@ from cnn_cli.reading.line_reader import LineReader
 COLUMNS = 40_000
 """Upper limit of the columns of an image's strips: 50 lines of 35 digits. Noise has any number of rows."""
 
+TRIED_COLUMNS = 5_000
+"""The same to find out how a page is turned."""
+
+MOST_WITHOUT = 25
+"""Rows without a digit after which the rest of a page is not read."""
+
 LEAST = 0.5
 """A row counts only if a digit in it has at least this confidence."""
 
@@ -74,44 +80,54 @@ def read_page(reader: LineReader, gray: np.ndarray) -> Reading:
         reader: the network.
         gray: luminance, float32 [H, W], 0..255.
     """
-    upright = _best_reading(reader, gray, 0)
+    upright = _best_reading(reader, gray, 0, COLUMNS)
     if upright.mean_confidence >= UPRIGHT_ENOUGH:
         return upright
-    others = [
-        _best_reading(reader, np.ascontiguousarray(np.rot90(gray, turns)), turns) for turns in (2, 1, 3)
-    ]
-    best = max(others, key=lambda reading: reading.evidence)
-    is_better = best.mean_confidence >= TURNED_ENOUGH and best.evidence > upright.evidence
-    return best if is_better else upright
+    tries = [_best_reading(reader, gray, turns, TRIED_COLUMNS) for turns in (0, 2, 1, 3)]
+    best = max(tries, key=lambda reading: reading.evidence)
+    if not best.turns or best.mean_confidence < TURNED_ENOUGH:
+        return upright
+    return _best_reading(reader, gray, best.turns, COLUMNS)
 
 
-def _best_reading(reader: LineReader, gray: np.ndarray, turns: int) -> Reading:
-    """Return the reading with the most evidence: with ruled lines and without, as rows and as one line."""
+def _best_reading(reader: LineReader, gray: np.ndarray, turns: int, columns: int) -> Reading:
+    """Return the reading with the most evidence: with ruled lines and without, as rows and as one line.
+
+    Args:
+        reader: the network.
+        gray: the image as it is.
+        turns: quarter turns, counterclockwise, by which it is turned first.
+        columns: upper limit of the columns of all strips.
+    """
     readings = [Reading((), turns)]
-    for text in find_text(gray):
+    for text in find_text(np.ascontiguousarray(np.rot90(gray, turns))):
         rows = find_rows(text.components)
-        readings.append(Reading(tuple(_read(reader, _strips(text, rows, reader.height))), turns))
+        strips = _strips(text, rows, reader.height, columns)
+        readings.append(Reading(tuple(_read(reader, strips)), turns))
         if len(rows) < 2 and text.components:
-            readings.append(Reading(tuple(_read(reader, [strip_of_image(text.ink, reader.height)])), turns))
+            whole = [strip_of_image(text.ink, reader.height)]
+            readings.append(Reading(tuple(_read(reader, whole)), turns))
     return max(readings, key=lambda reading: reading.evidence)
 
 
-def _strips(text: TextInk, rows: Sequence[Sequence[Component]], height: int) -> list[Strip]:
+def _strips(text: TextInk, rows: Sequence[Sequence[Component]], height: int, columns: int) -> list[Strip]:
     """Return the strips of the rows, from top to bottom; of too many rows, those with most ink."""
-    strips = [strip_of_row(text.ink, row, height) for row in rows]
-    columns = 0
-    kept: list[int] = []
-    by_ink = sorted(range(len(strips)), key=lambda row: -sum(float(each.ink.sum()) for each in rows[row]))
-    for row in by_ink:
-        columns += strips[row].pixels.shape[1]
-        if columns <= COLUMNS or not kept:
-            kept.append(row)
-    return [strips[row] for row in sorted(kept)]
+    ink = [sum(float(each.ink.sum()) for each in row) for row in rows]
+    strips: dict[int, Strip] = {}
+    for number in sorted(range(len(rows)), key=lambda number: -ink[number]):
+        strips[number] = strip_of_row(text.ink, rows[number], height)
+        columns -= strips[number].pixels.shape[1]
+        if columns < 0:
+            break
+    return [strips[number] for number in sorted(strips)]
 
 
 def _read(reader: LineReader, strips: Sequence[Strip]) -> Iterator[FoundCharacter]:
+    """Yield the characters of the strips; if the first strips have no digit, the others are not read."""
     row = 0
-    for strip in strips:
+    for number, strip in enumerate(strips):
+        if not row and number == MOST_WITHOUT:
+            break
         found = reader.read(strip.pixels)
         characters = [_label(each, reader.classes) for each, _ in found]
         if max((confidence for label, confidence in characters if label.isdigit()), default=0.0) < LEAST:
@@ -140,7 +156,7 @@ def _label(character: ColumnCharacter, classes: Sequence[str]) -> tuple[str, flo
 def _boxes(strip: Strip, columns: Sequence[tuple[int, int]]) -> list[tuple[int, int, int, int]]:
     """Return the box of each character in the strip: the ink around its columns, up to the next character."""
     ink = strip.pixels > INKED
-    inked: np.ndarray = ink.any(axis=0)
+    inked = np.asarray(ink.any(axis=0))
     height, width = ink.shape
     middles = [min(width - 1, (start + end) // 2) for start, end in columns]
     cuts = [

@@ -214,9 +214,8 @@ class TrainingLoop:
         sums = self._total_sums()
         if len(images):
             logits = logits_of(self.evaluated_network, images, self.preprocessing, self.compute)
-            labels = images.labels.cpu()
-            score = self.task.score(logits, labels)
-            temperature = self.task.fit_temperature(logits, labels)
+            score = self.task.score(logits, images.labels.cpu())
+            temperature = self.task.fit_temperature(logits, images.labels.cpu())
         return EpochRecord(
             epoch=epoch + 1,
             epochs=self.settings.epochs,
@@ -236,10 +235,7 @@ class TrainingLoop:
         best = self.best_record
         if best is None or score is None:
             return True
-        return (score.accuracy, -score.loss) > (
-            best.validation_accuracy or 0.0,
-            -(best.validation_loss or 0.0),
-        )
+        return (score.accuracy, -score.loss) > (best.validation_accuracy or 0, -(best.validation_loss or 0))
 
     @property
     def best_record(self) -> EpochRecord | None:

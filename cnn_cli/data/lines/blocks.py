@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnn_cli.data.lines.characters import SIGNS, Images, cabinet
+from cnn_cli.data.lines.clutter import cluttered, photographed
 from cnn_cli.data.lines.compose import compose
-from cnn_cli.data.lines.marks import marked, photographed
 from cnn_cli.data.synthetic.styles import draw_styles
 from cnn_cli.workers import map_ordered
 
@@ -84,7 +84,7 @@ def _compose_block(block: _Block) -> tuple[Images, Texts]:
     texts = np.full((block.count, LONGEST), -1, np.int64)
     for number in range(block.count):
         ink, text = compose(known, block.shape, rng)
-        strips[number] = np.rint(255 * photographed(marked(ink, known, rng), rng))
+        strips[number] = np.rint(255 * photographed(cluttered(ink, known, rng), rng))
         indices = [CLASSES.index(character) for character in text[:LONGEST]]
         texts[number, : len(indices)] = indices
     return strips, texts

@@ -36,8 +36,8 @@ def open_lines(data: Data, digits: Source) -> Source:
         name=_name(digits.name),
         requested=_name(digits.requested),
         classes=CLASSES,
-        train=partial(lines, lambda: _training_digits(digits)[0], "train", settings.train),
-        validation=partial(lines, lambda: _training_digits(digits)[1], "validation", settings.validation),
+        train=partial(lines, lambda: training_digits(digits)[0], "train", settings.train),
+        validation=partial(lines, lambda: training_digits(digits)[1], "validation", settings.validation),
         test=partial(lines, digits.test, "test", settings.test),
         preprocessing="line",
     )
@@ -47,7 +47,7 @@ def _name(digits: str) -> str:
     return "lines" if digits == "mnist" else f"lines of {digits} digits"
 
 
-def _training_digits(digits: Source) -> tuple[LabeledImages, LabeledImages]:
+def training_digits(digits: Source) -> tuple[LabeledImages, LabeledImages]:
     """Return the digits of the training lines, and those of the validation lines."""
     images = digits.train()
     split = len(images) - min(HELD_OUT, len(images) // 10)

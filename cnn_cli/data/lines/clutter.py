@@ -11,10 +11,10 @@ from cnn_cli.data.lines.characters import Cabinet
 Ink = NDArray[np.float32]
 """Ink of a strip [H, W]: 0 = background, 1 = full ink."""
 
-Mark = Callable[[Ink, Cabinet, np.random.Generator], Ink]
+Kind = Callable[[Ink, Cabinet, np.random.Generator], Ink]
 
 PLAIN = 0.25
-"""Share of the strips that get no mark."""
+"""Share of the strips that get none of it."""
 
 FINE = 4
 """Lines are drawn on a grid this many times finer, so that their edges are smooth."""
@@ -26,13 +26,13 @@ PALEST = 0.2
 """Least ink of a ruled line: red and light blue lines have less than a pen's."""
 
 
-def marked(ink: Ink, known: Cabinet, rng: np.random.Generator) -> Ink:
-    """Add random marks to a strip."""
+def cluttered(ink: Ink, known: Cabinet, rng: np.random.Generator) -> Ink:
+    """Add what stands around a line on random strips."""
     if rng.random() < PLAIN:
         return ink
-    for mark, chance in MARKS:
+    for add, chance in KINDS:
         if rng.random() < chance:
-            ink = mark(ink, known, rng)
+            ink = add(ink, known, rng)
     return ink
 
 
@@ -173,7 +173,7 @@ def _specks(ink: Ink, _: Cabinet, rng: np.random.Generator) -> Ink:
     return ink
 
 
-MARKS: tuple[tuple[Mark, float], ...] = (
+KINDS: tuple[tuple[Kind, float], ...] = (
     (_boxes, 0.07),
     (_circles, 0.03),
     (_borders, 0.12),
