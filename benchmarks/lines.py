@@ -1,6 +1,6 @@
 """Share of strings of digits that are read exactly: MNIST's test digits, composed by tests/helpers/rows.py.
 
-    python benchmarks/lines.py [--strings 500] [--checkpoint checkpoints/line/model.safetensors] [--validation]
+    python benchmarks/lines.py [--strings 500] [--checkpoint FILE] [--validation]
 
 Nothing was chosen with these digits: all constants come from training and validation images.
 """
@@ -87,10 +87,7 @@ def main() -> None:
     count = arguments.strings
     reader = open_text_reader(choose_for_reading(arguments.checkpoint or []))
     source = open_source(Data())
-    if arguments.validation:
-        digits = training_digits(source)[1]
-    else:
-        digits = source.test()
+    digits = training_digits(source)[1] if arguments.validation else source.test()
     images, labels = digits.take(slice(None)).numpy()[:, 0], digits.labels.numpy()
     result: dict[str, Any] = {"command": f"python benchmarks/lines.py --strings {count}", **measure.setting()}
     for name, kind in KINDS.items():

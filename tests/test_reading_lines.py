@@ -128,4 +128,4 @@ def test_patterns_have_a_budget(kind: str) -> None:
         image[::8, ::8] = image[1::8, ::8] = image[::8, 1::8] = image[1::8, 1::8] = 30
     started = time.process_time()
     read_page(ShapeReader(), np.clip(image, 0, 255).astype(np.float32))
-    assert time.process_time() - started < 20
+    assert time.process_time() - started < 6

@@ -13,9 +13,13 @@ from PIL import Image
 
 from cnn_cli.checkpoint.file import read
 from cnn_cli.checkpoint.run_folder import create_run_folder
+from cnn_cli.config.load import load_config
+from cnn_cli.data.augment.batch import augment
+from cnn_cli.data.source import names_of
 from cnn_cli.errors import ConfigError, ExitCode, NetworkError, StoppedError
 from cnn_cli.model.network import load_network, network_for
 from cnn_cli.reading.reader import numpy_network
+from cnn_cli.report.data_sheets import write_data_sheet
 from cnn_cli.training.ctc import ctc_loss, decode, fit_temperature, negative_log_likelihood
 from cnn_cli.training.line_metrics import align, measure_lines
 from cnn_cli.training.run import Run
@@ -208,3 +212,29 @@ def test_the_report_has_the_figures_of_lines(finished, tmp_path) -> None:
     page = out.read_text()
     assert "lines exactly right" in page
     assert "character error rate" in page
+
+
+def test_all_changes_of_the_shipped_config_work_on_strips() -> None:
+    config = load_config("line", []).config
+    strips = torch.rand(3, 1, *config.data.input_shape[1:], generator=torch.Generator().manual_seed(1))
+    changed, mix = augment(strips, torch.Generator().manual_seed(2), config.data.augment)
+    assert changed.shape == strips.shape
+    assert mix is None
+    assert not torch.equal(changed, strips)
+
+
+def test_lines_are_drawn_with_their_texts(tmp_path) -> None:
+    images = lines.lines(12, 3)
+    names = names_of(images.labels, lines.CLASSES)
+    assert all(set(name) <= set(lines.CLASSES) for name in names)
+    assert [len(name) for name in names] == (images.labels >= 0).sum(1).tolist()
+    write_data_sheet(images, lines.CLASSES, 10, tmp_path / "lines.png")
+    with Image.open(tmp_path / "lines.png") as sheet:
+        assert sheet.width > 900
+
+
+def test_an_auxiliary_classifier_is_refused_for_lines() -> None:
+    values = lines.config().model_dump(mode="json", exclude_none=True)
+    values["model"]["layers"].insert(1, {"auxiliary": ["flatten", {"linear": "classes"}]})
+    with pytest.raises(NetworkError, match="auxiliary: is for networks that read single images"):
+        network_for(type(lines.config()).model_validate(values), 16)

@@ -116,7 +116,12 @@ class Data(Section):
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """(C, H, W) of one input of the network."""
-        return self.channels, self.size, self.lines.width if self.name == "lines" else self.size
+        return self.channels, self.size, self.width or self.size
+
+    @property
+    def width(self) -> int | None:
+        """Width of the network's input in pixels; None if it is as wide as high."""
+        return self.lines.width if self.name == "lines" else None
 
     @model_validator(mode="after")
     def _folder_is_named(self) -> Self:

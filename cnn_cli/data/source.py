@@ -79,6 +79,12 @@ class LabeledImages:
         return LabeledImages(self.take(slice(None)).to(device), labels)
 
 
+def names_of(labels: Tensor, classes: tuple[str, ...]) -> list[str]:
+    """Return what the labels int64 [N] or texts int64 [N, L] say, in words: N class names or texts."""
+    rows = labels.tolist() if labels.ndim == 2 else labels[:, None].tolist()
+    return ["".join(classes[index] for index in row if index >= 0) for row in rows]
+
+
 @dataclass(frozen=True)
 class Source:
     """A data set that is available.

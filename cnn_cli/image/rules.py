@@ -33,7 +33,7 @@ def _rules(along: NDArray[np.int64], thickness: NDArray[np.int64]) -> Mask:
         along: [H, W], the length of the horizontal run that each pixel belongs to.
         thickness: likewise of the vertical one.
     """
-    long = along >= LONG * along.shape[1]
+    long: Mask = along >= LONG * along.shape[1]
     for row in np.flatnonzero(long.any(axis=1)):
         typical = float(np.median(thickness[row][long[row]]))
         long[row] &= (thickness[row] <= STROKE * typical + 1) & (typical <= THIN * along[row])

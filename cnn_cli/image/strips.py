@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cnn_cli.image.rows import row_height
-from cnn_cli.image.text_components import Component
+from cnn_cli.image.text_components import Component, TextInk
 
 DIGITS = 0.68
 """The digits' height as a share of the strip's, as in the composed lines on which networks are trained."""
@@ -63,12 +63,26 @@ def strip_of_row(ink: np.ndarray, row: Sequence[Component], height: int) -> Stri
     return _cut(ink, left, top, right - left, scale, slope, height)
 
 
-def strip_of_image(ink: np.ndarray, height: int) -> Strip:
-    """Return the whole image as one strip, with background around it: what is high is the line."""
-    scale = ink.shape[0] / (0.9 * height)
-    side = scale * height / 4
-    top = ink.shape[0] / 2 - scale * height / 2
-    return _cut(ink, -side, top, ink.shape[1] + 2 * side, scale, 0.0, height)
+def strips_of_one_line(text: TextInk, height: int) -> list[Strip]:
+    """Return strips of an image that may be a single line: all components as one row, and the whole image.
+
+    The segments of a display form rows of their own, and a digit may fill its image.
+    """
+    left, top = (min(getattr(each, side) for each in text.components) for side in ("left", "top"))
+    right, bottom = (max(getattr(each, side) for each in text.components) for side in ("right", "bottom"))
+    rows, columns = text.ink.shape
+    free = rows * (1 - DIGITS) / 2
+    boxes = (left, top, right, bottom), (0, free, columns, rows - free)
+    return [_strip_of_box(text.ink, box, height) for box in boxes]
+
+
+def _strip_of_box(ink: np.ndarray, box: tuple[float, float, float, float], height: int) -> Strip:
+    """Return the strip in which a box (left, top, right, bottom) has the digits' height."""
+    left, top, right, bottom = box
+    digits = bottom - top
+    scale, side = digits / (DIGITS * height), SIDES * digits
+    upper = (top + bottom) / 2 - scale * height / 2
+    return _cut(ink, left - side, upper, right - left + 2 * side, scale, 0.0, height)
 
 
 def _cut(

@@ -97,6 +97,17 @@ class TextInk:
     components: list[Component]
     """Those that may be text, in no particular order."""
 
+    def turned(self, turns: int) -> "TextInk":
+        """Return the same of the image that is turned counterclockwise by a number of quarters."""
+        turned = self
+        for _ in range(turns):
+            width = turned.ink.shape[1]
+            components = [
+                Component(np.rot90(each.ink), each.top, width - each.right) for each in turned.components
+            ]
+            turned = TextInk(np.ascontiguousarray(np.rot90(turned.ink)), components)
+        return turned
+
 
 def find_text(gray: np.ndarray) -> Iterator[TextInk]:
     """Find what may be text, dark on light or light on dark.

@@ -43,7 +43,7 @@ def build_network(
     Raises:
         NetworkError: a layer does not fit its input, or the output is not one logit for each class.
     """
-    modules, shape = _Builder(classes).chain_at(("model", "layers"), layers, input_shape)
+    modules, shape = _Builder(classes, per_column).chain_at(("model", "layers"), layers, input_shape)
     _check_output(layers, shape, classes, per_column)
     return Chain(modules)
 
@@ -53,6 +53,7 @@ class _Builder:
     """Builder of chains and of the chains inside them, with a count of the layers."""
 
     classes: int
+    per_column: bool
     count: int = 0
 
     def chain_at(
@@ -68,6 +69,8 @@ class _Builder:
     def _layer_at(self, path: Path, name: str, parameters: dict[str, Any], shape: Shape) -> Built:
         try:
             self._count_layer()
+            if name == "auxiliary" and self.per_column:
+                raise LayerError("is for networks that read single images, not lines")
             if name in COMBINATORS:
                 return COMBINATORS[name](
                     shape, Site(self.classes, partial(self.chain_at, path)), **parameters

@@ -1,15 +1,15 @@
 """Read an image with a network for lines: rows become strips, and the most convincing reading counts."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
 from cnn_cli.image.normalize import normalize_digit
 from cnn_cli.image.rows import find_rows
-from cnn_cli.image.strips import Strip, strip_of_image, strip_of_row
-from cnn_cli.image.text_components import Component, TextInk, find_text
+from cnn_cli.image.strips import Strip, strip_of_row, strips_of_one_line
+from cnn_cli.image.text_components import MOST, Component, TextInk, find_text
 from cnn_cli.reading.columns import ColumnCharacter
 from cnn_cli.reading.line_reader import LineReader
 
@@ -18,6 +18,9 @@ COLUMNS = 40_000
 
 TRIED_COLUMNS = 5_000
 """The same to find out how a page is turned."""
+
+MAYBE_ONE = 3
+"""Up to this number of rows may be one line: gaps divide the digits of a display into two rows of halves."""
 
 MOST_WITHOUT = 25
 """Rows without a digit after which the rest of a page is not read."""
@@ -80,33 +83,37 @@ def read_page(reader: LineReader, gray: np.ndarray) -> Reading:
         reader: the network.
         gray: luminance, float32 [H, W], 0..255.
     """
-    upright = _best_reading(reader, gray, 0, COLUMNS)
-    if upright.mean_confidence >= UPRIGHT_ENOUGH:
+    texts = list(find_text(gray))
+    upright = _best_reading(reader, texts, COLUMNS)
+    if upright.mean_confidence >= UPRIGHT_ENOUGH or len(texts[0].components) == MOST:
         return upright
-    tries = [_best_reading(reader, gray, turns, TRIED_COLUMNS) for turns in (0, 2, 1, 3)]
-    best = max(tries, key=lambda reading: reading.evidence)
-    if not best.turns or best.mean_confidence < TURNED_ENOUGH:
+    tries = {
+        turns: _best_reading(reader, [text.turned(turns) for text in texts[-1:]], TRIED_COLUMNS)
+        for turns in (0, 2, 1, 3)
+    }
+    turns = max(tries, key=lambda turns: tries[turns].evidence)
+    if not turns or tries[turns].mean_confidence < TURNED_ENOUGH:
         return upright
-    return _best_reading(reader, gray, best.turns, COLUMNS)
+    turned = list(find_text(np.ascontiguousarray(np.rot90(gray, turns))))
+    return replace(_best_reading(reader, turned, COLUMNS), turns=turns)
 
 
-def _best_reading(reader: LineReader, gray: np.ndarray, turns: int, columns: int) -> Reading:
-    """Return the reading with the most evidence: with ruled lines and without, as rows and as one line.
+def _best_reading(reader: LineReader, texts: Sequence[TextInk], columns: int) -> Reading:
+    """Return the reading with the most evidence, of all texts, as rows and as one line.
 
     Args:
         reader: the network.
-        gray: the image as it is.
-        turns: quarter turns, counterclockwise, by which it is turned first.
-        columns: upper limit of the columns of all strips.
+        texts: what may be text: with ruled lines and without.
+        columns: upper limit of the columns of the strips of a text.
     """
-    readings = [Reading((), turns)]
-    for text in find_text(np.ascontiguousarray(np.rot90(gray, turns))):
+    readings = [Reading(())]
+    for text in texts:
         rows = find_rows(text.components)
         strips = _strips(text, rows, reader.height, columns)
-        readings.append(Reading(tuple(_read(reader, strips)), turns))
-        if len(rows) < 2 and text.components:
-            whole = [strip_of_image(text.ink, reader.height)]
-            readings.append(Reading(tuple(_read(reader, whole)), turns))
+        readings.append(Reading(tuple(_read(reader, strips))))
+        if 0 < len(rows) <= MAYBE_ONE:
+            single = strips_of_one_line(text, reader.height)
+            readings += [Reading(tuple(_read(reader, [strip]))) for strip in single]
     return max(readings, key=lambda reading: reading.evidence)
 
 

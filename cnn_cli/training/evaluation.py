@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from cnn_cli.checkpoint.ensemble import check_reads_images
 from cnn_cli.checkpoint.file import Checkpoint
 from cnn_cli.checkpoint.preprocessing import Preprocessing
 from cnn_cli.data.preprocess import network_input
@@ -142,6 +143,7 @@ def select_images(checkpoints: Sequence[Checkpoint], source: Source, split: str)
             different splits.
     """
     for checkpoint in checkpoints:
+        check_reads_images(checkpoint)
         if source.classes != checkpoint.classes:
             raise DataError(
                 f"{source.name} has the classes {', '.join(source.classes)}, "

@@ -166,7 +166,7 @@ SIGNS = {
 def _with_signs(
     digits: list[np.ndarray], random: np.random.Generator
 ) -> tuple[list[np.ndarray], list[float]]:
-    """Put a sign after some digits, at least after one; also return how far each of all is below the line."""
+    """Put a sign after some digits, at least after one; also return how far each is below the line."""
     after = random.random(len(digits)) < 0.4
     after[random.integers(len(digits))] = True
     drawn, drops = [], []
