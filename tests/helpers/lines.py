@@ -30,6 +30,7 @@ def config(**train) -> schema.Config:
             "name": "lines",
             "size": 32,
             "augment": {"shear": 0.1},
+            "synthetic": {"train": 100, "test": 100},
             "lines": {"digits": "synthetic", "train": 40, "validation": 12, "test": 10, "width": WIDTH},
         },
         "model": {"layers": LAYERS},
