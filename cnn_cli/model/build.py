@@ -53,7 +53,7 @@ class _Builder:
     """Builder of chains and of the chains inside them, with a count of the layers."""
 
     classes: int
-    per_column: bool
+    per_column: bool = False
     count: int = 0
 
     def chain_at(
