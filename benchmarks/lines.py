@@ -1,6 +1,6 @@
 """Share of strings of digits that are read exactly: MNIST's test digits, composed by tests/helpers/rows.py.
 
-    python benchmarks/lines.py [--strings 500]
+    python benchmarks/lines.py [--strings 500] [--checkpoint FILE] [--validation]
 
 Nothing was chosen with these digits: all constants come from training and validation images.
 """
@@ -20,13 +20,23 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from helpers import rows  # noqa: E402
 
-from cnn_cli.checkpoint.choose import shipped  # noqa: E402
+from cnn_cli.checkpoint.choose import choose_for_reading  # noqa: E402
+from cnn_cli.config.choices import MIN_CONFIDENCE  # noqa: E402
+from cnn_cli.config.schema import Data  # noqa: E402
+from cnn_cli.data.lines.source import training_digits  # noqa: E402
 from cnn_cli.data.sources import open_source  # noqa: E402
-from cnn_cli.reading.reader import Reader, open_reader  # noqa: E402
+from cnn_cli.reading.image_text import ImageText  # noqa: E402
+from cnn_cli.reading.line_reader import LineReader, open_text_reader  # noqa: E402
+from cnn_cli.reading.reader import Reader  # noqa: E402
 from cnn_cli.reading.sources import ImageSource  # noqa: E402
-from cnn_cli.reading.text import read_text  # noqa: E402
+from cnn_cli.reading.text import read_texts  # noqa: E402
 
-KINDS = {"natural spacing": False, "boxes touch or overlap": True}
+KINDS = {
+    "natural spacing": {},
+    "boxes touch or overlap": {"touching": True},
+    "a ruled line through the digits": {"ruled": True},
+    "signs between the digits": {"signs": True},
+}
 SEED = 2026
 
 
@@ -40,20 +50,27 @@ def interval(right: int, count: int) -> tuple[float, ...]:
     return tuple(round(100 * (middle + side * spread) / (1 + z * z / count), 2) for side in (-1, 1))
 
 
-def figures(reader: Reader, pages: list[rows.Page]) -> dict[str, Any]:
+def figures(reader: Reader | LineReader, pages: list[rows.Page]) -> dict[str, Any]:
     """Read every page and compare with its text."""
-    seconds, texts = [], []
+    seconds, texts, confident = [], [], []
     for page in pages:
         image = ImageSource("string", page.png)
         started = time.process_time()
-        texts.append(read_text(reader, image).text)
+        (answer,) = read_texts(reader, [image], MIN_CONFIDENCE)
         seconds.append(time.process_time() - started)
+        digits = answer.digits if isinstance(answer, ImageText) else ()
+        texts.append("".join(digit.label for digit in digits))
+        confident.append(all(digit.confident for digit in digits))
+    wrong = [text != page.text for text, page in zip(texts, pages, strict=True)]
     right = sum(text == page.text for text, page in zip(texts, pages, strict=True))
     same_length = sum(len(text) == len(page.text) for text, page in zip(texts, pages, strict=True))
     return {
         "strings": len(pages),
         "right_percent": round(100 * right / len(pages), 2),
         "interval_percent": interval(right, len(pages)),
+        "wrong_with_every_digit_confident_percent": round(
+            100 * sum(a and b for a, b in zip(wrong, confident, strict=True)) / len(pages), 2
+        ),
         "right_length_percent": round(100 * same_length / len(pages), 2),
         "median_cpu_seconds": round(statistics.median(seconds), 3),
         "longest_cpu_seconds": round(max(seconds), 3),
@@ -64,16 +81,20 @@ def main() -> None:
     """Measure, and write results/lines.json."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--strings", type=int, default=500)
-    count = parser.parse_args().strings
-    reader = open_reader([shipped()])
-    data = reader.checkpoints[0].config.data.model_copy(update={"fallback": "none"})
-    test = open_source(data).test()
-    images, labels = test.take(slice(None)).numpy()[:, 0], test.labels.numpy()
+    parser.add_argument("--checkpoint", type=Path, action="append")
+    parser.add_argument("--validation", action="store_true", help="digits of the training set; write nothing")
+    arguments = parser.parse_args()
+    count = arguments.strings
+    reader = open_text_reader(choose_for_reading(arguments.checkpoint or []))
+    source = open_source(Data())
+    digits = training_digits(source)[1] if arguments.validation else source.test()
+    images, labels = digits.take(slice(None)).numpy()[:, 0], digits.labels.numpy()
     result: dict[str, Any] = {"command": f"python benchmarks/lines.py --strings {count}", **measure.setting()}
-    for name, touching in KINDS.items():
-        result[name] = figures(reader, rows.strings(images, labels, count, SEED, touching=touching))
+    for name, kind in KINDS.items():
+        result[name] = figures(reader, rows.strings(images, labels, count, SEED, **kind))
         print(name, result[name], flush=True)
-        measure.write("lines", result)
+        if not arguments.validation:
+            measure.write("lines", result)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from cnn_cli.api.reader import ImageReader, load
     from cnn_cli.api.runs import evaluate, train
     from cnn_cli.errors import CnnError, ConfigError, DataError
+    from cnn_cli.reading.image_text import Digit, ImageText, Line
     from cnn_cli.reading.predict import Prediction
-    from cnn_cli.reading.text import Digit, ImageText, Line
     from cnn_cli.training.evaluation import Evaluation
     from cnn_cli.training.records import EpochRecord
     from cnn_cli.training.run import RunResult
@@ -40,7 +40,7 @@ else:  # a type checker that saw this would accept every name
         **dict.fromkeys(("train", "evaluate"), "api.runs"),
         **dict.fromkeys(("CnnError", "ConfigError", "DataError"), "errors"),
         "Prediction": "reading.predict",
-        **dict.fromkeys(("Digit", "ImageText", "Line"), "reading.text"),
+        **dict.fromkeys(("Digit", "ImageText", "Line"), "reading.image_text"),
         "Evaluation": "training.evaluation",
         "EpochRecord": "training.records",
         "RunResult": "training.run",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from cnn_cli.data.download import Progress
+    from cnn_cli.training.line_metrics import LineMetrics
     from cnn_cli.training.metrics import Metrics
 
 PLAIN_WIDTH = 120
@@ -169,7 +170,7 @@ def facts(rows: Sequence[tuple[str, str]]) -> None:
         line(f"{name:<{width}}  {printable(value, LONGEST_LINE)}")
 
 
-def accuracy(metrics: "Metrics") -> str:
+def accuracy(metrics: "Metrics | LineMetrics") -> str:
     """Return an accuracy with its counts and confidence interval, in words."""
     low, high = metrics.accuracy_interval
     counts = f"{metrics.correct:,} of {metrics.n:,}"

@@ -343,7 +343,7 @@ def test_a_notebook_shows_an_answer_with_its_input_and_ten_bars(reader: cnn.Imag
 def test_a_notebook_shows_a_text_with_each_digit(text: cnn.ImageText) -> None:
     parsed = _Parser(text._repr_html_())
     assert parsed.found.count("img") == len(text.digits) > 4
-    assert parsed.text == text.text.replace("\n", "")
+    assert parsed.text == "".join(digit.label for digit in text.digits)
 
 
 def test_the_shown_input_is_the_networks(reader: cnn.ImageReader) -> None:

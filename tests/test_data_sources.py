@@ -9,7 +9,8 @@ import torch
 from helpers import mirror
 
 import cnn_cli.data
-from cnn_cli.config.schema import Data, Synthetic
+from cnn_cli.config.schema import Data
+from cnn_cli.config.sources import Synthetic
 from cnn_cli.data import mnist
 from cnn_cli.data.source import LabeledImages, Source
 from cnn_cli.data.sources import open_source
@@ -180,8 +181,8 @@ def test_the_config_may_choose_another_preprocessing(kind, expected, drawn, mnis
     [
         (torch.zeros(3, 1, 2, 2), torch.zeros(3).long(), r"uint8 \[N, C, H, W\], not float32 \[3, 1, 2, 2\]"),
         (torch.zeros(3, 2, 2).byte(), torch.zeros(3).long(), r"not uint8 \[3, 2, 2\]"),
-        (torch.zeros(3, 1, 2, 2).byte(), torch.zeros(3).byte(), r"int64 \[N\], not uint8 \[3\]"),
-        (torch.zeros(3, 1, 2, 2).byte(), torch.zeros(3, 1).long(), r"not int64 \[3, 1\]"),
+        (torch.zeros(3, 1, 2, 2).byte(), torch.zeros(3).byte(), r"int64 \[N\] or \[N, L\], not uint8 \[3\]"),
+        (torch.zeros(3, 1, 2, 2).byte(), torch.zeros(3, 1, 1).long(), r"not int64 \[3, 1, 1\]"),
         (torch.zeros(3, 1, 2, 2).byte(), torch.zeros(2).long(), "3 images, but 2 labels"),
     ],
 )

@@ -30,7 +30,9 @@ from cnn_cli.model import build
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 ROOT = Path(__file__).resolve().parent.parent
-CONFIGS = sorted((ROOT / "configs").glob("**/*.yaml"))
+FOR_LINES = ROOT / "configs" / "line.yaml"
+"""Compared in test_training_lines.py: its scores are those of columns."""
+CONFIGS = sorted({*(ROOT / "configs").glob("**/*.yaml")} - {FOR_LINES})
 PRETRAINED = sorted((ROOT / "checkpoints" / "pretrained").glob("*.safetensors"))
 LARGE = {"vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn", "resnet101", "resnet152"}
 """Seconds each, most of them for drawing the weights; vgg11 and resnet50 are made of the same parts."""

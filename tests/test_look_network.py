@@ -75,7 +75,7 @@ def test_a_config_gives_torchs_logits_and_answers(page: Any, digits: np.ndarray,
     settings = {"size": config.data.size, "mean": (0.13,), "std": (0.31,), "kind": "digit"}
     if name in shipped_names():
         checkpoint = file.read(shipped(name))
-        weights, settings = checkpoint.weights, vars(checkpoint.preprocessing)
+        weights, settings = checkpoint.weights, checkpoint.preprocessing.fields()
         module = build.build_network(*network).eval()
         module.load_state_dict({key: torch.from_numpy(value) for key, value in weights.items()})
     expected = by_torch(module, preprocess(digits, **settings))

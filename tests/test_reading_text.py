@@ -16,11 +16,12 @@ from cnn_cli.errors import DataError
 from cnn_cli.image.cuts import find_cuts, piece
 from cnn_cli.image.rows import find_rows, merge_close
 from cnn_cli.image.text_components import Component, find_components, merge
+from cnn_cli.reading.image_text import ImageText
 from cnn_cli.reading.predict import predict
 from cnn_cli.reading.reader import Reader, open_reader
 from cnn_cli.reading.segments import Segment, best_path, evidence
 from cnn_cli.reading.sources import ImageSource
-from cnn_cli.reading.text import ImageText, read_texts
+from cnn_cli.reading.text import read_texts
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, TypeVar, overload
 from cnn_cli.api.images import ImageLike, image_source, is_single
 from cnn_cli.api.silence import no_warnings
 from cnn_cli.checkpoint.choose import choose_checkpoints
+from cnn_cli.checkpoint.ensemble import check_reads_images
 from cnn_cli.config.choices import MIN_CONFIDENCE
 from cnn_cli.errors import CnnError, ConfigError
 from cnn_cli.reading import predict, text
+from cnn_cli.reading.image_text import ImageText
+from cnn_cli.reading.line_reader import LineReader, open_text_reader
 from cnn_cli.reading.predict import Prediction
-from cnn_cli.reading.reader import Reader, open_reader
+from cnn_cli.reading.reader import Reader
 from cnn_cli.reading.sources import ImageSource
-from cnn_cli.reading.text import ImageText
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,7 +40,8 @@ def load(*checkpoints: str | os.PathLike[str], min_confidence: float = MIN_CONFI
     """
     if not 0 <= min_confidence <= 1:
         raise ConfigError(f"min_confidence is {min_confidence}, but must be in 0..1")
-    return ImageReader(open_reader(choose_checkpoints([Path(name) for name in checkpoints])), min_confidence)
+    files = choose_checkpoints([Path(name) for name in checkpoints])
+    return ImageReader(open_text_reader(files), min_confidence)
 
 
 class ImageReader:
@@ -49,7 +52,7 @@ class ImageReader:
         min_confidence: below this probability, 0..1, an answer is unsure.
     """
 
-    def __init__(self, reader: Reader, min_confidence: float) -> None:
+    def __init__(self, reader: Reader | LineReader, min_confidence: float) -> None:
         self._reader, self.min_confidence = reader, min_confidence
 
     @property
@@ -143,6 +146,9 @@ class ImageReader:
         return f"<ImageReader {self.name}, trained on {self.trained_on}>"
 
     def _predict(self, sources: Iterable[ImageSource]) -> list[Prediction]:
+        if isinstance(self._reader, LineReader):
+            check_reads_images(self._reader.checkpoint)
+            return []
         with no_warnings():
             return list(_raised(predict.predict(self._reader, sources, self.min_confidence)))
 

@@ -13,6 +13,9 @@ RUNS = Path("checkpoints")
 SHIPPED = "reader"
 """The network that ships and is used by default."""
 
+LINES = "line"
+"""The network for lines, which `cnn read` uses by default where it ships."""
+
 
 def choose_checkpoint(named: Path | None) -> Path:
     """Return the checkpoint file: `named`, $CNN_CHECKPOINT, the newest finished run, or `SHIPPED`.
@@ -55,6 +58,13 @@ def _ships(name: Path) -> bool:
 def choose_checkpoints(named: Sequence[Path]) -> list[Path]:
     """Return the checkpoint files of all names, or the default one if there is no name."""
     return [choose_checkpoint(path) for path in named] or [choose_checkpoint(None)]
+
+
+def choose_for_reading(named: Sequence[Path]) -> list[Path]:
+    """Return what `choose_checkpoints` returns, but for `SHIPPED` the network for lines if one ships."""
+    files = choose_checkpoints(named)
+    lines = shipped(LINES)
+    return [lines] if not named and files == [shipped()] and lines.is_file() else files
 
 
 def newest_run(runs: Path) -> Path | None:

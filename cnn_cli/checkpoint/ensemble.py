@@ -21,12 +21,14 @@ def know_outliers(checkpoints: Sequence[Checkpoint]) -> bool:
 
 
 def check_compatible(checkpoints: Sequence[Checkpoint]) -> None:
-    """Check that the checkpoints have the same classes and read the same input.
+    """Check that the checkpoints read images, have the same classes and read the same input.
 
     Raises:
-        DataError: two of them differ.
+        DataError: one reads lines, or two of them differ.
     """
     first = checkpoints[0]
+    for checkpoint in checkpoints:
+        check_reads_images(checkpoint)
     for other in checkpoints[1:]:
         if first.classes != other.classes:
             raise DataError(
@@ -42,8 +44,21 @@ def check_compatible(checkpoints: Sequence[Checkpoint]) -> None:
             )
 
 
+def check_reads_images(checkpoint: Checkpoint) -> None:
+    """Check that a network reads images of one digit or one thing.
+
+    Raises:
+        DataError: it reads lines.
+    """
+    if checkpoint.preprocessing.kind == "line":
+        raise DataError(
+            f"{checkpoint.path or 'the checkpoint'}: reads lines of digits, not single images",
+            hint="cnn read and cnn eval take it; for other commands name another with --checkpoint",
+        )
+
+
 def _input_of(preprocessing: Preprocessing) -> str:
     """Return what a network reads, in words."""
-    kind = "digits" if preprocessing.kind == "digit" else "photos"
+    kind = f"{preprocessing.kind}s"
     channels = "gray" if preprocessing.channels == 1 else "color"
     return f"{kind} in {preprocessing.size}x{preprocessing.size} {channels}"

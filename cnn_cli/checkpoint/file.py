@@ -58,8 +58,8 @@ class Checkpoint:
         """Reject impossible numbers, and parts that do not fit together."""
         if not 0 < self.temperature < math.inf:
             raise ValueError(f"the temperature is {self.temperature}")
-        data, size = self.config.data, self.preprocessing.size
-        if type(size) is not int or self.preprocessing.input_shape != (data.channels, data.size, data.size):
+        data = self.config.data
+        if self.preprocessing.input_shape != data.input_shape:
             raise ValueError(f"its preprocessing does not fit an input of {data.size} pixels")
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("two of its classes have the same name")
@@ -112,7 +112,7 @@ def header_of(checkpoint: Checkpoint) -> dict[str, Any]:
         "config": checkpoint.config.model_dump(mode="json", exclude_none=True),
         "classes": checkpoint.classes,
         "data": checkpoint.data,
-        "preprocessing": asdict(checkpoint.preprocessing),
+        "preprocessing": checkpoint.preprocessing.fields(),
         "temperature": checkpoint.temperature,
         "metrics": checkpoint.metrics,
         "versions": checkpoint.versions,

@@ -1,8 +1,9 @@
 """How an image becomes a network's input: numbers that a checkpoint stores."""
 
 import math
-from dataclasses import dataclass
-from typing import get_args
+from dataclasses import asdict, dataclass
+from types import NoneType
+from typing import Any, get_args
 
 from cnn_cli.config.choices import PreprocessingKind
 
@@ -24,7 +25,10 @@ class Preprocessing:
     std: tuple[float, ...]
     """The difference is divided by it, one number per input channel."""
     kind: PreprocessingKind = "digit"
-    """A `digit` of 28x28 keeps its pixels and is padded with background; a `photo` is scaled to the input."""
+    """A `digit` of 28x28 keeps its pixels and is padded with background; a `photo` is scaled to the input; a
+    strip of a `line` is as high as the input."""
+    width: int | None = None
+    """Width of the input in pixels, if it differs from the height; that of a line's is for training alone."""
 
     def __post_init__(self) -> None:
         """Reject damaged numbers, which would otherwise only lead to wrong answers."""
@@ -34,6 +38,8 @@ class Preprocessing:
             raise ValueError(f"mean and std are for {len(self.mean)} and {len(self.std)} channels")
         if self.kind not in get_args(PreprocessingKind):
             raise ValueError(f"preprocessing {self.kind!r} is not known")
+        if type(self.size) is not int or type(self.width) not in (int, NoneType):
+            raise ValueError(f"an input of {self.size} and {self.width} pixels is impossible")
 
     @property
     def channels(self) -> int:
@@ -43,4 +49,8 @@ class Preprocessing:
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """(C, H, W) of one network input."""
-        return self.channels, self.size, self.size
+        return self.channels, self.size, self.width or self.size
+
+    def fields(self) -> dict[str, Any]:
+        """Return what a file stores: the fields by name, without a width that the height gives."""
+        return {name: value for name, value in asdict(self).items() if value is not None}

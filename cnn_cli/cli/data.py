@@ -188,7 +188,7 @@ def _write_augmented(images: "LabeledImages", source: "Source", data: "Data", co
     from cnn_cli.report.data_sheets import write_augmented
 
     zeros, ones = (0.0,) * data.channels, (1.0,) * data.channels
-    preprocessing = Preprocessing(data.size, zeros, ones, source.preprocessing)
+    preprocessing = Preprocessing(data.size, zeros, ones, source.preprocessing, data.width)
     write_augmented(images, source.classes, count, out, preprocessing, data.augment)
     console.line(str(out))
     console.message(f"images of {source.name} in frames, and beside each its augmented copies")

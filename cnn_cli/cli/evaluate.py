@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cnn_cli.cli.bar import bar_error
 from cnn_cli.cli.completion import checkpoint_names
+from cnn_cli.cli.evaluate_lines import check_no_images, evaluate_lines
 from cnn_cli.cli.help import examples
 from cnn_cli.cli.labeled_data import Split, SplitOption, announce, open_data, split_arguments
 from cnn_cli.cli.options import Checkpoints, Json, describe_data
 from cnn_cli.cli.outputs import Report, check_drawings, check_report, command_line, keep_inputs
-from cnn_cli.errors import BelowBarError, CnnError, DataError
+from cnn_cli.errors import CnnError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,6 +91,10 @@ def evaluate(
     check_drawings({"--plot": plot}, [])
     files = choose_checkpoints([*(checkpoint or []), *named])
     checkpoints = [read(file) for file in files]
+    if checkpoints[0].preprocessing.kind == "line":
+        check_no_images({"--tta": tta > 1, "--plot": plot, "--github": github, "--report": report})
+        evaluate_lines(checkpoints, files, overrides, split, as_json, min_accuracy)
+        return
     source, compute = open_data(checkpoints[0], overrides)
     if plot is not None:
         keep_inputs("--plot", plot, source.paths)
@@ -97,7 +103,7 @@ def evaluate(
     augmented = measure(checkpoints, source, split, compute, tta) if tta > 1 else None
     names = " + ".join(map(str, files))
     with ExitStack() as then:  # also when stdout was closed, from the last to the first: files, exit code
-        failure = None if min_accuracy is None else _bar_error(evaluation, min_accuracy)
+        failure = None if min_accuracy is None else bar_error(evaluation, min_accuracy)
         if failure is not None:
             then.callback(_raise, failure)
         if summary is not None:
@@ -218,17 +224,6 @@ def _calibration(metrics: "Metrics") -> str:
     return f"{metrics.calibration_error:.4f}{before if metrics.temperature != 1 else ''}"
 
 
-def _bar_error(evaluation: "Evaluation", bar: float) -> CnnError | None:
-    if evaluation.is_fallback:
-        return DataError(
-            f"--min-accuracy {bar} applies to the requested data, but {evaluation.data} digits were used",
-            hint="make the data available (cnn data get), or ask for data.name=synthetic",
-        )
-    if evaluation.accuracy < bar:
-        return BelowBarError(f"accuracy {evaluation.accuracy:.2%} is below --min-accuracy {bar}")
-    return None
-
-
 def _summary_file() -> Path:
     from cnn_cli.report.github import summary_file
 
@@ -236,7 +231,7 @@ def _summary_file() -> Path:
 
 
 def _report_to_github(
-    evaluation: "Evaluation", checkpoint: str, bar: float | None, failure: CnnError | None, path: Path
+    evaluation: "Evaluation", checkpoint: str, bar: float | None, failure: "CnnError | None", path: Path
 ) -> None:
     from cnn_cli import console
     from cnn_cli.report.github import annotation, append_summary, result_annotation, summary

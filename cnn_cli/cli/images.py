@@ -15,10 +15,11 @@ from cnn_cli.errors import CnnError, ConfigError, DataError, ExitCode
 from cnn_cli.text import printable
 
 if TYPE_CHECKING:
+    from cnn_cli.reading.image_text import ImageText
+    from cnn_cli.reading.line_reader import LineReader
     from cnn_cli.reading.predict import Prediction
     from cnn_cli.reading.reader import Reader
     from cnn_cli.reading.sources import ImageSource
-    from cnn_cli.reading.text import ImageText
 
 Answer = TypeVar("Answer", "Prediction", "ImageText")
 
@@ -75,6 +76,19 @@ def open_named_reader(named: Sequence[Path]) -> "tuple[Reader, str]":
     reader = open_reader(files)
     trained_on = printable(reader.trained_on)
     console.message(f"using {printable(names)} ({reader.name}, trained on {trained_on})")
+    return reader, names
+
+
+def open_named_text_reader(named: Sequence[Path]) -> "tuple[Reader | LineReader, str]":
+    """Open what `cnn read` reads with, likewise."""
+    from cnn_cli import console
+    from cnn_cli.checkpoint.choose import choose_for_reading
+    from cnn_cli.reading.line_reader import open_text_reader
+
+    files = choose_for_reading(named)
+    names = " + ".join(map(str, files))
+    reader = open_text_reader(files)
+    console.message(f"using {names} ({reader.name}, trained on {reader.trained_on})")
     return reader, names
 
 

@@ -16,7 +16,7 @@ from cnn_cli.cli.images import (
     ShowInput,
     Strict,
     check_inputs,
-    open_named_reader,
+    open_named_text_reader,
     show_results,
     single_image,
 )
@@ -40,6 +40,10 @@ def read(
     checkpoint: Checkpoints = None,
     min_confidence: MinConfidence = MIN_CONFIDENCE,
     strict: Strict = False,
+    signs: Annotated[
+        bool,
+        typer.Option("--signs", help="Also read the signs + - = / . , (with a network for lines)."),
+    ] = False,
     files_from: FilesFrom = None,
     as_json: Json = False,
     as_csv: Annotated[
@@ -62,8 +66,9 @@ def read(
 ) -> None:
     """Read all digits in each image, row by row.
 
-    Rows are read from top to bottom, each from left to right. Only digits are read: spaces, points, commas
-    and signs are left out. Unless a single image file is named, each line begins with the image's name.
+    Rows are read from top to bottom, each from left to right. A digit below --min-confidence is shown as ?.
+    Spaces and letters are left out, and so are signs unless --signs is given. Unless a single image file is
+    named, each line begins with the image's name.
 
     An image that cannot be read gets an error message; the others are read, and the exit code is 3.
     """
@@ -81,10 +86,10 @@ def read(
     from cnn_cli.cli.texts import text_shower
     from cnn_cli.reading.text import read_texts
 
-    reader, files = open_named_reader(checkpoint or [])
+    reader, files = open_named_text_reader(checkpoint or [])
     origin = {"checkpoint": files, "trained_on": reader.trained_on}
     show = text_shower(as_json, as_csv, explain, not single, origin)
-    results = read_texts(reader, keep_images(named, outputs), min_confidence)
+    results = read_texts(reader, keep_images(named, outputs), min_confidence, signs=signs)
     code = show_results(results, [show, sheets.add_text, *_annotator(annotate)], strict)
     sheets.write(reader)
     if code:

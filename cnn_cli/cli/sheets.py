@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 from cnn_cli import console
 
 if TYPE_CHECKING:
+    from cnn_cli.reading.image_text import ImageText
+    from cnn_cli.reading.line_reader import LineReader
     from cnn_cli.reading.predict import Prediction
     from cnn_cli.reading.reader import Reader
-    from cnn_cli.reading.text import ImageText
     from cnn_cli.report.prediction_sheets import Answer
 
 
@@ -51,7 +52,7 @@ class ContactSheets:
             self._kept += answers_of(text, with_original=self._pairs is not None)
             del self._kept[MAX_ANSWERS:]
 
-    def write(self, reader: "Reader") -> None:
+    def write(self, reader: "Reader | LineReader") -> None:
         """Draw the sheets.
 
         Raises:

@@ -8,10 +8,17 @@ from cnn_cli.cli.answers import csv_row
 from cnn_cli.text import printable
 
 if TYPE_CHECKING:
-    from cnn_cli.reading.text import Box, Digit, ImageText
+    from cnn_cli.reading.image_text import Box, Digit, ImageText
 
 Show = Callable[["ImageText"], None]
 """Shows the text of one image."""
+
+TURNED = {
+    90: "the page lies on its right side",
+    180: "the page is upside down",
+    270: "the page lies on its left side",
+}
+"""In words, by how many degrees clockwise a page is turned."""
 
 COLUMNS = ("path", "text", "confident", "lowest_confidence")
 """The columns of CSV. The rows of a text are separated by newlines within its cell."""
@@ -59,7 +66,13 @@ def _record(text: "ImageText", explain: bool) -> dict[str, Any]:
     digits = [
         {name: value for name, value in vars(digit).items() if name != "pixels"} for digit in text.digits
     ]
-    record = {"path": text.path, "text": text.text, "confident": text.confident, "digits": digits}
+    record = {
+        "path": text.path,
+        "text": text.text,
+        "confident": text.confident,
+        "turned": text.turned,
+        "digits": digits,
+    }
     return record | ({"explanation": explanation_of(text)} if explain else {})
 
 
@@ -71,7 +84,10 @@ def _with_messages(show: Show, explain: bool) -> Show:
             console.message(f"{printable(text.path)}: {sentence}")
         unsure = [digit for digit in text.digits if not digit.confident]
         if unsure:
-            console.message(f"{printable(text.path)}: unsure of {len(unsure)} of {len(text.digits)} digits")
+            counts = f"{len(unsure)} of {_count(len(text.digits))}"
+            console.message(f"{printable(text.path)}: unsure of {counts}, shown as ?")
+        if text.turned:
+            console.message(f"{printable(text.path)}: {TURNED[text.turned]}, and was turned to read it")
         show(text)
 
     return show_with_messages

@@ -145,6 +145,8 @@ def _opened(config: "Config", state: "SavedState | None") -> "Iterator[Run]":
 
     compute = compute_for(config.train)
     with compute.processes.joined():
+        if config.data.name == "lines":
+            console.message("composing lines (20,000 a minute)")
         if config.data.touching or config.data.proposed:
             console.message("making more training images (data.touching, data.proposed: 10,000 a minute)")
         with console.download_bar() as bar:
@@ -268,14 +270,16 @@ def _show_result(result: "RunResult", root: str | None, as_json: bool) -> None:
             }
         )
     else:
+        lines = result.reads_lines
         console.facts(
             [
-                ("test accuracy", console.accuracy(test)),
+                ("test lines exactly right" if lines else "test accuracy", console.accuracy(test)),
                 ("test loss", f"{test.loss:.4f}"),
                 ("data", describe_data(result.data, result.is_fallback)),
                 ("checkpoint", str(folder.checkpoint)),
             ]
         )
     path = quoted(folder.path)
+    command = "read" if result.reads_lines else "predict"
     place = f" {quoted(f'data.root={root}')}" if root else ""  # a checkpoint's own is never used
-    console.message(f"next: cnn eval {path}{place}\n      cnn predict image.png --checkpoint {path}")
+    console.message(f"next: cnn eval {path}{place}\n      cnn {command} image.png --checkpoint {path}")

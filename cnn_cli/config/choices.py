@@ -2,11 +2,12 @@
 
 from typing import Literal
 
-PreprocessingKind = Literal["digit", "photo"]
+PreprocessingKind = Literal["digit", "photo", "line"]
 """What is done to an image before it enters the network.
 
 `digit`: the ink is separated from its background and normalized to 28x28 pixels like the digits of MNIST.
 `photo`: the middle square of the image is scaled to the size of the network's input.
+`line`: a row of digits is found and becomes a strip of the height of the network's input, of any width.
 """
 
 DataName = Literal[
@@ -22,8 +23,10 @@ DataName = Literal[
     "cifar10",
     "own",
     "synthetic",
+    "lines",
 ]
-"""The data sets: published ones, your `own` data, or the built-in `synthetic` digits.
+"""The data sets: published ones, your `own` data, the built-in `synthetic` digits, or `lines` of digits that
+the program composes.
 
 `auto`: `own` if the data root holds data of your own, else `mnist`.
 """

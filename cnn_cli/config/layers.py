@@ -48,8 +48,8 @@ class Conv(Layer):
     shape = (
         "CxHxW to out x H' x W'; H' = (H + 2 padding - dilation (kernel - 1) - 1) / stride + 1, rounded down"
     )
-    out: Channels
-    """Number of filters, which is the number of output channels."""
+    out: Units
+    """Number of filters, which is the number of output channels; `classes` stands for one for each class."""
     kernel: Size
     """Height and width of the kernel, in pixels."""
     stride: Size = (1, 1)

@@ -14,6 +14,7 @@ from cnn_cli.config.choices import DataName, PreprocessingKind
 from cnn_cli.config.fields import MAX_CHANNELS, MAX_SIDE, AboveZero, Device, Precision, Scales, Shares
 from cnn_cli.config.network import NAME, Item
 from cnn_cli.config.section import Count, Fraction, Number, Positive, Section
+from cnn_cli.config.sources import Lines, Own, Synthetic
 
 MAX_THREADS = 1024
 """Upper limit of CPU threads: more than any machine has cores, and torch crashes at some larger number."""
@@ -22,42 +23,20 @@ MNIST_MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.
 """Those of torchvision.datasets.MNIST, copied because torchvision takes a second to import."""
 
 
-class Synthetic(Section):
-    """The built-in synthetic digits, which the program draws."""
-
-    train: Annotated[int, Field(ge=10, le=1_000_000, strict=True)] = 60_000
-    """Number of images to draw for training and validation."""
-    test: Annotated[int, Field(ge=10, le=1_000_000, strict=True)] = 10_000
-    """Number of images to draw for the test set, from other random numbers."""
-    seed: Count = 0
-    """Seed of the images. The `seed` of the run does not change them."""
-
-
-class Own(Section):
-    """Your own data (`data.name: own`): images in folders, an archive, a table or arrays."""
-
-    broken: Literal["stop", "skip"] = "stop"
-    """What to do with a file that is not a readable image: `stop` with an error, or `skip` with a warning."""
-    test: Annotated[float, Field(gt=0, le=1)] = 0.2
-    """Share of the images that is held out as the test set, if the data has none. With 1, all images are for
-    the test: `cnn eval` does so with data that the network was not trained on."""
-    seed: Count = 0
-    """Seed of that choice. The `seed` of the run does not change it."""
-
-
 class Data(Section):
     """The data that the network learns from."""
 
     name: DataName = "auto"
-    """The data set: a published one, your `own` data, the built-in `synthetic` digits, or `auto`: `own` if
-    `root` holds data of your own, else `mnist`."""
+    """The data set: a published one, your `own` data, the built-in `synthetic` digits, `lines` of digits that
+    the program composes, or `auto`: `own` if `root` holds data of your own, else `mnist`."""
     root: str | None = None
     """Your own data: a folder, an archive, a table or a file of arrays. Of a published data set: the folder
     that holds it, or into which it is downloaded. Default: $CNN_DATA, else the user's cache folder."""
     preprocessing: PreprocessingKind | None = None
     """What is done to an image before it enters the network. `digit`: the ink is separated from its
     background and normalized to 28x28 pixels like the digits of MNIST. `photo`: the middle square of the
-    image is scaled to `data.size`. Default: what suits the data set; `photo` for your own data."""
+    image is scaled to `data.size`. `line`: a row of digits becomes a strip that is `data.size` high; for
+    `lines` alone. Default: what suits the data set; `photo` for your own data."""
     download: bool = True
     """Download a published data set that is not in `root`. With `false`, or CNN_OFFLINE=1 in the environment,
     nothing is ever downloaded."""
@@ -103,6 +82,18 @@ class Data(Section):
     """Number and seed of the built-in digits."""
     own: Own = Own()
     """How your own data is read."""
+    lines: Lines = Lines()
+    """Number and width of the composed lines, and what they are made of."""
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of one input of the network."""
+        return self.channels, self.size, self.width or self.size
+
+    @property
+    def width(self) -> int | None:
+        """Width of the network's input in pixels; None if it is as wide as high."""
+        return self.lines.width if self.name == "lines" else None
 
     @model_validator(mode="after")
     def _own_data_is_named(self) -> Self:
@@ -114,6 +105,16 @@ class Data(Section):
     def may_be_own(self) -> bool:
         """Whether it may be your own data, which can have its own validation images."""
         return self.name == "own" or (self.name == "auto" and self.root is not None)
+
+    @model_validator(mode="after")
+    def _lines_are_strips(self) -> Self:
+        if self.name != "lines" and self.preprocessing == "line":
+            raise ValueError(f"preprocessing is line, but {self.name} holds no lines")
+        if self.name == "lines" and self.preprocessing not in (None, "line"):
+            raise ValueError(f"preprocessing is {self.preprocessing}, but lines need line")
+        if self.name == "lines" and (self.channels != 1 or self.augment.mixup):
+            raise ValueError("lines have one channel and no augment.mixup")
+        return self
 
     @model_validator(mode="after")
     def _channels_agree(self) -> Self:
@@ -149,7 +150,8 @@ class Model(Section):
     blocks: Annotated[dict[BlockName, BlockDefinition], Field(exclude=True)] = {}  # noqa: RUF012 (pydantic copies it)
     """Blocks of layers by name. Loading replaces their uses by their layers: a checked config has none."""
     layers: Annotated[tuple[Item, ...], Field(min_length=1)]
-    """The layers from the image to one logit per class."""
+    """The layers from the image to one logit per class; for `lines`, to one per class and column, where
+    `classes` counts the blank."""
 
 
 class Train(Section):
@@ -283,6 +285,21 @@ class Config(Section):
     def _recorded_steps_are_alike(self) -> Self:
         if self.train.graph and self.data.augment.mixup:
             raise ValueError("train.graph records a step without mixup, but data.augment.mixup is not 0")
+        return self
+
+    @model_validator(mode="after")
+    def _lines_have_texts(self) -> Self:
+        if self.data.name == "lines":
+            train = self.train
+            for name, is_set in (
+                ("train.label_smoothing", train.label_smoothing),
+                ("train.class_weights", train.class_weights != "none"),
+                ("data.balance", self.data.balance),
+            ):
+                if is_set:
+                    raise ValueError(f"{name} is about the class of an image, and a line has a text")
+            if train.graph:
+                raise ValueError("train.graph records a step, and the loss of lines computes on the CPU too")
         return self
 
 

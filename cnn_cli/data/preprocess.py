@@ -17,14 +17,13 @@ LUMA = (0.299, 0.587, 0.114)
 
 
 def to_unit_range(images: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """Turn uint8 [N, C, H, W] into float32 [N, channels, size, size] in 0..1."""
+    """Turn uint8 [N, C, H, W] into float32 [N, channels, *size of the input] in 0..1."""
     pixels = to_channels(images, preprocessing.channels)
-    size = preprocessing.size
     if preprocessing.kind == "digit":
-        pixels = _padded(pixels, size)
-    pixels = pixels.float()
-    if pixels.shape[-2:] != (size, size):
-        pixels = F.interpolate(pixels, (size, size), mode="bilinear", antialias=True)
+        pixels = _padded(pixels, preprocessing.size)
+    pixels, size = pixels.float(), preprocessing.input_shape[1:]
+    if pixels.shape[-2:] != size:
+        pixels = F.interpolate(pixels, size, mode="bilinear", antialias=True)
     return pixels.div_(255)
 
 
@@ -38,7 +37,7 @@ def normalize(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
 
 
 def network_input(images: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """Turn uint8 [N, C, H, W] into the network's input, float32 [N, channels, size, size]."""
+    """Turn uint8 [N, C, H, W] into the network's input, float32 [N, channels, *size of the input]."""
     return normalize(to_unit_range(images, preprocessing), preprocessing)
 
 

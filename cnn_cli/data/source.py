@@ -33,7 +33,8 @@ class LabeledImages:
 
     Args:
         store: uint8 [M, C, H, W], 0 = background, 255 = ink (or black and white); it may be a mapped file.
-        labels: int64 [N], indices into the source's classes.
+        labels: int64 [N], indices into the source's classes; for lines the texts, int64 [N, L], each of which
+            ends at the first -1.
         rows: int64 [N], the index of each image in the store; None: all of the store, in its order.
 
     Raises:
@@ -48,8 +49,8 @@ class LabeledImages:
         """Check types and lengths here, where their origin is still known."""
         if self.store.dtype != torch.uint8 or self.store.ndim != 4:
             raise DataError(f"images are uint8 [N, C, H, W], not {_describe(self.store)}")
-        if self.labels.dtype != torch.int64 or self.labels.ndim != 1:
-            raise DataError(f"labels are int64 [N], not {_describe(self.labels)}")
+        if self.labels.dtype != torch.int64 or self.labels.ndim not in (1, 2):
+            raise DataError(f"labels are int64 [N] or [N, L], not {_describe(self.labels)}")
         count = len(self.store if self.rows is None else self.rows)
         if count != len(self.labels):
             raise DataError(f"{count:,} images, but {len(self.labels):,} labels")
@@ -90,6 +91,12 @@ class LabeledFile(NamedTuple):
     source: ImageFile
     label: int
     """An index into the source's classes."""
+
+
+def names_of(labels: Tensor, classes: tuple[str, ...]) -> list[str]:
+    """Return what the labels int64 [N] or texts int64 [N, L] say, in words: N class names or texts."""
+    rows = labels.tolist() if labels.ndim == 2 else labels[:, None].tolist()
+    return ["".join(classes[index] for index in row if index >= 0) for row in rows]
 
 
 @dataclass(frozen=True)

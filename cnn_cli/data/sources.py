@@ -43,7 +43,8 @@ def open_source(data: Data, access: Access | None = None) -> Source:
         DataError: the data is not available, and there is no fallback for it.
     """
     access, data = access or Access(), with_name(data)
-    fallback = None if data.fallback in ("none", data.name) or data.name == "own" else data.fallback
+    has_fallback = data.fallback not in ("none", data.name) and data.name not in ("own", "lines")
+    fallback = data.fallback if has_fallback else None
     try:
         source = _open(data, access)
     except DataError as error:
@@ -121,6 +122,10 @@ def classes_of(data: Data) -> tuple[str, ...]:
         from cnn_cli.data.own.catalog import contents_at
 
         return contents_at(data_root(data)).classes
+    if data.name == "lines":
+        from cnn_cli.data.lines.blocks import CLASSES
+
+        return CLASSES
     return _CLASSES[data.name]
 
 
@@ -175,6 +180,14 @@ def is_own(root: Path) -> bool:
     return is_own_data(root)
 
 
+def _lines(data: Data, access: Access) -> Source:
+    """Open the lines, which are composed of the digits of another set; a fallback replaces those."""
+    from cnn_cli.data.lines.source import open_lines  # composing needs imports that most runs do not
+
+    digits = data.model_copy(update={"name": data.lines.digits, "preprocessing": None})
+    return open_lines(data, open_source(digits, access))
+
+
 _CLASSES = {
     "mnist": DIGITS,
     "synthetic": DIGITS,
@@ -188,6 +201,7 @@ SOURCES: dict[str, Opener] = {
     **dict.fromkeys(VISION_SETS, open_vision_set),
     "own": _own,
     "synthetic": _synthetic,
+    "lines": _lines,
 }
 """The names that a config may use for `data.name`, apart from `auto`."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from cnn_cli.checkpoint.ensemble import check_reads_images
 from cnn_cli.checkpoint.file import Checkpoint
 from cnn_cli.errors import ConfigError, DataError, unwritable
 from cnn_cli.export.c_write import write_header
@@ -43,6 +44,7 @@ def export(
             f"{checkpoint.path}: is an ONNX file, which has no weights to export",
             hint="name the checkpoint that it was made of",
         )
+    check_reads_images(checkpoint)
     graph = graph_of(numpy_network(checkpoint, fast=False))
     network = Network(checkpoint, graph, unsure_below)
     try:

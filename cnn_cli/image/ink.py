@@ -48,15 +48,26 @@ class ThresholdedContrast(ContrastMap):
         Returns:
             float32 [H, W], 0 = background, 1 = full ink; all 0 if the mask holds no component.
         """
+        ink = self.to_all_ink(mask)
+        ink *= _dilate_by_one((ink > CERTAIN) & (self.thresholded * mask > 0))
+        return ink
+
+    def to_all_ink(self, mask: np.ndarray) -> np.ndarray:
+        """Scale contrast to ink likewise, and keep everything: ruled lines, shadows, what is pale.
+
+        Args:
+            mask: bool [H, W], true on the components from which the strokes' contrast is measured.
+
+        Returns:
+            float32 [H, W], 0 = background, 1 = full ink; all 0 if the mask holds no component.
+        """
         strokes = self.thresholded * mask
         if not strokes.any():
             return np.zeros_like(self.contrast)
         full = stroke_contrast(strokes)
         start = min(NOISE_DEVIATIONS * self.noise, MAX_START * full)
         ink = (self.contrast - np.float32(start)) * np.float32(1 / (full - start))
-        np.clip(ink, 0, 1, out=ink)
-        ink *= _dilate_by_one((ink > CERTAIN) & (strokes > 0))
-        return ink
+        return np.clip(ink, 0, 1, out=ink)
 
 
 @dataclass(frozen=True)

@@ -54,15 +54,19 @@ def find_rows(components: Sequence[Component]) -> list[list[Component]]:
     merged = _merge_parts(components, height)
     digits = [component for component in merged if component.height >= SMALLEST * height]
     slope = _slope(digits, height)
+    # With the slope taken out, a row's next digit is expected at the mean height of its last two.
+    levels = {id(digit): _middle(digit) - slope * _center(digit) for digit in digits}
     rows: list[list[Component]] = []
+    expected = np.empty(len(digits))
     for digit in sorted(digits, key=lambda component: component.left):
-        distances = [abs(_middle(digit) - _expected_middle(row, digit, slope)) for row in rows]
-        nearest = int(np.argmin(distances)) if rows else -1
-        if rows and distances[nearest] <= ROW_DISTANCE * height:
-            rows[nearest].append(digit)
-        else:
-            rows.append([digit])
-    return sorted(rows, key=lambda row: np.mean([_middle(digit) - slope * _center(digit) for digit in row]))
+        distances = np.abs(levels[id(digit)] - expected[: len(rows)])
+        nearest = int(distances.argmin()) if rows else 0
+        if not rows or distances[nearest] > ROW_DISTANCE * height:
+            nearest = len(rows)
+            rows.append([])
+        rows[nearest].append(digit)
+        expected[nearest] = np.mean([levels[id(last)] for last in rows[nearest][-2:]])
+    return sorted(rows, key=lambda row: np.mean([levels[id(digit)] for digit in row]))
 
 
 def merge_close(row: Sequence[Component], height: float) -> list[Component]:
@@ -108,55 +112,64 @@ def _digit_height(components: Sequence[Component]) -> float:
 def _merge_parts(components: Sequence[Component], height: float) -> list[Component]:
     """Merge parts with their digits, those with most ink first."""
     digits: list[Component] = []
+    boxes = np.empty((len(components), 4))
     for component in sorted(components, key=lambda component: -float(component.ink.sum())):
-        owners = [i for i, digit in enumerate(digits) if _is_part(component, digit, height)]
-        nearest = min(owners, key=lambda i: _gap(digits[i], component), default=None)
-        if nearest is None:
+        owner = _owner(component, boxes[: len(digits)], height)
+        if owner is None:
+            owner = len(digits)
             digits.append(component)
         else:
-            digits[nearest] = merge([digits[nearest], component])
+            digits[owner] = merge([digits[owner], component])
+        boxes[owner] = _box(digits[owner])
     return digits
 
 
-def _is_part(part: Component, digit: Component, height: float) -> bool:
-    overlap = min(part.right, digit.right) - max(part.left, digit.left)
-    union_height = max(part.bottom, digit.bottom) - min(part.top, digit.top)
-    if part.height >= PART_HEIGHT * height or union_height > DIGIT_HEIGHT * height:
-        return False
-    if overlap >= PART_OVERLAP * min(part.width, digit.width):
-        return _gap(part, digit) <= PART_GAP * height
-    place = ((part.top + part.bottom) / 2 - digit.top) / digit.height
-    is_bar = part.width >= BAR_LENGTH * height and place <= BAR_PLACE and part.left >= _center(digit)
-    return is_bar and _gap(part, digit) <= BAR_GAP * height
+def _owner(part: Component, boxes: np.ndarray, height: float) -> int | None:
+    """Return which digit a component is a part of, the nearest one, or None.
+
+    Args:
+        part: the component.
+        boxes: [N, 4], left, top, right and bottom of the digits.
+        height: of the digits, in pixels.
+    """
+    if part.height >= PART_HEIGHT * height or not len(boxes):
+        return None
+    left, top, right, bottom = boxes.T
+    across = np.maximum(left, part.left) - np.minimum(right, part.right)  # below 0: they overlap
+    down = np.maximum(top, part.top) - np.minimum(bottom, part.bottom)
+    gap = np.maximum(np.maximum(down, across), 0)
+    union_height = np.maximum(bottom, part.bottom) - np.minimum(top, part.top)
+    overlaps = -across >= PART_OVERLAP * np.minimum(right - left, part.width)
+    place = ((part.top + part.bottom) / 2 - top) / (bottom - top)
+    long = part.width >= BAR_LENGTH * height
+    is_bar = long & (place <= BAR_PLACE) & (part.left >= (left + right) / 2)
+    near = np.where(overlaps, gap <= PART_GAP * height, is_bar & (gap <= BAR_GAP * height))
+    owns = near & (union_height <= DIGIT_HEIGHT * height)
+    return int(np.where(owns, gap, np.inf).argmin()) if owns.any() else None
 
 
-def _gap(one: Component, other: Component) -> float:
-    down = max(one.top, other.top) - min(one.bottom, other.bottom)
-    across = max(one.left, other.left) - min(one.right, other.right)
-    return max(down, across, 0)
+def _box(component: Component) -> tuple[int, int, int, int]:
+    return component.left, component.top, component.right, component.bottom
 
 
 def _slope(digits: Sequence[Component], height: float) -> float:
     """Return the rows' slope, pixels down for each pixel to the right: the median over neighboring digits."""
+    if not digits:
+        return 0.0
+    left, top, right, bottom = np.array([_box(digit) for digit in digits], np.float64).T
+    center, middle, width = (left + right) / 2, (top + bottom) / 2, right - left
     slopes = []
-    for digit in digits:
-        following = [
-            other
-            for other in digits
-            if digit.right <= other.left + 0.5 * other.width
-            and _center(other) > _center(digit)
-            and abs(_middle(other) - _middle(digit)) < ROW_DISTANCE * height
-            and other.left - digit.right < NEIGHBOR_DISTANCE * height
-        ]
-        nearest = min(following, key=lambda other: other.left, default=None)
-        if nearest is not None:
-            slopes.append((_middle(nearest) - _middle(digit)) / (_center(nearest) - _center(digit)))
+    for i in range(len(digits)):
+        follows = (
+            (right[i] <= left + 0.5 * width)
+            & (center > center[i])
+            & (np.abs(middle - middle[i]) < ROW_DISTANCE * height)
+            & (left - right[i] < NEIGHBOR_DISTANCE * height)
+        )
+        if follows.any():
+            nearest = int(np.where(follows, left, np.inf).argmin())
+            slopes.append((middle[nearest] - middle[i]) / (center[nearest] - center[i]))
     return float(np.median(slopes)) if slopes else 0.0
-
-
-def _expected_middle(row: Sequence[Component], digit: Component, slope: float) -> float:
-    """Return the expected middle of the row's next digit: that of its last two, continued along the slope."""
-    return float(np.mean([_middle(last) + slope * (_center(digit) - _center(last)) for last in row[-2:]]))
 
 
 def _middle(component: Component) -> float:

@@ -1,13 +1,14 @@
 """Luminance -> the connected components of handwritten lines, without page edges, frames, rules or specks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from cnn_cli.image.background import without_margin
 from cnn_cli.image.components import bounding_boxes, label
-from cnn_cli.image.ink import threshold_contrast
+from cnn_cli.image.ink import ThresholdedContrast, threshold_contrast
+from cnn_cli.image.rules import without_rules
 
 # What is narrower than this share of the image's shorter side is a stroke: a row of digits often fills the
 # height of the image, and its strokes are then at most 0.17 of that wide; where two meet, the ink is wider.
@@ -28,6 +29,10 @@ RULE_LENGTH, RULE_THICKNESS = 1.8, 0.12
 
 # A speck is smaller than this in both directions (1 = the digits' height). The bar of a 5 is longer.
 SPECK = 0.18
+
+
+MOST = 1500
+"""Upper limit of the components of an image: 40 lines of 35 digits are 1,400."""
 
 
 @dataclass(frozen=True)
@@ -80,18 +85,77 @@ def find_components(gray: np.ndarray) -> list[Component]:
     Returns:
         The components, in no particular order.
     """
+    return next(find_text(gray)).components
+
+
+@dataclass(frozen=True)
+class TextInk:
+    """What may be text in an image."""
+
+    ink: np.ndarray
+    """All ink of the image, with what is no text: float32 [H, W], 0 = background, 1 = full ink."""
+    components: list[Component]
+    """Those that may be text, in no particular order."""
+
+    def turned(self, turns: int) -> "TextInk":
+        """Return the same of the image that is turned counterclockwise by a number of quarters."""
+        turned = self
+        for _ in range(turns):
+            width = turned.ink.shape[1]
+            components = [
+                Component(np.rot90(each.ink), each.top, width - each.right) for each in turned.components
+            ]
+            turned = TextInk(np.ascontiguousarray(np.rot90(turned.ink)), components)
+        return turned
+
+
+def find_text(gray: np.ndarray) -> Iterator[TextInk]:
+    """Find what may be text, dark on light or light on dark.
+
+    Args:
+        gray: luminance, float32 [H, W], 0..255.
+
+    Yields:
+        First with the ink as it is; then, if there are ruled lines, without them: digits that touch a line
+        form components of their own.
+    """
     inner = without_margin(gray)
     part = gray[inner]
     contrast = threshold_contrast(part, max(3, round(min(part.shape) * STROKE_WINDOW)))
-    labels = label(contrast.thresholded > 0)
+    all_ink = contrast.thresholded > 0
+    yield _text_in(contrast, all_ink, inner, gray.shape)
+    unruled = without_rules(all_ink)
+    if (unruled != all_ink).any():
+        yield _text_in(contrast, unruled, inner, gray.shape)
+
+
+def _text_in(
+    contrast: ThresholdedContrast, mask: np.ndarray, inner: tuple[slice, slice], shape: tuple[int, ...]
+) -> TextInk:
+    """Find the components among the pixels of a mask, bool [h, w] of the image's inner part."""
+    labels = label(mask)
     # Two passes, as for one digit: the strokes' contrast is measured without the components that are no
     # digits.
-    ink = contrast.to_ink(_may_be_text(labels, contrast.thresholded)[labels])
+    strokes = _may_be_text(labels, contrast.thresholded * mask)[labels]
+    all_ink, ink = contrast.to_all_ink(strokes), contrast.to_ink(strokes)
+    ink[(contrast.thresholded > 0) & ~mask] = 0
     labels = label(ink > CORE)
-    keep = _may_be_text(labels, ink)
+    keep = _largest(_may_be_text(labels, ink), labels)
     components = _cut_out(ink, _with_soft_edges(labels, ink), keep)
     y, x = inner[0].start or 0, inner[1].start or 0
-    return [Component(each.ink, each.left + x, each.top + y) for each in components]
+    whole = np.zeros(shape, np.float32)
+    whole[inner] = all_ink
+    return TextInk(whole, [Component(each.ink, each.left + x, each.top + y) for each in components])
+
+
+def _largest(keep: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Keep the largest `MOST` of the components that are kept: noise and dot patterns have any number."""
+    if np.count_nonzero(keep) <= MOST:
+        return keep
+    sizes = np.where(keep, np.bincount(labels.ravel(), minlength=len(keep)), 0)
+    kept = np.zeros_like(keep)
+    kept[np.argsort(-sizes, kind="stable")[:MOST]] = True
+    return kept
 
 
 def _may_be_text(labels: np.ndarray, ink: np.ndarray) -> np.ndarray:

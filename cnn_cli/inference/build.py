@@ -41,6 +41,7 @@ def build_network(
     weights: Mapping[str, NDArray[Any]],
     *,
     fast: bool = True,
+    per_column: bool = False,
 ) -> Network:
     """Build a network from its layers and its weights.
 
@@ -50,6 +51,7 @@ def build_network(
         classes: how many logits the last layer gives.
         weights: the tensors of the torch network's `state_dict`, by name.
         fast: rewrite the network so that it computes the same in less time; False keeps one step a layer.
+        per_column: whether the last layer gives them for each column of an image.
 
     Raises:
         NetworkError: a layer does not fit its input, the network is beyond the budget of
@@ -58,13 +60,13 @@ def build_network(
     """
     builder = _Builder(classes, dict(weights))
     chain, shape = builder.chain("", ("model", "layers"), layers, input_shape)
-    if shape != (classes,):
+    if (shape[:2] if per_column else shape) != ((classes, 1) if per_column else (classes,)):
         raise NetworkError(
             ("model", "layers"), f"they give {describe(shape)}, but there are {classes} classes"
         )
     if builder.weights:
         raise DataError(f"the tensor {min(builder.weights)} belongs to no layer of the network")
-    network = Network(chain, tuple(input_shape), classes)
+    network = Network(chain, tuple(input_shape), classes, per_column=per_column)
     if not fast:
         return network
     keep_memory()

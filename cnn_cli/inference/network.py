@@ -87,9 +87,13 @@ class Network:
     """How many logits it gives."""
     tile: int | None = None
     """How many images go through the layers at a time; None for all."""
+    per_column: bool = False
+    """Whether it gives logits for each column of an image of any width."""
 
     def __call__(self, inputs: Array) -> Array:
         """Compute the logits float32 [N, classes] of inputs float32 [N, C, H, W].
+
+        With `per_column`: [N, classes, 1, W'], for any W.
 
         Raises:
             ValueError: the inputs have another shape.
@@ -108,6 +112,7 @@ class Network:
 
     def _checked(self, inputs: Array) -> Array:
         inputs = np.asarray(inputs, np.float32)
-        if inputs.shape[1:] != self.input_shape:
+        fixed = 3 if self.per_column else 4
+        if inputs.ndim != 4 or inputs.shape[1:fixed] != self.input_shape[: fixed - 1]:
             raise ValueError(f"the inputs have shape {inputs.shape}, but must have (N, *{self.input_shape})")
         return inputs

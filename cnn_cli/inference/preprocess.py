@@ -1,10 +1,9 @@
 """From stored images to what a network reads, as training does it."""
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
+from cnn_cli.config.choices import PreprocessingKind
 from cnn_cli.inference.arrays import Array
 
 LUMA = (0.299, 0.587, 0.114)
@@ -17,7 +16,7 @@ def preprocess(
     size: int,
     mean: tuple[float, ...],
     std: tuple[float, ...],
-    kind: Literal["digit", "photo"],
+    kind: PreprocessingKind,
 ) -> Array:
     """Turn images into a network's input.
 

@@ -20,23 +20,27 @@ from cnn_cli.model.modules import Modules
 from cnn_cli.model.shapes import LayerError, Shape, describe
 
 
-def build_network(layers: Sequence[LayerSpec], input_shape: Shape, classes: int) -> nn.Sequential:
+def build_network(
+    layers: Sequence[LayerSpec], input_shape: Shape, classes: int, *, per_column: bool = False
+) -> nn.Sequential:
     """Build the network. Its weights are uninitialized memory.
 
     Args:
         layers: the chain from the image to the logits.
         input_shape: (C, H, W) of one input.
         classes: number of logits that the last layer must return.
+        per_column: whether it returns them for each column of the image.
 
     Returns:
-        A module from [N, C, H, W] to logits [N, classes]. `initialize` or `load_state_dict` sets its weights.
+        A module from [N, C, H, W] to logits [N, classes], or [N, classes, 1, W'] for each of W' columns.
+        `initialize` or `load_state_dict` sets its weights.
 
     Raises:
         NetworkError: a layer does not fit its input, the network is beyond the budget of
             `cnn_cli.config.budget`, or the output is not one logit for each class.
     """
-    modules, shape = _Builder(classes).chain_at(("model", "layers"), layers, input_shape)
-    _check_output(layers, shape, classes)
+    modules, shape = _Builder(classes, per_column).chain_at(("model", "layers"), layers, input_shape)
+    _check_output(layers, shape, classes, per_column)
     return Chain(modules)
 
 
@@ -45,6 +49,7 @@ class _Builder:
     """Builder of chains and of the chains inside them."""
 
     classes: int
+    per_column: bool = False
     budget: Budget = field(default_factory=Budget)
 
     def chain_at(
@@ -60,6 +65,8 @@ class _Builder:
     def _layer_at(self, path: Path, name: str, parameters: dict[str, Any], shape: Shape) -> Built:
         try:
             self.budget.add_layer()
+            if name == "auxiliary" and self.per_column:
+                raise LayerError("is for networks that read single images, not lines")
             if name in COMBINATORS:
                 return COMBINATORS[name](
                     shape, Site(self.classes, partial(self.chain_at, path)), **parameters
@@ -117,11 +124,19 @@ def _build_layer(name: str, parameters: dict[str, Any], shape: Shape, budget: Bu
     return module
 
 
-def _check_output(layers: Sequence[LayerSpec], shape: Shape, classes: int) -> None:
-    if shape != (classes,):
-        last = len(layers) - 1
+def _check_output(layers: Sequence[LayerSpec], shape: Shape, classes: int, per_column: bool) -> None:
+    last = len(layers) - 1
+    place = ("model", "layers", last, layers[last][0])
+    if per_column and (len(shape) != 3 or shape[:2] != (classes, 1)):
         raise NetworkError(
-            ("model", "layers", last, layers[last][0]),
+            place,
+            f"the network ends with {describe(shape)}, but lines need {classes}x1xW, a score for each class "
+            "and the blank in each column: reduce the height to 1 and end with "
+            "`conv: {out: classes, kernel: 1}`",
+        )
+    if not per_column and shape != (classes,):
+        raise NetworkError(
+            place,
             f"the network ends with {describe(shape)}, but the data has {classes} classes: "
             "end with `linear: classes`",
         )

@@ -14,7 +14,7 @@ from cnn_cli.text import one_line
 
 def input_shape(config: Config) -> Shape:
     """Return (C, H, W) of one input of the network."""
-    return config.data.channels, config.data.size, config.data.size
+    return config.data.input_shape
 
 
 def network_for(config: Config, classes: int) -> nn.Sequential:
@@ -30,7 +30,8 @@ def network_for(config: Config, classes: int) -> nn.Sequential:
             f"is {stated}, but the data has {classes} classes: set model.classes={classes}",
         )
     layers = [(item.name, item.parameters) for item in config.model.layers]
-    return build_network(layers, input_shape(config), classes)
+    per_column = config.data.name == "lines"
+    return build_network(layers, input_shape(config), classes + per_column, per_column=per_column)
 
 
 def load_network(checkpoint: Checkpoint) -> nn.Sequential:

@@ -126,8 +126,10 @@ def numpy_network(checkpoint: Checkpoint, *, fast: bool = True) -> Network:
     """
     layers = [(item.name, item.parameters) for item in checkpoint.config.model.layers]
     shape = checkpoint.preprocessing.input_shape
+    per_column = checkpoint.preprocessing.kind == "line"
+    classes = len(checkpoint.classes) + per_column  # and the blank
     try:
-        return build_network(layers, shape, len(checkpoint.classes), checkpoint.weights, fast=fast)
+        return build_network(layers, shape, classes, checkpoint.weights, fast=fast, per_column=per_column)
     except (CnnError, RecursionError) as error:
         place = checkpoint.path or "the checkpoint"
         raise DataError(f"{place}: its weights do not fit its config: {one_line(error)}") from None

@@ -1,18 +1,18 @@
 """Read an image of several digits: rows of text, with a box and a confidence for each digit."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import groupby
+from dataclasses import dataclass
 
 import numpy as np
 
 from cnn_cli.errors import CnnError, DataError
 from cnn_cli.image.decode import DecodedImage, decode
-from cnn_cli.image.pages import ImageFile
 from cnn_cli.image.preprocess import NetworkInput
 from cnn_cli.image.rows import find_rows, merge_close, row_height
 from cnn_cli.image.text_components import Component, find_components
-from cnn_cli.reading import html
+from cnn_cli.reading.image_text import Box, Digit, ImageText
+from cnn_cli.reading.line_reader import LineReader
+from cnn_cli.reading.lines import read_page, unturned
 from cnn_cli.reading.predict import predict
 from cnn_cli.reading.reader import Reader
 from cnn_cli.reading.segments import TYPICAL_PERCENTILE, Segment, best_path, evidence, scores, segments_of
@@ -28,97 +28,30 @@ SHIFTS = ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0))
 """Rows and columns by which each segment is shifted; the logits are averaged. A shifted digit gives the same
 answer, a shifted part of a digit often does not: 55 of 100 overlapping strings were right, not 51."""
 
-Box = tuple[int, int, int, int]
-"""Left, top, right, bottom in pixels of the upright image; right and bottom lie just outside."""
-
-
-@dataclass(frozen=True)
-class Digit:
-    """One digit of a text."""
-
-    label: str
-    confidence: float
-    """Probability of the label, 0..1."""
-    box: Box
-    row: int
-    """From 0, top to bottom."""
-    confident: bool = True
-    """Whether the confidence reaches the threshold."""
-    pixels: np.ndarray | None = field(default=None, repr=False, compare=False)
-    """The network's input, uint8 [C, H, W]."""
-
-    @property
-    def unsure(self) -> bool:
-        """Whether the confidence is below the threshold."""
-        return not self.confident
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of a text."""
-
-    digits: tuple[Digit, ...]
-    """From left to right; at least one."""
-
-    @property
-    def text(self) -> str:
-        """The digits without spaces."""
-        return "".join(digit.label for digit in self.digits)
-
-    @property
-    def box(self) -> Box:
-        """The box around all digits."""
-        lefts, tops, rights, bottoms = zip(*(digit.box for digit in self.digits), strict=True)
-        return min(lefts), min(tops), max(rights), max(bottoms)
-
-
-@dataclass(frozen=True)
-class ImageText:
-    """The text of an image: digits only, without spaces, points, commas and signs."""
-
-    path: str
-    text: str
-    """Rows from top to bottom, joined by newlines."""
-    digits: tuple[Digit, ...]
-    """In the order of the text."""
-    source: ImageFile = field(default=b"", repr=False, compare=False)
-    """The image's file, its content, or a page of either."""
-
-    @property
-    def confident(self) -> bool:
-        """Whether every digit reaches the threshold that was asked for."""
-        return all(digit.confident for digit in self.digits)
-
-    @property
-    def unsure(self) -> bool:
-        """Whether a digit is below the threshold."""
-        return not self.confident
-
-    @property
-    def lines(self) -> tuple[Line, ...]:
-        """The rows, from top to bottom."""
-        return tuple(Line(tuple(digits)) for _, digits in groupby(self.digits, lambda digit: digit.row))
-
-    def _repr_html_(self) -> str:
-        """Return the text as a notebook shows it: a line for each row, what the network read above it."""
-        rows = [[(digit.label, digit.unsure, digit.pixels) for digit in line.digits] for line in self.lines]
-        return html.text(rows)
-
 
 def read_texts(
-    reader: Reader, images: Iterable[ImageSource | DataError], min_confidence: float = 0.0
+    reader: Reader | LineReader,
+    images: Iterable[ImageSource | DataError],
+    min_confidence: float = 0.0,
+    *,
+    signs: bool = False,
 ) -> Iterator[ImageText | CnnError]:
     """Read each image. One that cannot be read gives its error in its place, and the others continue.
 
     Args:
-        reader: a network or ensemble for digits.
+        reader: a network for lines, or a network or ensemble for digits.
         images: the images; an error keeps its place.
         min_confidence: from this probability on, a digit is confident, 0..1.
+        signs: whether the signs that a network for lines reads are part of the text.
 
     Raises:
-        DataError: the network is for photos.
+        DataError: the network is for photos, or is asked for signs that it does not read.
     """
-    if reader.preprocessing.kind != "digit":
+    if isinstance(reader, Reader) and signs:
+        raise DataError(
+            "--signs needs a network for lines", hint="cnn train --config line.yaml, then --checkpoint"
+        )
+    if isinstance(reader, Reader) and reader.preprocessing.kind != "digit":
         raise DataError(
             "cnn read needs a network for digits, and this one reads photos",
             hint="choose another with --checkpoint",
@@ -127,9 +60,49 @@ def read_texts(
         try:
             if isinstance(image, CnnError):
                 raise image
-            yield read_text(reader, image, min_confidence)
+            yield (
+                read_text(reader, image, min_confidence)
+                if isinstance(reader, Reader)
+                else read_lines(reader, image, min_confidence, signs=signs)
+            )
         except CnnError as error:
             yield error
+
+
+def read_lines(
+    reader: LineReader, image: ImageSource, min_confidence: float = 0.0, *, signs: bool = False
+) -> ImageText:
+    """Read all digits of an image, row by row, with a network for lines.
+
+    Args:
+        reader: the network.
+        image: a file or its content.
+        min_confidence: from this probability on, a digit is confident, 0..1.
+        signs: whether signs are part of the text.
+
+    Raises:
+        DataError: the image cannot be read, or there are no digits in it.
+    """
+    decoded = decode(image.source, name=image.printable_name, max_side=MAX_SIDE)
+    page = read_page(reader, decoded.gray)
+    shape = (decoded.gray.shape[0], decoded.gray.shape[1])
+    digits = [
+        Digit(
+            each.label,
+            each.confidence,
+            _scaled(unturned(each.box, page.turns, shape), decoded),
+            each.row,
+            each.confidence >= min_confidence,
+            each.pixels[None],
+        )
+        for each in page.characters
+        if signs or each.label.isdigit()
+    ]
+    if not digits:
+        raise DataError(
+            f"{image.printable_name}: no digits", hint="name an image of digits, or a larger part"
+        )
+    return ImageText(image.name, tuple(digits), image.source, 90 * page.turns)
 
 
 def read_text(reader: Reader, image: ImageSource, min_confidence: float = 0.0) -> ImageText:
@@ -152,8 +125,7 @@ def read_text(reader: Reader, image: ImageSource, min_confidence: float = 0.0) -
         digits: tuple[Digit, ...] = (_single_digit(reader, image, _scaled(box, decoded), min_confidence),)
     else:
         digits = tuple(_digit(choice, decoded, min_confidence) for choice in chosen)
-    lines = ["".join(digit.label for digit in digits if digit.row == row) for row in range(max(1, len(rows)))]
-    return ImageText(image.name, "\n".join(lines), digits, image.source)
+    return ImageText(image.name, digits, image.source)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 from cnn_cli.files import write_png
 from cnn_cli.image.pages import ImageFile
 from cnn_cli.image.photo import read_rgb
-from cnn_cli.reading.text import ImageText
+from cnn_cli.reading.image_text import ImageText
 from cnn_cli.text import printable
 
 # Colors that people with red-green blindness can distinguish (Okabe & Ito). They alternate, so that the boxes

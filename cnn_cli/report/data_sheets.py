@@ -12,7 +12,7 @@ from cnn_cli.config.augmentation import Augmentation
 from cnn_cli.data.augment.batch import augment
 from cnn_cli.data.augment.mixup import Mix
 from cnn_cli.data.preprocess import to_unit_range
-from cnn_cli.data.source import LabeledImages
+from cnn_cli.data.source import LabeledImages, names_of
 from cnn_cli.files import write_png
 from cnn_cli.report.contact_sheet import COLUMNS, RED, contact_sheet
 from cnn_cli.training.labels import Suspect
@@ -28,7 +28,7 @@ def write_data_sheet(images: LabeledImages, classes: tuple[str, ...], count: int
     Raises:
         DataError: it cannot be written.
     """
-    captions = [classes[label] for label in images.labels[:count].tolist()]
+    captions = names_of(images.labels[:count], classes)
     _write(contact_sheet(images.take(slice(count)).numpy(), captions, columns=COLUMNS), path)
 
 
@@ -55,7 +55,7 @@ def write_augmented(
     """
     rows = slice(max(1, count // COLUMNS))
     originals = to_unit_range(images.take(rows), preprocessing)
-    names = [classes[label] for label in images.labels[rows].tolist()]
+    names = names_of(images.labels[rows], classes)
     columns: list[Tensor] = [originals]
     captions = [names]
     for column in range(1, COLUMNS):

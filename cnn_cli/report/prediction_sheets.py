@@ -9,9 +9,10 @@ from PIL import Image, ImageDraw
 
 from cnn_cli.files import write_png
 from cnn_cli.image.photo import GRAY, read_rgb, thumbnail
+from cnn_cli.reading.image_text import ImageText
+from cnn_cli.reading.line_reader import LineReader
 from cnn_cli.reading.predict import Prediction
 from cnn_cli.reading.reader import Reader
-from cnn_cli.reading.text import ImageText
 from cnn_cli.report.contact_sheet import COLUMNS, RED, contact_sheet
 from cnn_cli.text import printable
 
@@ -72,7 +73,7 @@ def answers_of(text: ImageText, *, with_original: bool) -> list[Answer]:
     ]
 
 
-def write_contact_sheet(answers: Sequence[Answer], reader: Reader, path: Path) -> None:
+def write_contact_sheet(answers: Sequence[Answer], reader: Reader | LineReader, path: Path) -> None:
     """Draw what the network read, above each answer, into a PNG.
 
     Args:
@@ -87,7 +88,7 @@ def write_contact_sheet(answers: Sequence[Answer], reader: Reader, path: Path) -
     write_png(path, lambda file: sheet.save(file, format="PNG"))
 
 
-def write_pairs(answers: Sequence[Answer], reader: Reader, path: Path) -> None:
+def write_pairs(answers: Sequence[Answer], reader: Reader | LineReader, path: Path) -> None:
     """Draw the same beside the originals, which the answers must have."""
     pairs = zip(answers, _inputs(answers, reader), strict=True)
     cells = np.stack([_pair(answer, pixels) for answer, pixels in pairs]).transpose(0, 3, 1, 2)
@@ -95,7 +96,7 @@ def write_pairs(answers: Sequence[Answer], reader: Reader, path: Path) -> None:
     write_png(path, lambda file: sheet.save(file, format="PNG"))
 
 
-def _inputs(answers: Sequence[Answer], reader: Reader) -> np.ndarray:
+def _inputs(answers: Sequence[Answer], reader: Reader | LineReader) -> np.ndarray:
     """Return the network's inputs before they are normalized, uint8 [N, C, size, size]."""
     pixels = np.stack([answer.pixels for answer in answers])
     return np.rint(reader.pixels(pixels) * 255).astype(np.uint8)

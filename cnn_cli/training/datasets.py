@@ -110,7 +110,7 @@ def measured_preprocessing(config: Config, source: Source, train: LabeledImages)
     if mean is None or std is None:
         measured = mean_and_std(train, data.channels)
         mean, std = mean or measured[0], std or measured[1]
-    return Preprocessing(data.size, mean, std, source.preprocessing)
+    return Preprocessing(data.size, mean, std, source.preprocessing, data.width)
 
 
 def _check_digits(config: Config, source: Source) -> None:

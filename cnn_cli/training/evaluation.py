@@ -1,12 +1,13 @@
 """Evaluation: the logits of images, and the metrics of checkpoints on labeled images."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from cnn_cli.checkpoint.ensemble import temperature_of
+from cnn_cli.checkpoint.ensemble import check_reads_images, temperature_of
 from cnn_cli.checkpoint.file import Checkpoint, not_finite
 from cnn_cli.checkpoint.preprocessing import Preprocessing
 from cnn_cli.data.preprocess import network_input
@@ -166,7 +167,7 @@ def logits_of(
 def batch_size(preprocessing: Preprocessing, compute: Compute) -> int:
     """Return how many images a batch of an evaluation has."""
     numbers = BATCH_NUMBERS * (1 if compute.device.type == "cpu" else GPU_FACTOR)
-    return max(MIN_BATCH, numbers // (preprocessing.channels * preprocessing.size**2))
+    return max(MIN_BATCH, numbers // math.prod(preprocessing.input_shape))
 
 
 def select_images(checkpoints: Sequence[Checkpoint], source: Source, split: str) -> LabeledImages:
@@ -190,6 +191,7 @@ def class_numbers(checkpoints: Sequence[Checkpoint], source: Source) -> list[int
         DataError: a class of the source is none of theirs.
     """
     for checkpoint in checkpoints:
+        check_reads_images(checkpoint)
         unknown = [name for name in source.classes if name not in checkpoint.classes]
         if unknown:
             raise DataError(

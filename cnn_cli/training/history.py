@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from cnn_cli.training.metrics import Score
 from cnn_cli.training.records import EpochRecord
 
 
@@ -10,12 +11,12 @@ def best_record(history: Sequence[EpochRecord]) -> EpochRecord | None:
     return next((record for record in reversed(history) if record.best), None)
 
 
-def is_best(history: Sequence[EpochRecord], accuracy: float | None, loss: float | None) -> bool:
-    """Return whether the accuracy is the highest, or equal with a lower loss; always True without one."""
+def is_best(history: Sequence[EpochRecord], score: Score | None) -> bool:
+    """Return whether the accuracy is the highest, or equal with a lower loss; always True without a score."""
     best = best_record(history)
-    if best is None or accuracy is None or loss is None:
+    if best is None or score is None:
         return True
-    return (accuracy, -loss) > (best.validation_accuracy or 0.0, -(best.validation_loss or 0.0))
+    return (score.accuracy, -score.loss) > (best.validation_accuracy or 0.0, -(best.validation_loss or 0.0))
 
 
 def out_of_patience(history: Sequence[EpochRecord], patience: int) -> bool:

@@ -10,7 +10,6 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cnn_cli.checkpoint.preprocessing import Preprocessing
@@ -22,7 +21,6 @@ from cnn_cli.data.send import send
 from cnn_cli.errors import CnnError, ConfigError
 from cnn_cli.model.network import memory_format
 from cnn_cli.training import history
-from cnn_cli.training.calibration import fit_temperature
 from cnn_cli.training.datasets import OUTLIERS_PURPOSE, TrainingData
 from cnn_cli.training.device import Compute
 from cnn_cli.training.ema import Ema
@@ -32,6 +30,7 @@ from cnn_cli.training.records import EpochRecord, StepRecord
 from cnn_cli.training.schedules import schedule
 from cnn_cli.training.seeds import derive, generator, seed_layers
 from cnn_cli.training.step import Batch, Stepper
+from cnn_cli.training.task import task_of
 
 CHECK_EVERY = 500
 """Steps between two checks of the loss on a GPU: Python waits for the GPU at each check."""
@@ -59,13 +58,14 @@ class TrainingLoop:
         compute: Compute,
     ) -> None:
         self.settings, self.seed, self.compute, self.preprocessing = settings, seed, compute, preprocessing
+        self.task = task_of(preprocessing)
         self.data = data.to(compute.device)
         self.layout = memory_format(settings.channels_last)
         self.network = network.to(compute.device, memory_format=self.layout)  # type: ignore[call-overload]
         self.frozen = Frozen(self.network, settings.freeze)
         self.ema = Ema(self.network, settings.ema) if settings.ema else None
         self.processes = compute.processes
-        self.stepper = Stepper(self.network, settings, compute, self.data.class_weights)
+        self.stepper = Stepper(self.network, settings, compute, self.task.loss, self.data.class_weights)
         self.steps_per_epoch = -(-len(data.train) // (settings.batch_size * settings.accumulate))
         self._check_batch_size()
         self.lr_factor = schedule(
@@ -185,7 +185,7 @@ class TrainingLoop:
             )
 
     def _validate(self, epoch: int, started: float, images_per_second: float) -> EpochRecord:
-        accuracy, loss, temperature = None, None, 1.0
+        score, temperature = None, 1.0
         images = self.data.validation
         self.processes.broadcast_buffers(self.network)
         if self.ema:
@@ -193,21 +193,20 @@ class TrainingLoop:
         sums = self.stepper.sums.total(self.processes)
         if len(images):
             logits = logits_of(self.evaluated_network, images, self.preprocessing, self.compute)
-            labels = images.labels.cpu()
-            accuracy = (logits.argmax(1) == labels).double().mean().item()
-            loss = F.cross_entropy(logits.double(), labels).item()
-            temperature = fit_temperature(logits, labels)
+            score = self.task.score(logits, images.labels.cpu())
+            temperature = self.task.fit_temperature(logits, images.labels.cpu())
         return EpochRecord(
             epoch=epoch + 1,
             epochs=self.settings.epochs,
             train_loss=(sums["loss"] / sums["images"]).item(),
-            validation_loss=loss,
-            validation_accuracy=accuracy,
+            validation_loss=score.loss if score else None,
+            validation_accuracy=score.accuracy if score else None,
             lr=self._lr(self.step - 1),
             images_per_second=images_per_second,
             seconds=time.perf_counter() - started,
-            best=history.is_best(self.history, accuracy, loss),
+            best=history.is_best(self.history, score),
             temperature=temperature,
+            validation_character_error_rate=score.character_error_rate if score else None,
         )
 
     @property

@@ -31,6 +31,18 @@ class ClassMetrics:
 
 
 @dataclass(frozen=True)
+class Score:
+    """The figures of the validation set by which the best epoch is chosen."""
+
+    accuracy: float
+    """Share of the images (of lines: of the texts) that are exactly right, 0..1."""
+    loss: float
+    """Mean, in nats."""
+    character_error_rate: float | None = None
+    """Wrong, missing and added characters as a share of all; None unless lines are read."""
+
+
+@dataclass(frozen=True)
 class Metrics:
     """All metrics of one evaluation; shares are in 0..1."""
 
@@ -72,6 +84,12 @@ def measure(logits: Tensor, labels: Tensor, classes: tuple[str, ...], temperatur
         temperature=temperature,
         uncalibrated_error=calibration_error(logits.double().softmax(1), labels),
     )
+
+
+def score(logits: Tensor, labels: Tensor) -> Score:
+    """Return accuracy and mean cross-entropy of logits float [N, C] and labels int64 [N], N >= 1."""
+    accuracy = (logits.argmax(1) == labels).double().mean().item()
+    return Score(accuracy, F.cross_entropy(logits.double(), labels).item())
 
 
 def confusion_matrix(predicted: Tensor, labels: Tensor, classes: int) -> Tensor:

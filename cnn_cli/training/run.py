@@ -19,12 +19,13 @@ from cnn_cli.errors import ConfigError, DataError, ExitCode, StoppedError
 from cnn_cli.files import write_text
 from cnn_cli.model.network import load_network, network_for
 from cnn_cli.text import one_line
-from cnn_cli.training import metrics
 from cnn_cli.training.datasets import training_data
 from cnn_cli.training.device import Compute, out_of_memory
 from cnn_cli.training.evaluation import logits_of
+from cnn_cli.training.line_metrics import LineMetrics
 from cnn_cli.training.loop import TrainingLoop
 from cnn_cli.training.machine import describe, versions
+from cnn_cli.training.metrics import Metrics
 from cnn_cli.training.records import EpochRecord, StepRecord
 from cnn_cli.training.state import SavedState, to_arrays, write_state
 from cnn_cli.training.weights import first_weights
@@ -47,7 +48,7 @@ class RunResult:
     is_fallback: bool
     best: EpochRecord | None
     """The epoch whose weights were kept; None for a run without epochs."""
-    test: metrics.Metrics
+    test: Metrics | LineMetrics
     history: tuple[EpochRecord, ...]
     """All epochs."""
 
@@ -58,8 +59,13 @@ class RunResult:
 
     @property
     def accuracy(self) -> float:
-        """Share of the test images that are answered right, 0..1."""
+        """Share of the test images (of lines: of the texts) that are answered right, 0..1."""
         return self.test.accuracy
+
+    @property
+    def reads_lines(self) -> bool:
+        """Whether the network reads lines instead of single images."""
+        return isinstance(self.test, LineMetrics)
 
     @property
     def seconds(self) -> float:
@@ -216,7 +222,7 @@ class Run:
         images = self.source.test()
         network = load_network(trained).to(self.compute.device)
         logits = logits_of(network, images, self.preprocessing, self.compute, check)
-        test = metrics.measure(logits, images.labels, self.source.classes, trained.temperature)
+        test = self.loop.task.measure(logits, images.labels, self.source.classes, trained.temperature)
         result = RunResult(
             folder=folder,
             data=self.source.name,
@@ -254,6 +260,8 @@ class Run:
         folder, test = result.folder, result.test
         self._write_history(folder)
         figures = {"test_accuracy": test.accuracy, "test_loss": test.loss, "test_n": test.n}
+        if isinstance(test, LineMetrics):
+            figures["test_character_error_rate"] = test.character_error_rate
         checkpoint.write(folder.checkpoint, replace(trained, metrics=trained.metrics | figures))
         write_text(folder.metrics, json.dumps(self._metrics(result), indent=2) + "\n")
 

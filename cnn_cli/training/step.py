@@ -11,9 +11,9 @@ from cnn_cli.data.augment.mixup import Mix
 from cnn_cli.model.modules import take_auxiliary_logits
 from cnn_cli.training.device import Compute
 from cnn_cli.training.graph import Recorded
-from cnn_cli.training.loss import cross_entropy
 from cnn_cli.training.optimizers import build_optimizer
 from cnn_cli.training.sums import Sums
+from cnn_cli.training.task import Loss
 
 
 class Batch(NamedTuple):
@@ -36,13 +36,19 @@ class Stepper:
         network: on the device.
         settings: the config's `train` section.
         compute: device and number format.
+        loss: what is minimized.
         class_weights: float [C] on the device, factors of the losses of the classes; None: all are 1.
     """
 
     def __init__(
-        self, network: nn.Module, settings: Train, compute: Compute, class_weights: Tensor | None
+        self,
+        network: nn.Module,
+        settings: Train,
+        compute: Compute,
+        loss: Loss,
+        class_weights: Tensor | None,
     ) -> None:
-        self.network, self.settings, self.compute = network, settings, compute
+        self.network, self.settings, self.compute, self.loss = network, settings, compute, loss
         self.class_weights = class_weights
         self.parallel_network = compute.processes.data_parallel(network)
         self.optimizer = build_optimizer(
@@ -82,9 +88,9 @@ class Stepper:
             logits = self.parallel_network(batch.inputs)
         outliers, smoothing = len(batch.inputs) - len(batch.labels), self.settings.label_smoothing
         targets = (batch.labels, outliers, batch.mix, smoothing, self.class_weights)
-        loss = cross_entropy(logits, *targets)
+        loss = self.loss(logits, *targets)
         for weight, auxiliary_logits in take_auxiliary_logits(self.network):
-            loss = loss + weight * cross_entropy(auxiliary_logits, *targets)
+            loss = loss + weight * self.loss(auxiliary_logits, *targets)
         return loss
 
     def _update_weights(self, lr: float | Tensor) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_cli.config.schema import Data, Own
+from cnn_cli.config.schema import Data
+from cnn_cli.config.sources import Own
 from cnn_cli.data.own import digests, source, store
 from cnn_cli.data.source import Access, Source
 

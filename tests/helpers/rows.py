@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels; right and bottom are the first ones outside."""
@@ -53,6 +53,7 @@ def line(
     touching: bool = False,
     spacing: tuple[float, float] = SPACING,
     slope: float = 0,
+    drops: Sequence[float] | None = None,
 ) -> Line:
     """Put digits uint8 [28, 28] next to each other.
 
@@ -64,6 +65,7 @@ def line(
         touching: whether the boxes of neighbors touch or overlap.
         spacing: range of the gap between the boxes of neighbors, in pixels at MNIST's scale.
         slope: of the baseline, in pixels down for each pixel to the right.
+        drops: how far below the line each of them is, in pixels at MNIST's scale; by default not at all.
     """
     drawn = [_resized(digit, scale * random.uniform(*SIZES)) for digit in digits]
     width = sum(digit.shape[1] for digit in drawn) + round(len(drawn) * (spacing[1] + 4) * scale)
@@ -73,6 +75,7 @@ def line(
     start = height / 2 - slope * width / 2
     for number, digit in enumerate(drawn):
         middle = start + slope * left + random.uniform(-JITTER, JITTER) * scale
+        middle += scale * (drops[number] if drops else 0)
         top = int(np.clip(round(middle - digit.shape[0] / 2), 0, height - digit.shape[0]))
         if number and touching:
             left = boxes[-1][2] - round(random.integers(OVERLAP[0], OVERLAP[1] + 1) * scale)
@@ -114,17 +117,81 @@ def photographed(ink: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def strings(
-    images: np.ndarray, labels: np.ndarray, count: int, seed: int, *, touching: bool = False
+    images: np.ndarray,
+    labels: np.ndarray,
+    count: int,
+    seed: int,
+    *,
+    touching: bool = False,
+    ruled: bool = False,
+    signs: bool = False,
 ) -> list[Page]:
-    """Return `count` images of one row of 3 to 8 digits, drawn from uint8 [N, 28, 28] and labels [N]."""
+    """Return `count` images of one row of 3 to 8 digits, drawn from uint8 [N, 28, 28] and labels [N].
+
+    Args:
+        images: of digits.
+        labels: theirs.
+        count: of the images.
+        seed: of all draws.
+        touching: whether neighbors touch or overlap.
+        ruled: whether a ruled line of any tone goes through the digits, at any height.
+        signs: whether signs stand between digits; they are no part of the text.
+    """
     random = np.random.default_rng(seed)
     pages = []
     for _ in range(count):
         chosen = random.integers(len(images), size=random.integers(3, 9))
         text, scale = "".join(str(labels[index]) for index in chosen), random.uniform(1, 6)
-        row = line(images[chosen], text, random, scale=scale, touching=touching)
+        drawn, drops = list(images[chosen]), [0.0] * len(chosen)
+        if signs:
+            drawn, drops = _with_signs(drawn, random)
+        row = line(drawn, text, random, scale=scale, touching=touching, drops=drops)
+        if ruled:
+            row = Line(_ruled(row.ink, random, scale), row.text, row.boxes)
         pages.append(page([row], random, scale=scale))
     return pages
+
+
+SIGNS = {
+    "+": (("4,10 16,10", "10,4 10,16"), 0),
+    "-": (("5,10 15,10",), 0),
+    "=": (("5,8 15,8", "5,13 15,13"), 0),
+    "/": (("6,20 14,0",), 0),
+    ".": (("10,10 11,10",), 9),
+    ",": (("11,8 10,12",), 10),
+}
+"""Signs as straight strokes in MNIST's scale, and how far below a digit's middle their middle is."""
+
+
+def _with_signs(
+    digits: list[np.ndarray], random: np.random.Generator
+) -> tuple[list[np.ndarray], list[float]]:
+    """Put a sign after some digits, at least after one; also return how far each is below the line."""
+    after = random.random(len(digits)) < 0.4
+    after[random.integers(len(digits))] = True
+    drawn, drops = [], []
+    for digit, has_sign in zip(digits, after, strict=True):
+        drawn.append(digit)
+        drops.append(0.0)
+        if has_sign:
+            strokes, drop = SIGNS[str(random.choice(list(SIGNS)))]
+            image = Image.new("L", (28 * 4, 28 * 4))
+            for stroke in strokes:
+                points = [tuple(4 * float(end) + 16 for end in point.split(",")) for point in stroke.split()]
+                ImageDraw.Draw(image).line(points, fill=255, width=int(random.integers(6, 12)))
+            drawn.append(np.asarray(image.resize((28, 28), Image.Resampling.BOX)))
+            drops.append(float(drop))
+    return drawn, drops
+
+
+def _ruled(ink: np.ndarray, random: np.random.Generator, scale: float) -> np.ndarray:
+    """Draw a ruled line over the whole width through the digits, of any tone that ink may have."""
+    thickness = max(1, round(random.uniform(0.5, 2) * scale))
+    top = int(random.integers(0, len(ink) - thickness + 1))
+    ruled = ink.copy()
+    tone = np.uint8(random.uniform(0.25, 1) * 255)
+    np.maximum(ruled[top : top + thickness], tone, out=ruled[top : top + thickness])
+    return ruled
 
 
 def _resized(digit: np.ndarray, scale: float) -> np.ndarray:

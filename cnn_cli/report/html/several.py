@@ -19,7 +19,7 @@ from cnn_cli.report.html.settings import LEFT_OUT, commands_section, environment
 from cnn_cli.report.html.single import duration
 from cnn_cli.report.html.subject import Subject
 from cnn_cli.training.evaluation import Evaluation
-from cnn_cli.training.metrics import wilson_interval
+from cnn_cli.training.metrics import Metrics, wilson_interval
 from cnn_cli.training.results import SeedResult
 
 ROW = 22
@@ -54,7 +54,7 @@ def figures_of(subject: Subject) -> Figures | None:
         metrics.correct,
         metrics.n,
         metrics.loss,
-        metrics.calibration_error,
+        metrics.calibration_error if isinstance(metrics, Metrics) else None,
         subject.summary().parameters,
         len(history) or None,
         sum(record.seconds for record in history) if history else None,

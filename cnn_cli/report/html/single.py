@@ -14,6 +14,7 @@ from cnn_cli.report.html.page import fallback_warning, headline, note, section, 
 from cnn_cli.report.html.pixels import MAX_FILTERS, filters
 from cnn_cli.report.html.settings import commands_section, config_section, environment_section
 from cnn_cli.report.html.subject import Subject
+from cnn_cli.training.line_metrics import NOTHING, LineMetrics
 from cnn_cli.training.metrics import Metrics
 
 
@@ -54,7 +55,8 @@ def _sections(
     if history:
         yield curves(history)
     if metrics:
-        yield confusion(metrics.confusion_matrix, subject.classes, evaluation)
+        names = (*subject.classes, NOTHING) if isinstance(metrics, LineMetrics) else subject.classes
+        yield confusion(metrics.confusion_matrix, names, evaluation)
         yield per_class(metrics)
     if evaluation:
         yield mistakes(evaluation, subject.classes)
@@ -75,12 +77,18 @@ def missing_note(subject: Subject) -> Markup:
     )
 
 
-def _headline(subject: Subject, metrics: Metrics | None) -> Iterator[tuple[str, str, str]]:
+def _headline(subject: Subject, metrics: Metrics | LineMetrics | None) -> Iterator[tuple[str, str, str]]:
     if metrics:
+        lines = isinstance(metrics, LineMetrics)
         low, high = metrics.accuracy_interval
-        counts = f"{metrics.correct:,} of {metrics.n:,} images"
-        yield "accuracy", f"{metrics.accuracy:.2%}", f"{counts}; 95 % interval {low:.2%} to {high:.2%}"
-        yield "loss", f"{metrics.loss:.4f}", "mean cross-entropy in nats"
+        counts = f"{metrics.correct:,} of {metrics.n:,} {'lines' if lines else 'images'}"
+        name = "lines exactly right" if lines else "accuracy"
+        yield name, f"{metrics.accuracy:.2%}", f"{counts}; 95 % interval {low:.2%} to {high:.2%}"
+        yield "loss", f"{metrics.loss:.4f}", f"mean {'of CTC' if lines else 'cross-entropy'} in nats"
+    if isinstance(metrics, LineMetrics):
+        rate = f"{metrics.character_error_rate:.2%}"
+        yield "character error rate", rate, f"of {metrics.characters:,} characters"
+    if isinstance(metrics, Metrics):
         yield (
             "calibration error",
             f"{metrics.calibration_error:.4f}",
@@ -109,7 +117,7 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def per_class(metrics: Metrics) -> Markup:
+def per_class(metrics: Metrics | LineMetrics) -> Markup:
     """Return precision, recall and F1 of every class; the lowest recall first is where to look."""
     rows: list[list[Child]] = [
         [c.label, f"{c.precision:.2%}", f"{c.recall:.2%}", f"{c.f1:.2%}", f"{c.support:,}"]

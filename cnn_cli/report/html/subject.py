@@ -11,6 +11,7 @@ from cnn_cli.errors import DataError
 from cnn_cli.model.network import input_shape, network_for
 from cnn_cli.model.summary import NetworkSummary, summarize
 from cnn_cli.training.evaluation import Evaluation
+from cnn_cli.training.line_metrics import LineMetrics
 from cnn_cli.training.metrics import ClassMetrics, Metrics
 from cnn_cli.training.records import EpochRecord
 
@@ -46,7 +47,7 @@ class Subject:
         """Return machine and versions of the training, as far as they were recorded."""
         return {"versions": self.checkpoint.versions} | self.recorded()
 
-    def metrics(self) -> Metrics | None:
+    def metrics(self) -> Metrics | LineMetrics | None:
         """Return the metrics of the evaluation, else those that the run wrote at its end, else None."""
         if self.evaluation:
             return self.evaluation.metrics
@@ -82,18 +83,17 @@ def run_folder_of(checkpoint: Path) -> RunFolder | None:
     return folder if folder.checkpoint == checkpoint and folder.config.is_file() else None
 
 
-def _metrics(values: Any) -> Metrics:
+def _metrics(values: Any) -> Metrics | LineMetrics:
     """Return the metrics from the JSON of a run."""
     try:
-        return Metrics(
-            **values
-            | {
-                "accuracy_interval": tuple(values["accuracy_interval"]),
-                "top_k": {int(k): share for k, share in values["top_k"].items()},
-                "per_class": tuple(ClassMetrics(**figures) for figures in values["per_class"]),
-                "confusion_matrix": tuple(map(tuple, values["confusion_matrix"])),
-            }
-        )
+        shared = values | {
+            "accuracy_interval": tuple(values["accuracy_interval"]),
+            "per_class": tuple(ClassMetrics(**figures) for figures in values["per_class"]),
+            "confusion_matrix": tuple(map(tuple, values["confusion_matrix"])),
+        }
+        if "character_error_rate" in values:
+            return LineMetrics(**shared)
+        return Metrics(**shared | {"top_k": {int(k): share for k, share in values["top_k"].items()}})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(
             f"the figures of a run cannot be read: {error}", hint="evaluate it with cnn eval"

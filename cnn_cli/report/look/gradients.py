@@ -29,7 +29,7 @@ def integrated_gradients(
     Returns:
         float32 [H, W] for each class, as large as the pixels; summed over the channels.
     """
-    settings = vars(checkpoint.preprocessing)
+    settings = checkpoint.preprocessing.fields()
     blank, image = (
         torch.from_numpy(preprocess(array[None], **settings)) for array in (np.zeros_like(pixels), pixels)
     )

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def page_of(checkpoint: Checkpoint, images: Sequence[PageImage], min_confidence:
         "classes": checkpoint.classes,
         "temperature": checkpoint.temperature,
         "minConfidence": min_confidence,
-        "preprocessing": asdict(checkpoint.preprocessing),
+        "preprocessing": checkpoint.preprocessing.fields(),
         "network": chain,
         "weights": _base64(weights),
         "examples": example_digits() if checkpoint.classes == DIGITS else [],

@@ -1,0 +1,1 @@
+"""Lines of digits for training, composed by the program: strips of ink with their texts."""

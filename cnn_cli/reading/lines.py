@@ -1,0 +1,214 @@
+"""Read an image with a network for lines: rows become strips, and the most convincing reading counts."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from cnn_cli.image.normalize import normalize_digit
+from cnn_cli.image.rows import find_rows
+from cnn_cli.image.strips import Strip, strip_of_row, strips_of_one_line
+from cnn_cli.image.text_components import MOST, Component, TextInk, find_text
+from cnn_cli.reading.columns import ColumnCharacter
+from cnn_cli.reading.line_reader import LineReader
+
+COLUMNS = 40_000
+"""Upper limit of the columns of an image's strips: 50 lines of 35 digits. Noise has any number of rows."""
+
+TRIED_COLUMNS = 5_000
+"""The same to find out how a page is turned."""
+
+MAYBE_ONE = 3
+"""Up to this number of rows may be one line: gaps divide the digits of a display into two rows of halves."""
+
+MOST_WITHOUT = 25
+"""Rows without a digit after which the rest of a page is not read."""
+
+LEAST = 0.5
+"""A row counts only if a digit in it has at least this confidence."""
+
+MAYBE_DIGIT = 0.3
+"""A sign may be a digit, and is an unsure digit, if all digits together have at least this probability."""
+
+INKED = 90
+"""Ink of a strip from which on a pixel belongs to a box, 0..255."""
+
+GAP = 4
+"""Blank columns of a strip that end a box."""
+
+# A page is read turned if the digits of the upright one have less than the first mean confidence, and those
+# of the turned one at least the second and more evidence in all.
+UPRIGHT_ENOUGH, TURNED_ENOUGH = 0.8, 0.9
+
+
+@dataclass(frozen=True)
+class FoundCharacter:
+    """A character that was read in an image."""
+
+    label: str
+    confidence: float
+    box: tuple[float, float, float, float]
+    """Left, top, right, bottom in pixels of the image that was read."""
+    row: int
+    """From 0, top to bottom."""
+    pixels: np.ndarray
+    """The character in MNIST's format, uint8 [28, 28]."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read in an image, turned or as it is."""
+
+    characters: tuple[FoundCharacter, ...]
+    turns: int = 0
+    """Quarter turns, counterclockwise, that the image was turned by."""
+
+    @property
+    def evidence(self) -> float:
+        """How much the network found: confident characters count for it, unsure ones against it."""
+        return sum(each.confidence - LEAST for each in self.characters)
+
+    @property
+    def mean_confidence(self) -> float:
+        """Of the characters, 0..1; 0 without any."""
+        confidences = [each.confidence for each in self.characters]
+        return sum(confidences) / len(confidences) if confidences else 0.0
+
+
+def read_page(reader: LineReader, gray: np.ndarray) -> Reading:
+    """Read an image, and turned by quarters if it is not convincing as it is.
+
+    Args:
+        reader: the network.
+        gray: luminance, float32 [H, W], 0..255.
+    """
+    texts = list(find_text(gray))
+    upright = _best_reading(reader, texts, COLUMNS)
+    if upright.mean_confidence >= UPRIGHT_ENOUGH or len(texts[0].components) == MOST:
+        return upright
+    tries = {
+        turns: _best_reading(reader, [text.turned(turns) for text in texts[-1:]], TRIED_COLUMNS)
+        for turns in (0, 2, 1, 3)
+    }
+    turns = max(tries, key=lambda turns: tries[turns].evidence)
+    if not turns or tries[turns].mean_confidence < TURNED_ENOUGH:
+        return upright
+    turned = list(find_text(np.ascontiguousarray(np.rot90(gray, turns))))
+    return replace(_best_reading(reader, turned, COLUMNS), turns=turns)
+
+
+def _best_reading(reader: LineReader, texts: Sequence[TextInk], columns: int) -> Reading:
+    """Return the reading with the most evidence, of all texts, as rows and as one line.
+
+    Args:
+        reader: the network.
+        texts: what may be text: with ruled lines and without.
+        columns: upper limit of the columns of the strips of a text.
+    """
+    readings = [Reading(())]
+    for text in texts:
+        rows = find_rows(text.components)
+        strips = _strips(text, rows, reader.height, columns)
+        readings.append(Reading(tuple(_read(reader, strips))))
+        if 0 < len(rows) <= MAYBE_ONE:
+            single = strips_of_one_line(text, reader.height)
+            readings += [Reading(tuple(_read(reader, [strip]))) for strip in single]
+    return max(readings, key=lambda reading: reading.evidence)
+
+
+def _strips(text: TextInk, rows: Sequence[Sequence[Component]], height: int, columns: int) -> list[Strip]:
+    """Return the strips of the rows, from top to bottom; of too many rows, those with most ink."""
+    ink = [sum(float(each.ink.sum()) for each in row) for row in rows]
+    strips: dict[int, Strip] = {}
+    for number in sorted(range(len(rows)), key=lambda number: -ink[number]):
+        strips[number] = strip_of_row(text.ink, rows[number], height)
+        columns -= strips[number].pixels.shape[1]
+        if columns < 0:
+            break
+    return [strips[number] for number in sorted(strips)]
+
+
+def _read(reader: LineReader, strips: Sequence[Strip]) -> Iterator[FoundCharacter]:
+    """Yield the characters of the strips; if the first strips have no digit, the others are not read."""
+    row = 0
+    for number, strip in enumerate(strips):
+        if not row and number == MOST_WITHOUT:
+            break
+        found = reader.read(strip.pixels)
+        characters = [_label(each, reader.classes) for each, _ in found]
+        if max((confidence for label, confidence in characters if label.isdigit()), default=0.0) < LEAST:
+            continue
+        boxes = _boxes(strip, [columns for _, columns in found])
+        for (label, confidence), box in zip(characters, boxes, strict=True):
+            left, top, right, bottom = box
+            ink = strip.pixels[top:bottom, left:right] / np.float32(255)
+            yield FoundCharacter(label, confidence, strip.box(*box), row, normalize_digit(ink).pixels)
+        row += 1
+
+
+def _label(character: ColumnCharacter, classes: Sequence[str]) -> tuple[str, float]:
+    """Return what a character is read as, and its confidence.
+
+    A sign that may be a digit is an unsure digit.
+    """
+    digits = np.array([label.isdigit() for label in classes])
+    shares = character.probabilities
+    if not digits[character.best] and float(shares[digits].sum()) >= MAYBE_DIGIT:
+        best = int(np.where(digits, shares, -1).argmax())
+        return classes[best], float(shares[best])
+    return classes[character.best], character.confidence
+
+
+def _boxes(strip: Strip, columns: Sequence[tuple[int, int]]) -> list[tuple[int, int, int, int]]:
+    """Return the box of each character in the strip: the ink around its columns, up to the next character."""
+    ink = strip.pixels > INKED
+    inked = np.asarray(ink.any(axis=0))
+    height, width = ink.shape
+    middles = [min(width - 1, (start + end) // 2) for start, end in columns]
+    cuts = [
+        left + int(strip.pixels[:, left : right + 1].sum(axis=0, dtype=np.int64).argmin())
+        for left, right in pairwise(middles)
+    ]
+    boxes = []
+    for middle, low, high in zip(middles, [0, *cuts], [*cuts, width], strict=True):
+        left = _reach(inked, middle, max(low, middle - height), -1)
+        right = _reach(inked, middle, min(high, middle + height) - 1, 1) + 1
+        right = max(right, left + 1)
+        rows = np.flatnonzero(ink[:, left:right].any(axis=1))
+        top, bottom = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, height)
+        boxes.append((left, top, right, bottom))
+    return boxes
+
+
+def _reach(inked: np.ndarray, start: int, limit: int, step: int) -> int:
+    """Return the last inked column from `start` on towards `limit`, before a gap of `GAP` blank ones."""
+    reached, blank = start, 0
+    for column in range(start, limit + step, step):
+        blank = 0 if inked[column] else blank + 1
+        if blank == GAP:
+            break
+        if inked[column]:
+            reached = column
+    return reached
+
+
+def unturned(
+    box: tuple[float, float, float, float], turns: int, shape: tuple[int, int]
+) -> tuple[float, float, float, float]:
+    """Return a box of an image that was turned, in the image as it is.
+
+    Args:
+        box: left, top, right, bottom in the turned image.
+        turns: quarter turns, counterclockwise.
+        shape: height and width of the image as it is.
+    """
+    height, width = shape
+    left, top, right, bottom = box
+    if turns == 1:
+        return width - bottom, left, width - top, right
+    if turns == 2:
+        return width - right, height - bottom, width - left, height - top
+    if turns == 3:
+        return top, height - right, bottom, height - left
+    return box

@@ -1,0 +1,98 @@
+"""Composed lines: the same for the same seed, with texts of what stands on them, from separate digits."""
+
+import numpy as np
+import torch
+from helpers import lines
+
+from cnn_cli.config.schema import Data
+from cnn_cli.data.lines.blocks import CLASSES, LONGEST, compose_lines
+from cnn_cli.data.lines.characters import SIGNS, Typeface, cabinet
+from cnn_cli.data.lines.clutter import cluttered, photographed
+from cnn_cli.data.lines.compose import compose
+from cnn_cli.data.lines.source import open_lines, training_digits
+from cnn_cli.data.source import DIGITS, LabeledImages, Source
+
+SHAPE = (32, 96)
+
+
+def blocks_of_ink() -> tuple[np.ndarray, np.ndarray]:
+    """Return solid squares as digits 0 to 9, in MNIST's format: what a line shows is easy to count."""
+    images = np.zeros((20, 28, 28), np.uint8)
+    images[:, 4:24, 7:21] = 255
+    return images, np.arange(20) % 10
+
+
+def known() -> tuple:
+    digits, labels = blocks_of_ink()
+    return cabinet(digits, labels, digits, labels, 3), np.random.default_rng(5)
+
+
+def test_the_same_seed_composes_the_same_lines() -> None:
+    first, again, other = (compose_lines(*blocks_of_ink(), 12, seed, SHAPE) for seed in (1, 1, 2))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not np.array_equal(first[0], other[0])
+
+
+def test_texts_end_at_the_first_blank_and_hold_classes() -> None:
+    strips, texts = compose_lines(*blocks_of_ink(), 40, 4, SHAPE)
+    assert strips.shape == (40, *SHAPE)
+    assert strips.dtype == np.uint8
+    assert texts.shape == (40, LONGEST)
+    assert texts.min() >= -1
+    assert texts.max() < len(CLASSES)
+    assert ((texts >= 0).cumprod(axis=1) == (texts >= 0)).all()
+    lengths = (texts >= 0).sum(axis=1)
+    assert lengths.min() == 0  # a line without digits
+    assert lengths.max() >= 5
+
+
+def test_a_line_shows_as_many_blocks_as_its_text_has_digits() -> None:
+    """Where all characters stand apart, the runs of inked columns are the digits."""
+    box, rng = known()
+    checked = 0
+    for _ in range(60):
+        ink, text = compose(box, (32, 240), rng)
+        inked = np.flatnonzero(ink.max(axis=0) > 0.2)
+        runs = len(np.split(inked, np.flatnonzero(np.diff(inked) > 1) + 1)) if len(inked) else 0
+        widths = len(inked) / max(1, runs)
+        if text.isdigit() and widths < 22 and ink.max() > 0.5:  # no two of them touch
+            checked += runs == len(text)
+    assert checked >= 10
+
+
+def test_clutter_and_the_camera_leave_ink_between_0_and_1() -> None:
+    box, rng = known()
+    for _ in range(40):
+        ink, _ = compose(box, SHAPE, rng)
+        strip = photographed(cluttered(ink, box, rng), rng)
+        assert strip.shape == SHAPE
+        assert 0 <= strip.min() <= strip.max() <= 1
+
+
+def test_a_typeface_draws_all_digits_alike() -> None:
+    face = Typeface("segments", 7)
+    heights = {face.digit(label).ink.shape[0] for label in "0235689"}
+    assert max(heights) - min(heights) <= 2
+    assert face.digit("1").ink.shape[1] < face.digit("8").ink.shape[1]
+    assert face.sign("-", np.random.default_rng(1)).text == "-"
+
+
+def test_the_parts_of_a_source_are_made_of_separate_digits() -> None:
+    def digits() -> LabeledImages:
+        return LabeledImages(torch.zeros(100, 1, 28, 28, dtype=torch.uint8), torch.arange(100) % 10)
+
+    source = Source("mnist", "mnist", DIGITS, digits, digits)
+    data = Data(name="lines", size=32, lines=lines.config().data.lines)
+    opened = open_lines(data, source)
+    assert (opened.name, opened.requested, opened.preprocessing) == ("lines", "lines", "line")
+    assert opened.classes == (*DIGITS, *SIGNS)
+    train, validation = training_digits(source)
+    assert (len(train), len(validation)) == (90, 10)
+
+
+def test_a_fallback_is_told_by_the_name() -> None:
+    images = LabeledImages(torch.zeros(10, 1, 28, 28, dtype=torch.uint8), torch.arange(10))
+    source = Source("synthetic", "mnist", DIGITS, lambda: images, lambda: images)
+    opened = open_lines(Data(name="lines", size=32), source)
+    assert opened.is_fallback
+    assert opened.name == "lines of synthetic digits"

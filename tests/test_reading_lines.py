@@ -1,0 +1,131 @@
+"""Pages are read with a network for lines: rows, unsure digits, signs, turned pages, bounds."""
+
+import io
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnn_cli.data.lines.blocks import CLASSES
+from cnn_cli.errors import DataError
+from cnn_cli.reading.columns import ColumnCharacter
+from cnn_cli.reading.image_text import ImageText
+from cnn_cli.reading.line_reader import LineReader
+from cnn_cli.reading.lines import read_page, unturned
+from cnn_cli.reading.reader import Reader
+from cnn_cli.reading.sources import ImageSource
+from cnn_cli.reading.text import read_texts
+
+
+class ShapeReader(LineReader):
+    """Reads blocks of ink by their shape, in place of a network: an L is a 7, a low bar a minus.
+
+    It is confident of an upright L, and less of other blocks.
+    """
+
+    def __init__(self, confidence: float = 0.99) -> None:
+        self.classes, self.height, self.confidence = CLASSES, 32, confidence
+        self.strips = 0
+
+    def read(self, strip: np.ndarray) -> list[tuple[ColumnCharacter, tuple[int, int]]]:
+        self.strips += 1
+        inked = np.flatnonzero((strip > 128).any(axis=0))
+        groups = np.split(inked, np.flatnonzero(np.diff(inked) > 1) + 1) if len(inked) else []
+        return [self._character(strip, int(group[0]), int(group[-1]) + 1) for group in groups]
+
+    def _character(self, strip: np.ndarray, left: int, right: int) -> tuple[ColumnCharacter, tuple[int, int]]:
+        part = strip[:, left:right] > 128
+        rows = np.flatnonzero(part.any(axis=1))
+        part = part[rows[0] : rows[-1] + 1]
+        label, confidence = "-", 0.95
+        if len(part) > 10:
+            is_upright = part[-1].all() and not part[0].all() and part[:, 0].all()  # the foot is below
+            label, confidence = ("7", self.confidence) if is_upright else ("4", 0.4)
+        shares = np.zeros(len(CLASSES))
+        shares[CLASSES.index(label)] = confidence
+        return ColumnCharacter(shares, (left, right), (left, right)), (left, right)
+
+
+def page(lines: int = 2, letters: int = 5, minus: bool = False) -> np.ndarray:
+    """Return lines of the letter L, dark on light, uint8 [H, W]."""
+    image = np.full((120 * lines + 60, 90 * letters + 120), 230, np.uint8)
+    for row in range(lines):
+        for column in range(letters):
+            top, left = 60 + 120 * row, 60 + 90 * column
+            image[top : top + 60, left : left + 12] = 40
+            image[top + 48 : top + 60, left : left + 36] = 40
+            if minus and column == 1:
+                image[top + 24 : top + 32, left + 48 : left + 74] = 40
+    return image
+
+
+def source(image: np.ndarray) -> ImageSource:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, format="PNG")
+    return ImageSource("page.png", file.getvalue())
+
+
+def text(reader: LineReader, image: np.ndarray, **options) -> ImageText:
+    (answer,) = read_texts(reader, [source(image)], 0.9, **options)
+    assert isinstance(answer, ImageText), answer
+    return answer
+
+
+def test_rows_of_digits_with_their_boxes() -> None:
+    answer = text(ShapeReader(), page())
+    assert answer.text == "77777\n77777"
+    assert answer.confident
+    assert answer.turned == 0
+    first = answer.digits[0].box
+    assert np.abs(np.subtract(first, (60, 60, 96, 120))).max() <= 6
+    assert answer.digits[7].row == 1
+
+
+def test_an_unsure_digit_is_marked_in_the_text_and_keeps_its_label() -> None:
+    answer = text(ShapeReader(0.85), page(1, 3))
+    assert answer.text == "???"
+    assert [digit.label for digit in answer.digits] == ["7", "7", "7"]
+    assert answer.unsure
+
+
+def test_a_sign_is_left_out_or_read_but_is_no_digit() -> None:
+    image = page(1, 4, minus=True)
+    assert text(ShapeReader(), image).text == "7777"
+    assert text(ShapeReader(), image, signs=True).text == "77-77"
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_turned_page_is_noticed_and_its_boxes_are_those_of_the_image(turns: int) -> None:
+    image = page()
+    turned = np.ascontiguousarray(np.rot90(image, -turns))  # clockwise
+    answer = text(ShapeReader(), turned)
+    assert answer.text == "77777\n77777"
+    assert answer.turned == 90 * turns
+    left, top, right, bottom = answer.digits[0].box
+    assert (turned[top:bottom, left:right] < 128).mean() > 0.2
+    assert unturned((0, 0, 0, 0), 0, (1, 1)) == (0, 0, 0, 0)
+
+
+def test_a_page_without_digits_says_so() -> None:
+    (answer,) = read_texts(ShapeReader(), [source(np.full((200, 300), 200, np.uint8))])
+    assert isinstance(answer, DataError)
+    assert "page.png: no digits" in answer.message
+
+
+def test_signs_need_a_network_for_lines() -> None:
+    with pytest.raises(DataError, match="--signs needs a network for lines"):
+        next(read_texts(Reader.__new__(Reader), [], signs=True))
+
+
+@pytest.mark.parametrize("kind", ["noise", "dots"])
+def test_patterns_have_a_budget(kind: str) -> None:
+    """Noise and dot patterns have any number of components; reading them takes a few seconds at most."""
+    image = np.full((1200, 1600), 230, np.float32)
+    if kind == "noise":
+        image += np.random.default_rng(1).normal(0, 60, image.shape)
+    else:
+        image[::8, ::8] = image[1::8, ::8] = image[::8, 1::8] = image[1::8, 1::8] = 30
+    started = time.process_time()
+    read_page(ShapeReader(), np.clip(image, 0, 255).astype(np.float32))
+    assert time.process_time() - started < 6
