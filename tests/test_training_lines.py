@@ -12,7 +12,7 @@ from helpers.cli import cnn
 from PIL import Image
 
 from cnn_cli.checkpoint.file import read
-from cnn_cli.checkpoint.run_folder import create_run_folder
+from cnn_cli.checkpoint.run_folder import RunFolder
 from cnn_cli.config.load import load_config
 from cnn_cli.data.augment.batch import augment
 from cnn_cli.data.source import names_of
@@ -47,12 +47,12 @@ def test_the_loss_is_the_sum_over_all_paths(text: tuple[int, ...]) -> None:
     logits = torch.randn(1, 3, 1, 5, generator=torch.Generator().manual_seed(1))
     labels = torch.tensor([[*text, *[-1] * (4 - len(text))]])
     expected = -math.log(probability(logits[0, :, 0].double().softmax(0), text))
-    assert ctc_loss(logits, labels, 0, None, 0.0).item() == pytest.approx(expected, rel=1e-4)
+    assert ctc_loss(logits, labels).item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_text_that_does_not_fit_the_columns_counts_nothing() -> None:
     logits = torch.zeros(1, 3, 1, 2, requires_grad=True)
-    loss = ctc_loss(logits, torch.tensor([[1, 1, 1]]), 0, None, 0.0)
+    loss = ctc_loss(logits, torch.tensor([[1, 1, 1]]))
     loss.backward()
     assert loss.item() == 0
     assert not logits.grad.any()
@@ -97,7 +97,7 @@ def test_metrics_of_lines() -> None:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    folder = create_run_folder(tmp_path_factory.mktemp("lines") / "run")
+    folder = RunFolder(tmp_path_factory.mktemp("lines") / "run")
     return Run(lines.config(), lines.source(), tiny.CPU).execute(folder, lambda record: None, tiny.never)
 
 
@@ -113,14 +113,13 @@ def test_a_run_writes_the_figures_of_lines(finished) -> None:
 
 
 def test_a_stopped_run_resumes_bit_for_bit(finished, tmp_path) -> None:
-    folder = create_run_folder(tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
     stops = iter([None, ExitCode.INTERRUPTED])
     run = Run(lines.config(), lines.source(), tiny.CPU)
     with pytest.raises(StoppedError):
         run.execute(folder, lambda record: None, lambda: next(stops))
     state = read_state(folder)
-    resumed = Run(state.config, lines.source(), tiny.CPU)
-    resumed.restore(state)
+    resumed = Run(state.config, lines.source(), tiny.CPU, state)
     resumed.execute(folder, lambda record: None, tiny.never)
     tiny.assert_same_result(folder, finished)
 
@@ -140,6 +139,9 @@ def test_the_network_must_end_with_scores_for_columns() -> None:
         {"data": {"channels": 3}},
         {"data": {"augment": {"mixup": 0.2}}},
         {"train": {"label_smoothing": 0.1}},
+        {"train": {"class_weights": "balanced"}},
+        {"train": {"graph": True}},
+        {"data": {"balance": True}},
     ],
 )
 def test_settings_of_images_are_refused_for_lines(change: dict) -> None:
