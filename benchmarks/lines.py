@@ -20,14 +20,13 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from helpers import rows  # noqa: E402
 
-from cnn_cli.checkpoint.choose import choose_for_reading  # noqa: E402
+from cnn_cli.checkpoint.choose import choose_checkpoint  # noqa: E402
 from cnn_cli.config.choices import MIN_CONFIDENCE  # noqa: E402
 from cnn_cli.config.schema import Data  # noqa: E402
 from cnn_cli.data.lines.source import training_digits  # noqa: E402
 from cnn_cli.data.sources import open_source  # noqa: E402
 from cnn_cli.reading.image_text import ImageText  # noqa: E402
-from cnn_cli.reading.line_reader import LineReader, open_text_reader  # noqa: E402
-from cnn_cli.reading.reader import Reader  # noqa: E402
+from cnn_cli.reading.line_reader import LineReader, open_line_reader  # noqa: E402
 from cnn_cli.reading.sources import ImageSource  # noqa: E402
 from cnn_cli.reading.text import read_texts  # noqa: E402
 
@@ -50,7 +49,7 @@ def interval(right: int, count: int) -> tuple[float, ...]:
     return tuple(round(100 * (middle + side * spread) / (1 + z * z / count), 2) for side in (-1, 1))
 
 
-def figures(reader: Reader | LineReader, pages: list[rows.Page]) -> dict[str, Any]:
+def figures(reader: LineReader, pages: list[rows.Page]) -> dict[str, Any]:
     """Read every page and compare with its text."""
     seconds, texts, confident = [], [], []
     for page in pages:
@@ -81,11 +80,11 @@ def main() -> None:
     """Measure, and write results/lines.json."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--strings", type=int, default=500)
-    parser.add_argument("--checkpoint", type=Path, action="append")
+    parser.add_argument("--checkpoint", type=Path, default=Path("line"))
     parser.add_argument("--validation", action="store_true", help="digits of the training set; write nothing")
     arguments = parser.parse_args()
     count = arguments.strings
-    reader = open_text_reader(choose_for_reading(arguments.checkpoint or []))
+    reader = open_line_reader([choose_checkpoint(arguments.checkpoint)])
     source = open_source(Data())
     digits = training_digits(source)[1] if arguments.validation else source.test()
     images, labels = digits.take(slice(None)).numpy()[:, 0], digits.labels.numpy()

@@ -12,11 +12,10 @@ from scipy.special import logsumexp
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 
+from cnn_cli.reading.segments import WEIGHTS, Segment, features
 from handdrawn import leave_one_out, moved
 from predict import draw
 from segment_weights import REGULARIZATION, Chain, Lattice
-
-from cnn_cli.reading.segments import WEIGHTS, Segment, features
 
 
 def segment(start: int, end: int, *, uncut: bool = False) -> Segment:

@@ -83,6 +83,18 @@ def test_a_network_that_ships_can_be_named(work):
     assert choose_checkpoint(Path("lenet")) == Path("lenet")
 
 
+def test_each_kind_of_images_has_its_own_default(work):
+    assert choose_checkpoint(None, lines=True) == shipped("line")
+    images, lines = make_run("images", 100), make_run("lines", 200)
+    lines.metrics.write_text('{"test": {"character_error_rate": 0.01}}')
+    os.utime(lines.metrics, (200, 200))
+    assert choose_checkpoint(None) == choose_checkpoint(None, lines=True) == lines.checkpoint
+    assert choose_checkpoint(None, lines=False) == images.checkpoint
+    os.utime(images.metrics, (300, 300))
+    assert choose_checkpoint(None, lines=True) == lines.checkpoint
+    assert choose_checkpoint(None) == choose_checkpoint(None, lines=False) == images.checkpoint
+
+
 def test_names_for_completion(work):
     assert run_folders(Path("checkpoints")) == []
     make_run("b", None)

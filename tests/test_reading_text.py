@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cnn_cli.reading.segments import Segment, best_path, evidence
 from helpers import rows as pages
 from PIL import Image, ImageDraw
 
@@ -19,7 +20,6 @@ from cnn_cli.image.text_components import Component, find_components, merge
 from cnn_cli.reading.image_text import ImageText
 from cnn_cli.reading.predict import predict
 from cnn_cli.reading.reader import Reader, open_reader
-from cnn_cli.reading.segments import Segment, best_path, evidence
 from cnn_cli.reading.sources import ImageSource
 from cnn_cli.reading.text import read_texts
 

@@ -1,20 +1,22 @@
 """Read images from Python: `load` returns a reader that answers as `cnn predict` and `cnn read` do."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from cnn_cli.api.images import ImageLike, image_source, is_single
 from cnn_cli.api.silence import no_warnings
+from cnn_cli.checkpoint import file
 from cnn_cli.checkpoint.choose import choose_checkpoints
-from cnn_cli.checkpoint.ensemble import check_reads_images
+from cnn_cli.checkpoint.ensemble import check_reads_images, check_reads_lines
 from cnn_cli.config.choices import MIN_CONFIDENCE
 from cnn_cli.errors import CnnError, ConfigError
 from cnn_cli.reading import predict, text
 from cnn_cli.reading.image_text import ImageText
-from cnn_cli.reading.line_reader import LineReader, open_text_reader
+from cnn_cli.reading.line_reader import LineReader, open_line_reader
 from cnn_cli.reading.predict import Prediction
 from cnn_cli.reading.reader import Reader
 from cnn_cli.reading.sources import ImageSource
@@ -31,7 +33,8 @@ def load(*checkpoints: str | os.PathLike[str], min_confidence: float = MIN_CONFI
     Args:
         checkpoints: the name of a network that ships (`reader`, `lenet`, `best`), a run's folder or a
             checkpoint file. Several are an ensemble: their probabilities are averaged. Without one, as on the
-            command line: $CNN_CHECKPOINT, else the newest finished run in ./checkpoints, else `reader`.
+            command line: $CNN_CHECKPOINT, else the newest finished run in ./checkpoints, else the networks
+            that ship, `reader` for single digits and `line` for lines of them.
         min_confidence: below this probability, 0..1, an answer is unsure.
 
     Raises:
@@ -40,8 +43,8 @@ def load(*checkpoints: str | os.PathLike[str], min_confidence: float = MIN_CONFI
     """
     if not 0 <= min_confidence <= 1:
         raise ConfigError(f"min_confidence is {min_confidence}, but must be in 0..1")
-    files = choose_checkpoints([Path(name) for name in checkpoints])
-    return ImageReader(open_text_reader(files), min_confidence)
+    files = choose_checkpoints([Path(name) for name in checkpoints], lines=False)
+    return ImageReader(_open(files), min_confidence, named=bool(checkpoints))
 
 
 class ImageReader:
@@ -50,10 +53,11 @@ class ImageReader:
     Args:
         reader: the network, or an ensemble.
         min_confidence: below this probability, 0..1, an answer is unsure.
+        named: whether lines, too, are read by this network alone; otherwise by the default one for lines.
     """
 
-    def __init__(self, reader: Reader | LineReader, min_confidence: float) -> None:
-        self._reader, self.min_confidence = reader, min_confidence
+    def __init__(self, reader: Reader | LineReader, min_confidence: float, *, named: bool = True) -> None:
+        self._reader, self.min_confidence, self._named = reader, min_confidence, named
 
     @property
     def name(self) -> str:
@@ -120,7 +124,7 @@ class ImageReader:
             The text, or a list of texts in the order of the images.
 
         Raises:
-            DataError: an image cannot be read, or the network is for photos.
+            DataError: an image cannot be read, or the network that was named reads single images.
         """
         if is_single(images):
             return self._read([image_source(images, "the image")])[0]
@@ -154,7 +158,22 @@ class ImageReader:
 
     def _read(self, sources: Iterable[ImageSource]) -> list[ImageText]:
         with no_warnings():
-            return list(_raised(text.read_texts(self._reader, sources, self.min_confidence)))
+            return list(_raised(text.read_texts(self._line_reader, sources, self.min_confidence)))
+
+    @cached_property
+    def _line_reader(self) -> LineReader:
+        if isinstance(self._reader, LineReader):
+            return self._reader
+        if self._named:
+            check_reads_lines(self._reader.checkpoints[0])
+        return open_line_reader(choose_checkpoints([], lines=True))
+
+
+def _open(files: Sequence[Path]) -> Reader | LineReader:
+    checkpoints = [file.read(path) for path in files]
+    if len(checkpoints) == 1 and checkpoints[0].preprocessing.kind == "line":
+        return LineReader(checkpoints[0])
+    return Reader(checkpoints)
 
 
 def _sources(images: Iterable[ImageLike]) -> Iterator[ImageSource]:

@@ -13,24 +13,25 @@ RUNS = Path("checkpoints")
 SHIPPED = "reader"
 """The network that ships and is used by default."""
 
-LINES = "line"
-"""The network for lines, which `cnn read` uses by default where it ships."""
+SHIPPED_FOR_LINES = "line"
+"""The same for lines of digits."""
 
 
-def choose_checkpoint(named: Path | None) -> Path:
-    """Return the checkpoint file: `named`, $CNN_CHECKPOINT, the newest finished run, or `SHIPPED`.
+def choose_checkpoint(named: Path | None, *, lines: bool | None = None) -> Path:
+    """Return the checkpoint file: `named`, $CNN_CHECKPOINT, the newest finished run, or the one that ships.
 
     The first of these that there is counts.
 
     Args:
         named: a checkpoint file, a run's folder, or the name of a network that ships.
+        lines: which runs count: True for networks that read lines, False for single images, None for both.
 
     Raises:
         DataError: the run's folder has no checkpoint.
     """
     chosen = named or _from_environment()
     if chosen is None:
-        return newest_run(RUNS) or shipped()
+        return newest_run(RUNS, lines=lines) or shipped(SHIPPED_FOR_LINES if lines else SHIPPED)
     return shipped(chosen.name) if _ships(chosen) else checkpoint_file(chosen)
 
 
@@ -55,25 +56,24 @@ def _ships(name: Path) -> bool:
     return alone and os.path.isfile(shipped(name.name))  # noqa: PTH113 (so does this one)
 
 
-def choose_checkpoints(named: Sequence[Path]) -> list[Path]:
+def choose_checkpoints(named: Sequence[Path], *, lines: bool | None = None) -> list[Path]:
     """Return the checkpoint files of all names, or the default one if there is no name."""
-    return [choose_checkpoint(path) for path in named] or [choose_checkpoint(None)]
+    return [choose_checkpoint(path) for path in named] or [choose_checkpoint(None, lines=lines)]
 
 
-def choose_for_reading(named: Sequence[Path]) -> list[Path]:
-    """Return what `choose_checkpoints` returns, but for `SHIPPED` the network for lines if one ships."""
-    files = choose_checkpoints(named)
-    lines = shipped(LINES)
-    return [lines] if not named and files == [shipped()] and lines.is_file() else files
+def newest_run(runs: Path, *, lines: bool | None = None) -> Path | None:
+    """Return the checkpoint of the run in `runs` that finished last, or None.
 
-
-def newest_run(runs: Path) -> Path | None:
-    """Return the checkpoint of the run in `runs` that finished last, or None."""
+    Args:
+        runs: a folder of runs.
+        lines: which runs count: True for networks that read lines, False for single images, None for both.
+    """
     folders = map(RunFolder, runs.glob("*/"))
     finished = [folder for folder in folders if folder.finished and folder.checkpoint.is_file()]
-    if not finished:
-        return None
-    return max(finished, key=lambda folder: folder.metrics.stat().st_mtime_ns).checkpoint
+    for folder in sorted(finished, key=lambda folder: -folder.metrics.stat().st_mtime_ns):
+        if lines is None or folder.reads_lines == lines:
+            return folder.checkpoint
+    return None
 
 
 def _from_environment() -> Path | None:

@@ -57,6 +57,19 @@ def check_reads_images(checkpoint: Checkpoint) -> None:
         )
 
 
+def check_reads_lines(checkpoint: Checkpoint) -> None:
+    """Check that a network reads lines of digits.
+
+    Raises:
+        DataError: it reads single images.
+    """
+    if checkpoint.preprocessing.kind != "line":
+        raise DataError(
+            f"{checkpoint.path or 'the checkpoint'}: reads single images, not lines of digits",
+            hint="cnn predict takes it; for lines name the network that ships, --checkpoint line",
+        )
+
+
 def _input_of(preprocessing: Preprocessing) -> str:
     """Return what a network reads, in words."""
     kind = f"{preprocessing.kind}s"

@@ -79,6 +79,14 @@ class RunFolder:
         return metrics
 
     @property
+    def reads_lines(self) -> bool:
+        """Whether the network of the finished run reads lines instead of single images."""
+        try:
+            return "character_error_rate" in self.read_metrics()["test"]
+        except (DataError, KeyError, TypeError):
+            return False  # damaged figures say nothing, and the checkpoint may be whole
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """All files, in an order in which they may appear: from the state the others can be made again."""
         return self.state, self.checkpoint, self.history, self.curve, self.config, self.metrics

@@ -65,7 +65,7 @@ def compare(
     names, overrides = _arguments(arguments)
     check_report(report)
     check_drawings({"--contact-sheet": contact_sheet}, [])
-    files = choose_checkpoints(names)
+    files = choose_checkpoints(names, lines=False)
     a, b = map(read, files)
     source, compute = open_data(a, overrides)
     if contact_sheet is not None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cnn_cli.reading.sources import ImageSource
 
 Answer = TypeVar("Answer", "Prediction", "ImageText")
+AnyReader = TypeVar("AnyReader", "Reader", "LineReader")
 
 STDIN = Path("-")
 
@@ -67,28 +68,28 @@ Explain = Annotated[
 
 def open_named_reader(named: Sequence[Path]) -> "tuple[Reader, str]":
     """Open the reader of the named checkpoints, or the default one, and return it with its file names."""
-    from cnn_cli import console
     from cnn_cli.checkpoint.choose import choose_checkpoints
     from cnn_cli.reading.reader import open_reader
 
-    files = choose_checkpoints(named)
-    names = " + ".join(map(str, files))
-    reader = open_reader(files)
-    trained_on = printable(reader.trained_on)
-    console.message(f"using {printable(names)} ({reader.name}, trained on {trained_on})")
-    return reader, names
+    files = choose_checkpoints(named, lines=False)
+    return _announced(open_reader(files), files)
 
 
-def open_named_text_reader(named: Sequence[Path]) -> "tuple[Reader | LineReader, str]":
-    """Open what `cnn read` reads with, likewise."""
+def open_named_line_reader(named: Sequence[Path]) -> "tuple[LineReader, str]":
+    """Open the network for lines, likewise."""
+    from cnn_cli.checkpoint.choose import choose_checkpoints
+    from cnn_cli.reading.line_reader import open_line_reader
+
+    files = choose_checkpoints(named, lines=True)
+    return _announced(open_line_reader(files), files)
+
+
+def _announced(reader: AnyReader, files: Sequence[Path]) -> tuple[AnyReader, str]:
+    """Say what reads, and return it with its file names."""
     from cnn_cli import console
-    from cnn_cli.checkpoint.choose import choose_for_reading
-    from cnn_cli.reading.line_reader import open_text_reader
 
-    files = choose_for_reading(named)
     names = " + ".join(map(str, files))
-    reader = open_text_reader(files)
-    console.message(f"using {names} ({reader.name}, trained on {reader.trained_on})")
+    console.message(f"using {printable(names)} ({reader.name}, trained on {printable(reader.trained_on)})")
     return reader, names
 
 

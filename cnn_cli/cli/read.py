@@ -16,7 +16,7 @@ from cnn_cli.cli.images import (
     ShowInput,
     Strict,
     check_inputs,
-    open_named_text_reader,
+    open_named_line_reader,
     show_results,
     single_image,
 )
@@ -42,7 +42,7 @@ def read(
     strict: Strict = False,
     signs: Annotated[
         bool,
-        typer.Option("--signs", help="Also read the signs + - = / . , (with a network for lines)."),
+        typer.Option("--signs", help="Also read the signs + - = / . ,"),
     ] = False,
     files_from: FilesFrom = None,
     as_json: Json = False,
@@ -86,7 +86,7 @@ def read(
     from cnn_cli.cli.texts import text_shower
     from cnn_cli.reading.text import read_texts
 
-    reader, files = open_named_text_reader(checkpoint or [])
+    reader, files = open_named_line_reader(checkpoint or [])
     origin = {"checkpoint": files, "trained_on": reader.trained_on}
     show = text_shower(as_json, as_csv, explain, not single, origin)
     results = read_texts(reader, keep_images(named, outputs), min_confidence, signs=signs)

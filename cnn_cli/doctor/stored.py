@@ -2,7 +2,6 @@
 
 import os
 import tempfile
-from pathlib import Path
 
 from cnn_cli.checkpoint import file
 from cnn_cli.checkpoint.choose import RUNS, choose_checkpoint, run_folders, shipped, shipped_names
@@ -88,16 +87,14 @@ def runs() -> CheckResult:
 
 
 def default_checkpoint() -> CheckResult:
-    """Check the checkpoint that commands use which are given none."""
+    """Check the checkpoints that commands use which are given none: for single images and for lines."""
+    files = list(dict.fromkeys(choose_checkpoint(None, lines=lines) for lines in (False, True)))
     try:
-        checkpoint = file.read(choose_checkpoint(None))
-        network_of(checkpoint)
+        for path in files:
+            network_of(file.read(path))
     except CnnError as error:
         named = os.environ.get("CNN_CHECKPOINT")
         hint = "unset CNN_CHECKPOINT, or name a checkpoint" if named else error.hint or REINSTALL
         return CheckResult("checkpoint", "problem", error.message, hint)
-    return CheckResult("checkpoint", "ok", f"used if none is named: {_short(checkpoint.path)}")
-
-
-def _short(path: Path | None) -> str:
-    return path.parent.name + "/" + path.name if path else ""
+    names = " and ".join(f"{path.parent.name}/{path.name}" for path in files)
+    return CheckResult("checkpoint", "ok", f"used if none is named: {names}")

@@ -34,10 +34,6 @@ LONGEST = 1.2
 WINDOW = 0.8
 WINDOW_STEP = 0.25  # from one window to the next, as a share of the window
 
-# A gap in a stroke is at most this wide. Two digits may be as close: components at such a gap are merged, and
-# cut again if the network answers with more confidence for the parts.
-STROKE_GAP = 0.1
-
 # Digits that are compared to measure the rows' slope are at most this far apart.
 NEIGHBOR_DISTANCE = 2.5
 
@@ -67,17 +63,6 @@ def find_rows(components: Sequence[Component]) -> list[list[Component]]:
         rows[nearest].append(digit)
         expected[nearest] = np.mean([levels[id(last)] for last in rows[nearest][-2:]])
     return sorted(rows, key=lambda row: np.mean([levels[id(digit)] for digit in row]))
-
-
-def merge_close(row: Sequence[Component], height: float) -> list[Component]:
-    """Merge components of a row that nearly touch, since they may be parts of one digit."""
-    merged: list[Component] = []
-    for component in row:
-        if merged and component.left - merged[-1].right <= STROKE_GAP * height:
-            merged[-1] = merge([merged[-1], component])
-        else:
-            merged.append(component)
-    return merged
 
 
 def row_height(row: Sequence[Component]) -> float:

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnn_cli.checkpoint import file
+from cnn_cli.checkpoint.ensemble import check_reads_lines
 from cnn_cli.checkpoint.file import Checkpoint
 from cnn_cli.errors import DataError
 from cnn_cli.reading.columns import ColumnCharacter, read_columns
-from cnn_cli.reading.reader import Reader, numpy_network
+from cnn_cli.reading.reader import numpy_network
 
 
 class LineReader:
@@ -20,10 +21,11 @@ class LineReader:
         checkpoint: of a network that was trained on lines.
 
     Raises:
-        DataError: the weights do not fit the config.
+        DataError: it reads single images, or its weights do not fit its config.
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
+        check_reads_lines(checkpoint)
         self.checkpoint = checkpoint
         self.checkpoints = (checkpoint,)
         self.network = numpy_network(checkpoint)
@@ -56,19 +58,17 @@ class LineReader:
         return [(each, (round(step * each.columns[0]), round(step * each.columns[1]))) for each in characters]
 
 
-def open_text_reader(files: Sequence[Path]) -> Reader | LineReader:
-    """Read checkpoint files and return what `cnn read` reads with.
+def open_line_reader(files: Sequence[Path]) -> LineReader:
+    """Read the checkpoint file of a network for lines.
 
     Args:
-        files: one of a network for lines, or those of a network or ensemble for digits.
+        files: one.
 
     Raises:
-        DataError: a file cannot be used, or the checkpoints do not fit together.
+        DataError: it cannot be used, it reads single images, or there are several.
     """
-    checkpoints = [file.read(path) for path in files]
-    lines = [each for each in checkpoints if each.preprocessing.kind == "line"]
-    if not lines:
-        return Reader(checkpoints)
-    if len(checkpoints) > 1:
-        raise DataError(f"{lines[0].path}: reads lines, and is part of no ensemble", hint="name it alone")
-    return LineReader(lines[0])
+    if len(files) > 1:
+        raise DataError(
+            f"{files[1]}: lines are read by one network, not by several", hint="name one checkpoint"
+        )
+    return LineReader(file.read(files[0]))
