@@ -13,7 +13,6 @@ from cnn_cli.reading.columns import ColumnCharacter
 from cnn_cli.reading.image_text import ImageText
 from cnn_cli.reading.line_reader import LineReader
 from cnn_cli.reading.lines import read_page, unturned
-from cnn_cli.reading.reader import Reader
 from cnn_cli.reading.sources import ImageSource
 from cnn_cli.reading.text import read_texts
 
@@ -111,11 +110,6 @@ def test_a_page_without_digits_says_so() -> None:
     (answer,) = read_texts(ShapeReader(), [source(np.full((200, 300), 200, np.uint8))])
     assert isinstance(answer, DataError)
     assert "page.png: no digits" in answer.message
-
-
-def test_signs_need_a_network_for_lines() -> None:
-    with pytest.raises(DataError, match="--signs needs a network for lines"):
-        next(read_texts(Reader.__new__(Reader), [], signs=True))
 
 
 @pytest.mark.parametrize("kind", ["noise", "dots"])

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnn_cli.cli.data_check import _network
-from cnn_cli.config import schema
+from cnn_cli.config.network import Model
 from cnn_cli.config.schema import Data
 from cnn_cli.data.duplicates import Copy, find_duplicates
 from cnn_cli.data.source import LabeledImages, Source
@@ -164,7 +164,7 @@ def test_planted_mistakes_are_found_in_every_split():
     source, wrong = planted(3)
     config = settings(epochs=10, lr=0.2)
     layers = [{"pool": {"window": 28, "kind": "avg"}}, "flatten", {"linear": 3}]
-    config = config.model_copy(update={"model": schema.Model.model_validate({"layers": layers})})
+    config = config.model_copy(update={"model": Model.model_validate({"layers": layers})})
     result = check_by_cross_validation(source, config, tiny.CPU, silent)
     found = {suspect.index: suspect for suspect in result.suspects}
     assert sorted(found) == wrong

@@ -1,4 +1,4 @@
-"""The items of a network, and the layers that contain layers.
+"""The network in a config: its blocks and items, and the layers that contain layers.
 
 Their torch modules are in `cnn_cli.model.combinators`.
 """
@@ -15,8 +15,9 @@ from pydantic import (
 )
 
 from cnn_cli.config import layers as leaf
-from cnn_cli.config.fields import expected
+from cnn_cli.config.fields import MAX_CHANNELS, expected
 from cnn_cli.config.layers import Layer
+from cnn_cli.config.section import Section
 
 NAME = r"^[A-Za-z][A-Za-z0-9_]*$"
 """The form of a block's name, which becomes a part of the names of its weights."""
@@ -181,3 +182,32 @@ def _refuse_several_keys(value: Any) -> Any:
 for _combinator in (Residual, Parallel, Repeat, Auxiliary, Block):  # they are declared before the item
     _combinator.model_rebuild()
 Item.model_rebuild()
+
+
+BlockName = Annotated[str, Field(pattern=NAME, max_length=50)]
+
+
+class BlockDefinition(Section):
+    """Layers with a name of your own, which `model.layers` may use like a layer.
+
+    Write `name`, or `name: {a: 64, b: 128}` if the block has parameters. The value of the only parameter
+    without a default may stand alone: `name: 64`. A block without parameters may be defined by the list of
+    its layers alone.
+    """
+
+    parameters: tuple[str | dict[str, Any], ...] = ()
+    """Names of parameters, or `name: value` for one with a default; the layers use `$name` for its value."""
+    layers: tuple[Any, ...]
+    """The layers of the block, which may use other blocks."""
+
+
+class Model(Section):
+    """The network."""
+
+    classes: Annotated[int, Field(ge=2, le=MAX_CHANNELS, strict=True)] | None = None
+    """Number of logits of the network. Default: one for each class of the data."""
+    blocks: Annotated[dict[BlockName, BlockDefinition], Field(exclude=True)] = {}  # noqa: RUF012 (pydantic copies it)
+    """Blocks of layers by name. Loading replaces their uses by their layers: a checked config has none."""
+    layers: Annotated[tuple[Item, ...], Field(min_length=1)]
+    """The layers from the image to one logit per class; for `lines`, to one per class and column, where
+    `classes` counts the blank."""

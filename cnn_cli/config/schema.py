@@ -4,15 +4,15 @@ The config is frozen: what was checked is what runs and what the checkpoint stor
 """
 
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from cnn_cli.config import suggestions
 from cnn_cli.config.augmentation import Augmentation
 from cnn_cli.config.choices import DataName, PreprocessingKind
-from cnn_cli.config.fields import MAX_CHANNELS, MAX_SIDE, AboveZero, Device, Precision, Scales, Shares
-from cnn_cli.config.network import NAME, Item
+from cnn_cli.config.fields import MAX_SIDE, AboveZero, Device, Precision, Scales, Shares
+from cnn_cli.config.network import Model
 from cnn_cli.config.section import Count, Fraction, Number, Positive, Section
 from cnn_cli.config.sources import Lines, Own, Synthetic
 
@@ -123,35 +123,6 @@ class Data(Section):
             if numbers and len(numbers) not in (1, self.channels):
                 raise ValueError(f"{key} has {len(numbers)} numbers, but channels is {self.channels}")
         return self
-
-
-BlockName = Annotated[str, Field(pattern=NAME, max_length=50)]
-
-
-class BlockDefinition(Section):
-    """Layers with a name of your own, which `model.layers` may use like a layer.
-
-    Write `name`, or `name: {a: 64, b: 128}` if the block has parameters. The value of the only parameter
-    without a default may stand alone: `name: 64`. A block without parameters may be defined by the list of
-    its layers alone.
-    """
-
-    parameters: tuple[str | dict[str, Any], ...] = ()
-    """Names of parameters, or `name: value` for one with a default; the layers use `$name` for its value."""
-    layers: tuple[Any, ...]
-    """The layers of the block, which may use other blocks."""
-
-
-class Model(Section):
-    """The network."""
-
-    classes: Annotated[int, Field(ge=2, le=MAX_CHANNELS, strict=True)] | None = None
-    """Number of logits of the network. Default: one for each class of the data."""
-    blocks: Annotated[dict[BlockName, BlockDefinition], Field(exclude=True)] = {}  # noqa: RUF012 (pydantic copies it)
-    """Blocks of layers by name. Loading replaces their uses by their layers: a checked config has none."""
-    layers: Annotated[tuple[Item, ...], Field(min_length=1)]
-    """The layers from the image to one logit per class; for `lines`, to one per class and column, where
-    `classes` counts the blank."""
 
 
 class Train(Section):
