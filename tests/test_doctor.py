@@ -276,7 +276,8 @@ def test_a_damaged_run_and_an_unfinished_one(trained_run: Path, tmp_path: Path) 
 
 
 def test_a_checkpoint_of_the_environment_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert stored.default_checkpoint().what == "used if none is named: pretrained/reader.safetensors"
+    expected = "used if none is named: pretrained/reader.safetensors and pretrained/line.safetensors"
+    assert stored.default_checkpoint().what == expected
     monkeypatch.setenv("CNN_CHECKPOINT", "nothing.safetensors")
     broken(stored.default_checkpoint(), "nothing.safetensors: no such file")
 

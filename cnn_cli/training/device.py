@@ -1,7 +1,8 @@
 """The device, the number format and the threads of the computation."""
 
 import os
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -72,6 +73,25 @@ def out_of_memory(error: BaseException) -> CnnError | None:
         "out of memory",
         hint="lower train.batch_size (train.accumulate keeps the effective batch), data.size or the layers",
     )
+
+
+@contextmanager
+def torch_errors() -> Iterator[None]:
+    """Replace errors of torch that have a remedy by errors that name it."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        no_memory = out_of_memory(error)
+        if no_memory:
+            raise no_memory from error
+        raise
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise ConfigError(
+            "train.batch_size: batch normalization needs at least two images in a batch",
+            hint="raise train.batch_size",
+        ) from None
 
 
 def _device(name: str) -> torch.device:

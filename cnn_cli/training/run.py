@@ -3,8 +3,7 @@
 import json
 import logging
 import shlex
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,12 @@ from cnn_cli.config.dump import dump
 from cnn_cli.config.schema import Config
 from cnn_cli.data.source import Source
 from cnn_cli.data.sources import with_name
-from cnn_cli.errors import ConfigError, DataError, ExitCode, StoppedError
+from cnn_cli.errors import DataError, ExitCode, StoppedError
 from cnn_cli.files import write_text
 from cnn_cli.model.network import load_network, network_for
 from cnn_cli.text import one_line
 from cnn_cli.training.datasets import training_data
-from cnn_cli.training.device import Compute, out_of_memory
+from cnn_cli.training.device import Compute, torch_errors
 from cnn_cli.training.evaluation import logits_of
 from cnn_cli.training.line_metrics import LineMetrics
 from cnn_cli.training.loop import TrainingLoop
@@ -137,7 +136,7 @@ class Run:
             write_text(folder.config, dump(self.config))
         if not self.config.train.epochs:  # no epoch will save it, and the test may be stopped
             self._save_state(folder)
-        with _torch_errors():
+        with torch_errors():
             for record in self.loop.run():
                 if isinstance(record, EpochRecord):
                     self._save(folder, record)
@@ -281,22 +280,3 @@ class Run:
 
 def _arithmetic(compute: Compute) -> str:
     return f"{compute.describe()}, torch {versions()['torch']}"
-
-
-@contextmanager
-def _torch_errors() -> Iterator[None]:
-    """Replace errors of torch that have a remedy by errors that name it."""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        no_memory = out_of_memory(error)
-        if no_memory:
-            raise no_memory from error
-        raise
-    except ValueError as error:
-        if "more than 1 value per channel" not in str(error):
-            raise
-        raise ConfigError(
-            "train.batch_size: batch normalization needs at least two images in a batch",
-            hint="raise train.batch_size",
-        ) from None
