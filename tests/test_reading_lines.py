@@ -112,6 +112,15 @@ def test_a_page_without_digits_says_so() -> None:
     assert "page.png: no digits" in answer.message
 
 
+def test_rows_beyond_the_limit_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = page(4, 5)
+    monkeypatch.setattr("cnn_cli.reading.lines.COLUMNS", 500)
+    answer = text(ShapeReader(), image)
+    assert answer.unread_rows == 4 - len(answer.lines) > 0
+    assert all(digit.confident for digit in answer.digits)
+    assert answer.unsure
+
+
 @pytest.mark.parametrize("kind", ["noise", "dots"])
 def test_patterns_have_a_budget(kind: str) -> None:
     """Noise and dot patterns have any number of components; reading them takes a few seconds at most."""

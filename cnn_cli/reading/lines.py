@@ -6,15 +6,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from cnn_cli.image.normalize import normalize_digit
 from cnn_cli.image.rows import find_rows
 from cnn_cli.image.strips import Strip, strip_of_row, strips_of_one_line
 from cnn_cli.image.text_components import MOST, Component, TextInk, find_text
 from cnn_cli.reading.columns import ColumnCharacter
 from cnn_cli.reading.line_reader import LineReader
 
-COLUMNS = 40_000
-"""Upper limit of the columns of an image's strips: 50 lines of 35 digits. Noise has any number of rows."""
+COLUMNS = 60_000
+"""Upper limit of the columns of an image's strips: 40 lines of 60 digits. Noise has any number of rows."""
 
 TRIED_COLUMNS = 5_000
 """The same to find out how a page is turned."""
@@ -52,8 +51,8 @@ class FoundCharacter:
     """Left, top, right, bottom in pixels of the image that was read."""
     row: int
     """From 0, top to bottom."""
-    pixels: np.ndarray
-    """The character in MNIST's format, uint8 [28, 28]."""
+    ink: np.ndarray
+    """What was read: uint8 [h, w], a part of a strip."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,8 @@ class Reading:
     characters: tuple[FoundCharacter, ...]
     turns: int = 0
     """Quarter turns, counterclockwise, that the image was turned by."""
+    unread: int = 0
+    """Rows beyond the limit of what is read of an image: those with the least ink."""
 
     @property
     def evidence(self) -> float:
@@ -110,7 +111,7 @@ def _best_reading(reader: LineReader, texts: Sequence[TextInk], columns: int) ->
     for text in texts:
         rows = find_rows(text.components)
         strips = _strips(text, rows, reader.height, columns)
-        readings.append(Reading(tuple(_read(reader, strips))))
+        readings.append(Reading(tuple(_read(reader, strips)), unread=len(rows) - len(strips)))
         if 0 < len(rows) <= MAYBE_ONE:
             single = strips_of_one_line(text, reader.height)
             readings += [Reading(tuple(_read(reader, [strip]))) for strip in single]
@@ -142,8 +143,8 @@ def _read(reader: LineReader, strips: Sequence[Strip]) -> Iterator[FoundCharacte
         boxes = _boxes(strip, [columns for _, columns in found])
         for (label, confidence), box in zip(characters, boxes, strict=True):
             left, top, right, bottom = box
-            ink = strip.pixels[top:bottom, left:right] / np.float32(255)
-            yield FoundCharacter(label, confidence, strip.box(*box), row, normalize_digit(ink).pixels)
+            ink = strip.pixels[top:bottom, left:right]
+            yield FoundCharacter(label, confidence, strip.box(*box), row, ink)
         row += 1
 
 
