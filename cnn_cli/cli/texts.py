@@ -87,9 +87,7 @@ def _with_messages(show: Show, explain: bool) -> Show:
             console.message(f"{printable(text.path)}: unsure of {counts}, shown as ?")
         if text.unread_rows:
             rows = _count(text.unread_rows, "row")
-            console.message(
-                f"{printable(text.path)}: too much text: {rows} not read; cut the image"
-            )
+            console.message(f"{printable(text.path)}: too much text: {rows} not read; cut the image")
         if text.turned:
             console.message(f"{printable(text.path)}: {TURNED[text.turned]}, and was turned to read it")
         show(text)
