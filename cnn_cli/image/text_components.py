@@ -162,7 +162,7 @@ def _enclosing(components: Sequence[Component]) -> list[bool]:
     boxes = np.array([(each.left, each.top, -each.right, -each.bottom) for each in components]).reshape(-1, 4)
     heights = np.array([each.height for each in components])
     inside = (boxes[:, None] < boxes).all(axis=2) & (heights >= INSIDE * heights[:, None])
-    framing: np.ndarray = inside.any(axis=1)
+    framing = np.asarray(inside.any(axis=1))
     return [bool(each) for each in framing]
 
 
