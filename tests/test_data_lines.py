@@ -1,8 +1,12 @@
 """Composed lines: the same for the same seed, with texts of what stands on them, from separate digits."""
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
 from helpers import lines
+from helpers.cli import cnn
 
 from cnn_cli.config.schema import Data
 from cnn_cli.data.lines.blocks import CLASSES, LONGEST, compose_lines
@@ -11,6 +15,7 @@ from cnn_cli.data.lines.clutter import cluttered, photographed
 from cnn_cli.data.lines.compose import compose
 from cnn_cli.data.lines.source import open_lines, training_digits
 from cnn_cli.data.source import DIGITS, LabeledImages, Source
+from cnn_cli.errors import ExitCode
 
 SHAPE = (32, 96)
 
@@ -96,3 +101,22 @@ def test_a_fallback_is_told_by_the_name() -> None:
     opened = open_lines(Data(name="lines", size=32), source)
     assert opened.is_fallback
     assert opened.name == "lines of synthetic digits"
+
+
+def test_commands_about_data_do_not_compose_all_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    counts = []
+
+    def counted(pixels, labels, count, seed, size):
+        counts.append(count)
+        return compose_lines(pixels, labels, count, seed, size)
+
+    monkeypatch.setattr("cnn_cli.data.lines.source.compose_lines", counted)
+    settings = ["data.lines.digits=synthetic", "data.synthetic.train=100", "data.synthetic.test=20"]
+    assert cnn("data", "show", "lines", *settings, "--count", 12).code == ExitCode.OK
+    assert counts == [12]
+    assert "train  100 images" in cnn("data", "check", "lines", *settings).out
+    assert cnn("data", "get", "lines", *settings).err.startswith("synthetic: 100 train")
+    assert counts == [12]

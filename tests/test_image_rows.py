@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from cnn_cli.image.rows import find_rows
-from cnn_cli.image.text_components import Component, find_components, merge
+from cnn_cli.image.text_components import Component, find_text, merge
 
 
 def drawing(size: tuple[int, int], *shapes: tuple[int, int, int, int]) -> np.ndarray:
@@ -22,7 +22,7 @@ BARS = tuple((left, 40, left + 8, 100) for left in range(60, 360, 50))
 def boxes(gray: np.ndarray) -> list[list[tuple[int, int, int, int]]]:
     return [
         [(component.left, component.top, component.right, component.bottom) for component in row]
-        for row in find_rows(find_components(gray))
+        for row in find_rows(next(find_text(gray)).components)
     ]
 
 

@@ -83,6 +83,32 @@ def test_a_line_through_the_digits_hides_none_of_them() -> None:
     assert unruled.ink[180, 20] > 0.5  # the strip still shows the line: the network has learned to ignore it
 
 
+@pytest.mark.parametrize("dark_on_light", [True, False])
+def test_frames_around_digits_are_removed_in_a_text_of_their_own(dark_on_light: bool) -> None:
+    page = bars(6)
+    for number in range(6):
+        left = 135 + 90 * number
+        frame = page[130:230, left : left + 70]
+        inside = frame[3:-3, 3:-3].copy()
+        frame[:] = 60
+        frame[3:-3, 3:-3] = inside
+    *_, unframed = find_text(page if dark_on_light else 255 - page)
+    (row,) = find_rows(unframed.components)
+    assert [each.height for each in row] == [60] * 6
+    assert not unframed.ink[130:132, 135:600].any()  # the strip does not show them
+
+
+def test_the_other_tone_can_be_taken_for_ink() -> None:
+    page = 255 - bars(6)
+    (light, *_) = find_text(page, light_ink=True)
+    (dark, *_) = find_text(page, light_ink=False)
+    assert light.ink_is_light
+    assert not dark.ink_is_light
+    assert len(light.components) == 6
+    assert light.ink[160, 155] > 0.9
+    assert dark.ink[160, 155] == 0
+
+
 def test_the_helper_s_lines_become_one_strip() -> None:
     digits = np.zeros((3, 28, 28), np.uint8)
     digits[:, 4:24, 9:19] = 255

@@ -9,6 +9,7 @@ from PIL import Image
 
 from cnn_cli.data.lines.blocks import CLASSES
 from cnn_cli.errors import DataError
+from cnn_cli.image.text_components import find_text
 from cnn_cli.reading.columns import ColumnCharacter
 from cnn_cli.reading.image_text import ImageText
 from cnn_cli.reading.line_reader import LineReader
@@ -106,10 +107,47 @@ def test_a_turned_page_is_noticed_and_its_boxes_are_those_of_the_image(turns: in
     assert unturned((0, 0, 0, 0), 0, (1, 1)) == (0, 0, 0, 0)
 
 
+class EdgeReader(ShapeReader):
+    """Reads, beside the shapes, a 1 at the end of every strip."""
+
+    def read(self, strip: np.ndarray) -> list[tuple[ColumnCharacter, tuple[int, int]]]:
+        columns = (strip.shape[1] - 4, strip.shape[1])
+        shares = np.zeros(len(CLASSES))
+        shares[1] = self.confidence
+        return [*ShapeReader().read(strip), (ColumnCharacter(shares, columns, columns), columns)]
+
+
+@pytest.mark.parametrize(("confidence", "expected"), [(0.85, "777"), (0.95, "7771")])
+def test_an_unsure_1_beside_a_row_is_an_edge(confidence: float, expected: str) -> None:
+    assert text(EdgeReader(confidence), page(1, 3)).text == expected
+
+
+def test_the_other_tone_is_tried_where_a_page_is_not_convincing(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = page()
+    polarity = []
+
+    def wrong_first(gray: np.ndarray, *, light_ink: bool | None = None):
+        polarity.append(light_ink)
+        return find_text(gray, light_ink=True if light_ink is None else light_ink)
+
+    monkeypatch.setattr("cnn_cli.reading.lines.find_text", wrong_first)
+    assert text(ShapeReader(), image).text == "77777\n77777"
+    assert polarity == [None, False]
+
+
 def test_a_page_without_digits_says_so() -> None:
     (answer,) = read_texts(ShapeReader(), [source(np.full((200, 300), 200, np.uint8))])
     assert isinstance(answer, DataError)
     assert "page.png: no digits" in answer.message
+
+
+def test_rows_beyond_the_limit_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = page(4, 5)
+    monkeypatch.setattr("cnn_cli.reading.lines.COLUMNS", 500)
+    answer = text(ShapeReader(), image)
+    assert answer.unread_rows == 4 - len(answer.lines) > 0
+    assert all(digit.confident for digit in answer.digits)
+    assert answer.unsure
 
 
 @pytest.mark.parametrize("kind", ["noise", "dots"])

@@ -41,9 +41,9 @@ def get(settings: Settings = None, as_json: Json = False) -> None:
     """Find the data, or download and verify it; print where it is."""
     from cnn_cli import console
     from cnn_cli.data.source import Access, data_root
-    from cnn_cli.data.sources import open_source
+    from cnn_cli.data.sources import open_source, stored
 
-    data = _data(settings).model_copy(update={"fallback": "none"})
+    data = stored(_data(settings)).model_copy(update={"fallback": "none"})
     with console.download_bar() as bar:
         source = open_source(data, Access(bar))
     paths = [str(path) for path in source.paths or (data_root(data),)]
@@ -105,11 +105,11 @@ def check(
     from cnn_cli import console
     from cnn_cli.cli import data_check
     from cnn_cli.data.source import data_root
-    from cnn_cli.data.sources import PUBLISHED, check_opened, check_source, open_source, with_name
+    from cnn_cli.data.sources import PUBLISHED, check_opened, check_source, open_source, stored, with_name
 
     if not labels and (networks or out):
         raise ConfigError("--with and --out belong to --labels", hint="cnn data check --labels --out OUT.png")
-    data = with_name(_data(settings) if config is None else _data_of(config, settings))
+    data = stored(with_name(_data(settings) if config is None else _data_of(config, settings)))
     checkpoints = _read_networks(networks or [])
     data = data_check.as_read_by(data, checkpoints[0]) if checkpoints else data
     source = None if data.name in PUBLISHED else open_source(data)
@@ -162,6 +162,8 @@ def show(
     data = _data(settings) if config is None else _data_of(config, settings)
     if augment:
         _check_augmentation(data)
+    if data.name == "lines":  # composing all takes minutes, and the first lines are always the same
+        data = data.model_copy(update={"lines": data.lines.of_each(max(count, 10))})
     check_output("--out", out, PNG)
     with console.download_bar() as bar:
         source = open_source(data, Access(bar))

@@ -62,15 +62,14 @@ def _lowest_confidence(text: "ImageText") -> float:
 
 
 def _record(text: "ImageText", explain: bool) -> dict[str, Any]:
-    """Return the text's fields without the pixels."""
-    digits = [
-        {name: value for name, value in vars(digit).items() if name != "pixels"} for digit in text.digits
-    ]
+    """Return the text's fields without the ink."""
+    digits = [{name: value for name, value in vars(digit).items() if name != "ink"} for digit in text.digits]
     record = {
         "path": text.path,
         "text": text.text,
         "confident": text.confident,
         "turned": text.turned,
+        "unread_rows": text.unread_rows,
         "digits": digits,
     }
     return record | ({"explanation": explanation_of(text)} if explain else {})
@@ -86,6 +85,9 @@ def _with_messages(show: Show, explain: bool) -> Show:
         if unsure:
             counts = f"{len(unsure)} of {_count(len(text.digits))}"
             console.message(f"{printable(text.path)}: unsure of {counts}, shown as ?")
+        if text.unread_rows:
+            rows = _count(text.unread_rows, "row")
+            console.message(f"{printable(text.path)}: too much text: {rows} not read; cut the image")
         if text.turned:
             console.message(f"{printable(text.path)}: {TURNED[text.turned]}, and was turned to read it")
         show(text)
@@ -127,8 +129,8 @@ def _sentences(text: "ImageText") -> list[str]:
     return lines
 
 
-def _count(digits: int) -> str:
-    return f"{digits} digit{'' if digits == 1 else 's'}"
+def _count(number: int, what: str = "digit") -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _describe(digit: "Digit") -> str:

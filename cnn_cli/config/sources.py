@@ -46,3 +46,8 @@ class Lines(Section):
     """Width of a training line in pixels. A trained network reads lines of any width."""
     seed: Count = 0
     """Seed of the lines. The `seed` of the run does not change them."""
+
+    def of_each(self, count: int) -> "Lines":
+        """Return the same with at most this number of lines in each split."""
+        splits = ("train", "validation", "test")
+        return self.model_copy(update={name: min(count, getattr(self, name)) for name in splits})

@@ -111,6 +111,13 @@ def check_opened(source: Source, data: Data) -> list[Check]:
     ]
 
 
+def stored(data: Data) -> Data:
+    """Return the settings of the data that is stored; of lines, those of the digits that they are made of."""
+    if data.name != "lines":
+        return data
+    return data.model_copy(update={"name": data.lines.digits, "preprocessing": None})
+
+
 def classes_of(data: Data) -> tuple[str, ...]:
     """Return the class names of the data set, without opening it.
 
@@ -184,8 +191,7 @@ def _lines(data: Data, access: Access) -> Source:
     """Open the lines, which are composed of the digits of another set; a fallback replaces those."""
     from cnn_cli.data.lines.source import open_lines  # composing needs imports that most runs do not
 
-    digits = data.model_copy(update={"name": data.lines.digits, "preprocessing": None})
-    return open_lines(data, open_source(digits, access))
+    return open_lines(data, open_source(stored(data), access))
 
 
 _CLASSES = {

@@ -66,14 +66,19 @@ class ContrastMap:
     """Gray levels between the brightest and the darkest illumination; 0 for a two-tone drawing."""
 
 
-def measure_contrast(gray: np.ndarray, window: int | None = None) -> ContrastMap:
-    """Measure the contrast of ink against the background, whichever of the two is lighter.
+def measure_contrast(
+    gray: np.ndarray, window: int | None = None, *, light_ink: bool | None = None
+) -> ContrastMap:
+    """Measure the contrast of ink against the background.
 
     Args:
         gray: luminance, float32 [H, W], 0..255.
         window: what is narrower than this, in pixels, counts as a stroke. Default: `STROKE_WINDOW` of the
             longer side, which suits an image of one digit.
+        light_ink: whether ink is lighter than its background; None if the image decides.
     """
+    if light_ink is not None:
+        return _contrast_of(gray, _fit_illumination(gray, median(sample(gray))), light_ink, window)
     thick = _background_around_thick_digit(gray)
     tone = median(sample(gray)) if thick is None else thick
     drawing = _two_tone_contrast(gray, tone)
@@ -82,8 +87,14 @@ def measure_contrast(gray: np.ndarray, window: int | None = None) -> ContrastMap
     illumination = _fit_illumination(gray, tone)
     even = gray - illumination
     ink_is_light = _ink_is_light(even) if thick is None else float(even.sum()) > 0
-    if ink_is_light:
-        even = -even
+    return _contrast_of(gray, illumination, ink_is_light, window)
+
+
+def _contrast_of(
+    gray: np.ndarray, illumination: np.ndarray, ink_is_light: bool, window: int | None
+) -> ContrastMap:
+    """Return how far the pixels are from what is behind the strokes: a closing removes what is narrow."""
+    even = illumination - gray if ink_is_light else gray - illumination
     window = window or max(3, round(max(even.shape) * STROKE_WINDOW))
     below = _closing(even, window) - even
     values = sample(below)

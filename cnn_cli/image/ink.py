@@ -84,14 +84,17 @@ class DigitInk:
     """Its components in the first pass, and in the second, which measures contrast without ignored ones."""
 
 
-def threshold_contrast(gray: np.ndarray, window: int | None = None) -> ThresholdedContrast:
-    """Measure contrast, and where it is strong enough for ink, dark on light or light on dark.
+def threshold_contrast(
+    gray: np.ndarray, window: int | None = None, *, light_ink: bool | None = None
+) -> ThresholdedContrast:
+    """Measure contrast, and where it is strong enough for ink.
 
     Args:
         gray: luminance, float32 [H, W], 0..255.
         window: what is narrower than this, in pixels, counts as a stroke (`background.measure_contrast`).
+        light_ink: whether ink is lighter than its background; None if the image decides.
     """
-    contrast_map = measure_contrast(gray, window)
+    contrast_map = measure_contrast(gray, window, light_ink=light_ink)
     contrast = contrast_map.contrast
     if contrast.max() < MIN_CONTRAST:
         return ThresholdedContrast(**vars(contrast_map), thresholded=np.zeros_like(contrast))

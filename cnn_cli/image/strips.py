@@ -18,8 +18,8 @@ SIDES = 1.0
 """What a strip shows to the left and right of a row (1 = the digits' height): a network needs the background
 around the first and last digit, and digits that were not found may stand there."""
 
-WIDEST = 4096
-"""Upper limit of a strip's width in pixels: 180 digits."""
+WIDEST = 8192
+"""Upper limit of a strip's width in pixels: 360 digits, more than an image of 1600 pixels has in a row."""
 
 
 @dataclass(frozen=True)

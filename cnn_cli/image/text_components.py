@@ -1,7 +1,7 @@
 """Luminance -> the connected components of handwritten lines, without page edges, frames, rules or specks."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,6 +30,9 @@ RULE_LENGTH, RULE_THICKNESS = 1.8, 0.12
 # A speck is smaller than this in both directions (1 = the digits' height). The bar of a 5 is longer.
 SPECK = 0.18
 
+
+INSIDE = 0.3
+"""What is inside a frame has at least this share of its height."""
 
 MOST = 1500
 """Upper limit of the components of an image: 40 lines of 35 digits are 1,400."""
@@ -76,18 +79,6 @@ def merge(components: Sequence[Component]) -> Component:
     return Component(ink, left, top)
 
 
-def find_components(gray: np.ndarray) -> list[Component]:
-    """Find the components of everything handwritten in an image, dark on light or light on dark.
-
-    Args:
-        gray: luminance, float32 [H, W], 0..255.
-
-    Returns:
-        The components, in no particular order.
-    """
-    return next(find_text(gray)).components
-
-
 @dataclass(frozen=True)
 class TextInk:
     """What may be text in an image."""
@@ -96,6 +87,8 @@ class TextInk:
     """All ink of the image, with what is no text: float32 [H, W], 0 = background, 1 = full ink."""
     components: list[Component]
     """Those that may be text, in no particular order."""
+    ink_is_light: bool
+    """Whether ink is lighter than its background."""
 
     def turned(self, turns: int) -> "TextInk":
         """Return the same of the image that is turned counterclockwise by a number of quarters."""
@@ -105,28 +98,43 @@ class TextInk:
             components = [
                 Component(np.rot90(each.ink), each.top, width - each.right) for each in turned.components
             ]
-            turned = TextInk(np.ascontiguousarray(np.rot90(turned.ink)), components)
+            turned = replace(turned, ink=np.ascontiguousarray(np.rot90(turned.ink)), components=components)
         return turned
 
+    def without_frames(self) -> "TextInk":
+        """Return the same without circles and boxes around digits: components that enclose another one."""
+        framing = _enclosing(self.components)
+        ink = self.ink.copy()
+        for frame in (each for each, is_frame in zip(self.components, framing, strict=True) if is_frame):
+            ink[frame.top : frame.bottom, frame.left : frame.right][frame.ink > 0] = 0
+        kept = [each for each, is_frame in zip(self.components, framing, strict=True) if not is_frame]
+        return replace(self, ink=ink, components=kept)
 
-def find_text(gray: np.ndarray) -> Iterator[TextInk]:
+
+def find_text(gray: np.ndarray, *, light_ink: bool | None = None) -> Iterator[TextInk]:
     """Find what may be text, dark on light or light on dark.
 
     Args:
         gray: luminance, float32 [H, W], 0..255.
+        light_ink: whether ink is lighter than its background; None if the image decides.
 
     Yields:
         First with the ink as it is; then, if there are ruled lines, without them: digits that touch a line
-        form components of their own.
+        form components of their own; then, if digits are in circles or boxes, without these.
     """
     inner = without_margin(gray)
     part = gray[inner]
-    contrast = threshold_contrast(part, max(3, round(min(part.shape) * STROKE_WINDOW)))
+    contrast = threshold_contrast(part, max(3, round(min(part.shape) * STROKE_WINDOW)), light_ink=light_ink)
     all_ink = contrast.thresholded > 0
-    yield _text_in(contrast, all_ink, inner, gray.shape)
+    text = _text_in(contrast, all_ink, inner, gray.shape)
+    yield text
     unruled = without_rules(all_ink)
     if (unruled != all_ink).any():
-        yield _text_in(contrast, unruled, inner, gray.shape)
+        text = _text_in(contrast, unruled, inner, gray.shape)
+        yield text
+    unframed = text.without_frames()
+    if len(unframed.components) < len(text.components):
+        yield unframed
 
 
 def _text_in(
@@ -145,7 +153,17 @@ def _text_in(
     y, x = inner[0].start or 0, inner[1].start or 0
     whole = np.zeros(shape, np.float32)
     whole[inner] = all_ink
-    return TextInk(whole, [Component(each.ink, each.left + x, each.top + y) for each in components])
+    moved = [Component(each.ink, each.left + x, each.top + y) for each in components]
+    return TextInk(whole, moved, contrast.ink_is_light)
+
+
+def _enclosing(components: Sequence[Component]) -> list[bool]:
+    """Return which components have another one inside their box that is no speck beside them."""
+    boxes = np.array([(each.left, each.top, -each.right, -each.bottom) for each in components]).reshape(-1, 4)
+    heights = np.array([each.height for each in components])
+    inside = (boxes[:, None] < boxes).all(axis=2) & (heights >= INSIDE * heights[:, None])
+    framing = np.asarray(inside.any(axis=1))
+    return [bool(each) for each in framing]
 
 
 def _largest(keep: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from itertools import groupby
 
 import numpy as np
 
+from cnn_cli.image.normalize import normalize_digit
 from cnn_cli.image.pages import ImageFile
 from cnn_cli.reading import html
 
@@ -13,6 +14,10 @@ UNSURE = "?"
 
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels of the upright image; right and bottom lie just outside."""
+
+
+def _no_ink() -> np.ndarray:
+    return np.zeros((1, 1), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -27,8 +32,13 @@ class Digit:
     """From 0, top to bottom."""
     confident: bool = True
     """Whether the confidence reaches the threshold."""
-    pixels: np.ndarray | None = field(default=None, repr=False, compare=False)
-    """The network's input, uint8 [C, H, W]."""
+    ink: np.ndarray = field(default_factory=_no_ink, repr=False, compare=False)
+    """What the network read it from: uint8 [h, w], 0 = background, 255 = full ink."""
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """The digit in MNIST's format, uint8 [1, 28, 28]."""
+        return normalize_digit(self.ink / np.float32(255)).pixels[None]
 
     @property
     def unsure(self) -> bool:
@@ -71,6 +81,8 @@ class ImageText:
     """The image's file, its content, or a page of either."""
     turned: int = 0
     """Degrees, clockwise, by which the image is turned: 90, 180, 270, or 0 for an upright one."""
+    unread_rows: int = 0
+    """Rows that were not read, because the image holds more text than is read of one."""
 
     @property
     def text(self) -> str:
@@ -79,12 +91,12 @@ class ImageText:
 
     @property
     def confident(self) -> bool:
-        """Whether every digit reaches the threshold that was asked for."""
-        return all(digit.confident for digit in self.digits)
+        """Whether every digit reaches the threshold that was asked for, and no row is left unread."""
+        return not self.unread_rows and all(digit.confident for digit in self.digits)
 
     @property
     def unsure(self) -> bool:
-        """Whether a digit is below the threshold."""
+        """Whether a digit is below the threshold, or a row is left unread."""
         return not self.confident
 
     @property

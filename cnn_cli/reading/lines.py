@@ -6,18 +6,17 @@ from itertools import pairwise
 
 import numpy as np
 
-from cnn_cli.image.normalize import normalize_digit
 from cnn_cli.image.rows import find_rows
-from cnn_cli.image.strips import Strip, strip_of_row, strips_of_one_line
+from cnn_cli.image.strips import DIGITS, SIDES, Strip, strip_of_row, strips_of_one_line
 from cnn_cli.image.text_components import MOST, Component, TextInk, find_text
 from cnn_cli.reading.columns import ColumnCharacter
 from cnn_cli.reading.line_reader import LineReader
 
-COLUMNS = 40_000
-"""Upper limit of the columns of an image's strips: 50 lines of 35 digits. Noise has any number of rows."""
+COLUMNS = 60_000
+"""Upper limit of the columns of an image's strips: 40 lines of 60 digits. Noise has any number of rows."""
 
 TRIED_COLUMNS = 5_000
-"""The same to find out how a page is turned."""
+"""The same to find out which tone is ink, and how a page is turned."""
 
 MAYBE_ONE = 3
 """Up to this number of rows may be one line: gaps divide the digits of a display into two rows of halves."""
@@ -27,6 +26,9 @@ MOST_WITHOUT = 25
 
 LEAST = 0.5
 """A row counts only if a digit in it has at least this confidence."""
+
+BESIDE = 0.9
+"""A 1 beside the components of its row needs this confidence: edges of displays and pages resemble a 1."""
 
 MAYBE_DIGIT = 0.3
 """A sign may be a digit, and is an unsure digit, if all digits together have at least this probability."""
@@ -52,8 +54,8 @@ class FoundCharacter:
     """Left, top, right, bottom in pixels of the image that was read."""
     row: int
     """From 0, top to bottom."""
-    pixels: np.ndarray
-    """The character in MNIST's format, uint8 [28, 28]."""
+    ink: np.ndarray
+    """What was read: uint8 [h, w], a part of a strip."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class Reading:
     characters: tuple[FoundCharacter, ...]
     turns: int = 0
     """Quarter turns, counterclockwise, that the image was turned by."""
+    unread: int = 0
+    """Rows beyond the limit of what is read of an image: those with the least ink."""
 
     @property
     def evidence(self) -> float:
@@ -77,7 +81,7 @@ class Reading:
 
 
 def read_page(reader: LineReader, gray: np.ndarray) -> Reading:
-    """Read an image, and turned by quarters if it is not convincing as it is.
+    """Read an image; if that is not convincing, also with the other tone as ink, and turned by quarters.
 
     Args:
         reader: the network.
@@ -86,6 +90,13 @@ def read_page(reader: LineReader, gray: np.ndarray) -> Reading:
     texts = list(find_text(gray))
     upright = _best_reading(reader, texts, COLUMNS)
     if upright.mean_confidence >= UPRIGHT_ENOUGH or len(texts[0].components) == MOST:
+        return upright
+    inverse = list(find_text(gray, light_ink=not texts[0].ink_is_light))
+    tried = _best_reading(reader, inverse, TRIED_COLUMNS)
+    if tried.evidence > upright.evidence:
+        upright = _best_reading(reader, inverse, COLUMNS) if tried.unread else tried
+        texts = inverse
+    if upright.mean_confidence >= UPRIGHT_ENOUGH:
         return upright
     tries = {
         turns: _best_reading(reader, [text.turned(turns) for text in texts[-1:]], TRIED_COLUMNS)
@@ -103,14 +114,14 @@ def _best_reading(reader: LineReader, texts: Sequence[TextInk], columns: int) ->
 
     Args:
         reader: the network.
-        texts: what may be text: with ruled lines and without.
+        texts: what may be text: with ruled lines and without, with frames and without.
         columns: upper limit of the columns of the strips of a text.
     """
     readings = [Reading(())]
     for text in texts:
         rows = find_rows(text.components)
         strips = _strips(text, rows, reader.height, columns)
-        readings.append(Reading(tuple(_read(reader, strips))))
+        readings.append(Reading(tuple(_read(reader, strips)), unread=len(rows) - len(strips)))
         if 0 < len(rows) <= MAYBE_ONE:
             single = strips_of_one_line(text, reader.height)
             readings += [Reading(tuple(_read(reader, [strip]))) for strip in single]
@@ -135,16 +146,25 @@ def _read(reader: LineReader, strips: Sequence[Strip]) -> Iterator[FoundCharacte
     for number, strip in enumerate(strips):
         if not row and number == MOST_WITHOUT:
             break
-        found = reader.read(strip.pixels)
+        found = [each for each in reader.read(strip.pixels) if not _is_edge(*each, strip, reader.classes)]
         characters = [_label(each, reader.classes) for each, _ in found]
         if max((confidence for label, confidence in characters if label.isdigit()), default=0.0) < LEAST:
             continue
         boxes = _boxes(strip, [columns for _, columns in found])
         for (label, confidence), box in zip(characters, boxes, strict=True):
             left, top, right, bottom = box
-            ink = strip.pixels[top:bottom, left:right] / np.float32(255)
-            yield FoundCharacter(label, confidence, strip.box(*box), row, normalize_digit(ink).pixels)
+            ink = strip.pixels[top:bottom, left:right]
+            yield FoundCharacter(label, confidence, strip.box(*box), row, ink)
         row += 1
+
+
+def _is_edge(
+    character: ColumnCharacter, columns: tuple[int, int], strip: Strip, classes: Sequence[str]
+) -> bool:
+    """Return whether a character is the edge of a display or a page: an unsure 1 beside the row."""
+    margin, middle = SIDES * DIGITS * strip.pixels.shape[0], sum(columns) / 2
+    is_beside = not margin <= middle <= strip.pixels.shape[1] - margin
+    return is_beside and classes[character.best] == "1" and character.confidence < BESIDE
 
 
 def _label(character: ColumnCharacter, classes: Sequence[str]) -> tuple[str, float]:

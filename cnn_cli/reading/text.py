@@ -61,7 +61,7 @@ def read_text(
             _scaled(unturned(each.box, page.turns, shape), decoded),
             each.row,
             each.confidence >= min_confidence,
-            each.pixels[None],
+            each.ink,
         )
         for each in page.characters
         if signs or each.label.isdigit()
@@ -70,7 +70,7 @@ def read_text(
         raise DataError(
             f"{image.printable_name}: no digits", hint="name an image of digits, or a larger part"
         )
-    return ImageText(image.name, tuple(digits), image.source, 90 * page.turns)
+    return ImageText(image.name, tuple(digits), image.source, 90 * page.turns, page.unread)
 
 
 def _scaled(box: tuple[float, ...], decoded: DecodedImage) -> Box:

@@ -69,7 +69,6 @@ def answers_of(text: ImageText, *, with_original: bool) -> list[Answer]:
             _cut_out(*page, digit.box) if page is not None else None,
         )
         for digit in text.digits
-        if digit.pixels is not None
     ]
 
 
