@@ -161,3 +161,27 @@ def test_patterns_have_a_budget(kind: str) -> None:
     started = time.process_time()
     read_page(ShapeReader(), np.clip(image, 0, 255).astype(np.float32))
     assert time.process_time() - started < 6
+
+
+def test_an_unsure_strip_is_read_again_a_little_higher_and_lower(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its scores, in place of those of a network, are unsure of one strip and sure of several."""
+    reader = LineReader.__new__(LineReader)
+    passes = []
+
+    def scores(strips: np.ndarray) -> np.ndarray:
+        passes.append(strips.copy())
+        sure = 9.0 if len(strips) > 1 else 1.0
+        return np.array([[sure, 0.0], [0.0, 0.0], [0.0, sure]])  # a 0, then the blank
+
+    monkeypatch.setattr(reader, "_scores", scores)
+    strip = np.arange(8, dtype=np.uint8)[:, None].repeat(4, axis=1)
+    ((character, columns),) = reader.read(strip)
+    assert (character.best, columns) == (0, (0, 2))
+    assert character.confidence > 0.99
+    plain, shifted = passes
+    assert np.array_equal(plain, strip[None])
+    assert shifted[:, :, 0].tolist() == [
+        [0, 1, 2, 3, 4, 5, 6, 7],
+        [0, 0, 1, 2, 3, 4, 5, 6],
+        [1, 2, 3, 4, 5, 6, 7, 7],
+    ]

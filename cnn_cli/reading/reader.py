@@ -12,7 +12,7 @@ from cnn_cli.checkpoint.file import Checkpoint, not_finite
 from cnn_cli.checkpoint.preprocessing import Preprocessing
 from cnn_cli.errors import CnnError, DataError
 from cnn_cli.image.preprocess import InputFormat
-from cnn_cli.inference.activations import softmax
+from cnn_cli.inference.activations import log_softmax, softmax
 from cnn_cli.inference.build import build_network
 from cnn_cli.inference.network import Network
 from cnn_cli.inference.onnx_network import OnnxNetwork
@@ -87,7 +87,7 @@ class Reader:
             return outputs[0]
         temperatures = [np.float32(checkpoint.temperature) for checkpoint in self.checkpoints]
         calibrated = [
-            _log_softmax(logits / temperature)
+            log_softmax(logits / temperature)
             for logits, temperature in zip(outputs, temperatures, strict=True)
         ]
         mean: Floats = np.logaddexp.reduce(calibrated, axis=0) - np.float32(np.log(len(calibrated)))
@@ -142,10 +142,3 @@ def _normalize(pixels: Floats, preprocessing: Preprocessing) -> Floats:
     )
     normalized: Floats = (pixels - mean) / std
     return normalized
-
-
-def _log_softmax(logits: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return the logarithm of the softmax of each row: log(exp(x) / sum(exp(x)))."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    log_softmax: NDArray[np.floating] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return log_softmax
