@@ -101,7 +101,7 @@ def test_json_has_every_digit_with_its_box(folder: Path) -> None:
     page, one = objects(cnn("read", "page.png", "one.png", "--json", *LENIENT).out)
     assert (page["path"], page["text"], page["confident"]) == ("page.png", TEXT, True)
     assert page["trained_on"] == "mnist"
-    assert page["checkpoint"].endswith("reader.safetensors")
+    assert page["checkpoint"].endswith("line.safetensors")
     assert [digit["label"] for digit in page["digits"]] == list(TEXT.replace("\n", ""))
     assert [digit["row"] for digit in page["digits"]] == [0, 0, 1, 1, 1]
     places = [(30, 30), (120, 30), (30, 130), (120, 130), (210, 130)]
