@@ -75,8 +75,8 @@ class Reading:
 
     @property
     def mean_confidence(self) -> float:
-        """Of the characters, 0..1; 0 without any."""
-        confidences = [each.confidence for each in self.characters]
+        """Of the digits, 0..1; 0 without any."""
+        confidences = [each.confidence for each in self.characters if each.label.isdigit()]
         return sum(confidences) / len(confidences) if confidences else 0.0
 
 
