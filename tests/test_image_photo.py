@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from cnn_cli.errors import DataError
-from cnn_cli.image.photo import read_photo
+from cnn_cli.image.photo import read_photo, thumbnail
 from cnn_cli.image.preprocess import InputFormat, preprocess
 
 RED, GREEN, BLUE, WHITE, BLACK = (200, 30, 20), (10, 150, 40), (20, 40, 210), (255, 255, 255), (0, 0, 0)
@@ -61,6 +61,20 @@ def test_photos_equal_torchvisions_transforms(channels, mode, shape, size):
     assert ours.dtype == np.uint8
     assert ours.flags.c_contiguous
     np.testing.assert_array_equal(ours, expected)
+
+
+@pytest.mark.parametrize("shape", [(61, 97), (40, 90), (90, 40), (28, 28), (5, 1)])
+@pytest.mark.parametrize("side", [28, 64])
+def test_a_thumbnail_is_the_whole_image_on_gray(shape, side):
+    image = noise(*shape)
+    square, scale, (left, top) = thumbnail(encoded(image), name="x", side=side)
+    width, height = (max(1, round(length * side / max(shape))) for length in shape)
+    method = Image.Resampling.NEAREST if side > max(shape) else Image.Resampling.BILINEAR
+    expected = Image.new("RGB", (side, side), (224, 224, 224))
+    expected.paste(image.resize((width, height), method), (left, top))
+    np.testing.assert_array_equal(np.asarray(square), np.asarray(expected))
+    assert scale == side / max(shape)
+    assert (left, top) == ((side - width) // 2, (side - height) // 2)
 
 
 def test_a_square_of_the_right_size_keeps_its_pixels():
