@@ -14,8 +14,11 @@ Writes results/mutants.json.
 """
 
 import argparse
+import contextlib
 import json
 import os
+import signal
+import sys
 import tempfile
 import threading
 from collections import Counter
@@ -33,6 +36,9 @@ from nearby_tests import Copy
 
 PROJECT = Path(__file__).resolve().parent.parent
 ROOMS = ("config", "checkpoint", "image", "training")
+Mutant = tuple[Mutation, str]
+"""A mutation, and the mutated file."""
+
 KNOWN = Path(__file__).with_name("mutants.yaml")
 
 
@@ -52,9 +58,9 @@ class Outcome:
     """Digest of all tests at that time."""
 
 
-def sample(seed: int, count: int) -> list[tuple[Mutation, str]]:
+def sample(seed: int, count: int) -> list[Mutant]:
     """Return `count` mutations in an order that the seed decides, and their sources."""
-    chosen: list[tuple[Mutation, str]] = []
+    chosen: list[Mutant] = []
     for mutation in sorted(_every_mutation(), key=lambda one: sha256(f"{seed} {one.name}".encode()).digest()):
         if len(chosen) == count:
             break
@@ -81,10 +87,10 @@ class Outcomes:
 
     def of(self, mutation: Mutation) -> Outcome | None:
         """Return the outcome of a mutant, unless it survived tests that differ from today's."""
-        known = self._all.get(mutation.name)
-        if known is None or known.found_by:
-            return known
-        return known if known.tests == self._tests and known.budget >= self._budget else None
+        outcome = self._all.get(mutation.name)
+        if outcome is None or outcome.found_by:
+            return outcome
+        return outcome if outcome.tests == self._tests and outcome.budget >= self._budget else None
 
     def found(self, mutation: Mutation) -> bool:
         """Return whether a test has found a mutant."""
@@ -93,37 +99,41 @@ class Outcomes:
 
     def add(self, mutation: Mutation, found_by: str | None, seconds: float) -> None:
         """Keep an outcome and print it."""
-        known = Outcome(mutation.name, str(mutation), found_by, seconds, self._budget, self._tests)
+        outcome = Outcome(mutation.name, str(mutation), found_by, seconds, self._budget, self._tests)
         with self._lock, self._path.open("a") as file:
-            self._all[mutation.name] = known
-            file.write(json.dumps(asdict(known)) + "\n")
+            self._all[mutation.name] = outcome
+            file.write(json.dumps(asdict(outcome)) + "\n")
             print(f"{'found   ' if found_by else 'SURVIVED'} {seconds:5.1f} s  {mutation}", flush=True)
 
 
-def run(mutants: Iterable[tuple[Mutation, str]], outcomes: Outcomes, options: argparse.Namespace) -> None:
+def run(mutants: Iterable[Mutant], outcomes: Outcomes, options: argparse.Namespace) -> None:
     """Test all mutants without an outcome, `options.jobs` at a time, each with a copy of the project."""
-    waiting: SimpleQueue[tuple[Mutation, str]] = SimpleQueue()
+    waiting: SimpleQueue[Mutant] = SimpleQueue()
     for mutation, source in mutants:
         if outcomes.of(mutation) is None and mutation.name not in known():
             waiting.put((mutation, source))
-
-    def work(copy: Copy) -> None:
-        while True:
-            try:
-                mutation, source = waiting.get_nowait()
-            except Empty:
-                return
-            outcomes.add(mutation, *copy.failing_test(mutation.path, source, options.budget))
-
     copies = [Copy(PROJECT, options.folder / f"copy{number}") for number in range(options.jobs)]
-    threads = [threading.Thread(target=work, args=(copy,), daemon=True) for copy in copies]
+    jobs = [(waiting, outcomes, copy, options.budget) for copy in copies]
+    threads = [threading.Thread(target=_work, args=job, daemon=True) for job in jobs]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    try:
+        for thread in threads:
+            thread.join()
+    finally:  # also after Ctrl-C and SIGTERM
+        for copy in copies:
+            copy.stop()
 
 
-def report(mutants: list[tuple[Mutation, str]], outcomes: Outcomes) -> dict[str, Any]:
+def _work(waiting: SimpleQueue[Mutant], outcomes: Outcomes, copy: Copy, budget: float) -> None:
+    """Test one mutant after the other until none is left."""
+    with contextlib.suppress(Empty):
+        while True:
+            mutation, source = waiting.get_nowait()
+            outcomes.add(mutation, *copy.failing_test(mutation.path, source, budget, mutation.words))
+
+
+def report(mutants: list[Mutant], outcomes: Outcomes) -> dict[str, Any]:
     """Return how many mutants of each folder were found, and those that were not."""
     why = known()
     survivors = [mutation for mutation, _ in mutants if not outcomes.found(mutation)]
@@ -159,6 +169,7 @@ def main() -> None:
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "GOMP_SPINCOUNT": "1000"}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     mutants = sample(options.seed, options.sample)
     outcomes = Outcomes(options.folder / "outcomes.jsonl", options.budget)
     run(mutants, outcomes, options)

@@ -5,6 +5,7 @@ suite that still passes does not see what that code does (DeMillo, Lipton and Sa
 """
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from mutmut.mutation.mutators import mutation_operators
 _NO_CODE = (cst.Annotation, cst.Decorator, cst.Import, cst.ImportFrom, cst.TypeAlias)
 """Nodes with nothing to mutate in them. Of a function with decorators only these are left out, unlike in
 mutmut, which leaves out the function."""
+
+_NAMED = (cst.ClassDef, cst.FunctionDef)
 
 _UNCHANGED_CALLS = {"len", "isinstance", "cast", "TypeVar", "super"}
 """Functions whose arguments stay, as in mutmut: without them the program fails at once."""
@@ -35,6 +38,8 @@ class Mutation:
     after: str
     number: int
     """Counts the mutations of this file that look the same."""
+    inside: tuple[str, ...]
+    """Names of the classes and functions around it."""
     module: cst.Module
     node: cst.CSTNode
     changed: cst.CSTNode
@@ -48,6 +53,12 @@ class Mutation:
         """What identifies the mutation, also when other lines of the file change."""
         return f"{self.path} {self.number} {self.before} -> {self.after}"
 
+    @property
+    def words(self) -> set[str]:
+        """The words of the mutated code and the names around it, which its tests may mention too."""
+        names = (name.lstrip("_") for name in self.inside)
+        return set(re.findall(r"\w{3,}", " ".join((self.before, *names))))
+
     def source(self) -> str | None:
         """Return the mutated file; None if it is no Python, or differs only in its looks."""
         changed = self.module.deep_replace(self.node, self.changed).code
@@ -60,30 +71,37 @@ def mutations(path: str, source: str) -> Iterator[Mutation]:
     visitor = _Visitor()
     wrapper.visit(visitor)
     same: Counter[tuple[str, str]] = Counter()
-    for line, node, changed in visitor.found:
+    for line, inside, node, changed in visitor.found:
         before, after = _code(wrapper.module, node), _code(wrapper.module, changed)
-        yield Mutation(path, line, before, after, same[before, after], wrapper.module, node, changed)
+        yield Mutation(path, line, before, after, same[before, after], inside, wrapper.module, node, changed)
         same[before, after] += 1
 
 
 class _Visitor(cst.CSTVisitor):
-    """Collects line, node and its replacement for every mutation of code."""
+    """Collects line, names around it, node and its replacement for every mutation of code."""
 
     METADATA_DEPENDENCIES = (PositionProvider,)
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[tuple[int, cst.CSTNode, cst.CSTNode]] = []
+        self.found: list[tuple[int, tuple[str, ...], cst.CSTNode, cst.CSTNode]] = []
+        self._inside: list[str] = []
 
     def on_visit(self, node: cst.CSTNode) -> bool:
         if _is_no_code(node):
             return False
+        if isinstance(node, _NAMED):
+            self._inside.append(node.name.value)
         for kind, operator in mutation_operators:
             for changed in operator(node) if isinstance(node, kind) else ():
                 if _texts(node) == _texts(changed):
                     line = self.get_metadata(PositionProvider, node).start.line
-                    self.found.append((line, node, changed))
+                    self.found.append((line, tuple(self._inside), node, changed))
         return True
+
+    def on_leave(self, original_node: cst.CSTNode) -> None:
+        if isinstance(original_node, _NAMED):
+            self._inside.pop()
 
 
 def _texts(node: cst.CSTNode) -> Counter[str]:

@@ -1,8 +1,9 @@
 """Runs the tests of a module in a copy of the project, the nearest files first, in forked processes.
 
-A test file is near a module if it has its name, then the fewer imports lie between them, then if it has the
-name of its folder. The first test that fails ends the run. This file imports nothing of the program: the
-processes that it forks import the copy.
+A test file is near if it has the name of the module, then the more it mentions of the changed code in words
+that few test files have, then the fewer imports lie between them, then if it has the name of the folder. The
+first test that fails ends the run. This file imports nothing of the program: the processes that it forks
+import the copy.
 """
 
 import ast
@@ -10,12 +11,14 @@ import contextlib
 import gc
 import json
 import os
+import re
 import resource
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
@@ -65,20 +68,24 @@ class Copy:
         if (shared := project.parent / "shared").is_dir():
             (folder / "shared").symlink_to(shared.resolve())
         self._fails: dict[str, bool] = {}
+        self._group: int | None = None
 
-    def failing_test(self, path: str, source: str, budget: float) -> tuple[str | None, float]:
+    def failing_test(
+        self, path: str, source: str, budget: float, words: Collection[str] = ()
+    ) -> tuple[str | None, float]:
         """Return a test that passes, but fails with this content of a file; None if there is none.
 
         Args:
             path: the file, relative to the root.
             source: its content while the tests run.
             budget: seconds of CPU time after which no further test starts.
+            words: of the changed code.
 
         Returns:
             The test, and the seconds of CPU time that the tests took.
         """
         original = (self.root / path).read_text()
-        files, count, spent = self.nearest(path), 1, 0.0
+        files, count, spent = self.nearest(path, words), 1, 0.0
         while files and spent < budget:
             self._write(path, source)
             test, seconds = self._run(files[:count], budget - spent)
@@ -90,16 +97,25 @@ class Copy:
                 return test, spent
         return None, spent
 
-    def nearest(self, path: str) -> list[str]:
+    def stop(self) -> None:
+        """End the tests that run, with all processes that they have started."""
+        if self._group is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._group, signal.SIGKILL)
+            self._group = None
+
+    def nearest(self, path: str, words: Collection[str] = ()) -> list[str]:
         """Return the test files that import a module in any number of steps, the nearest first."""
         folder, name = Path(path).parts[-2], Path(path).stem
         distances = self._distances(path)
+        frequency = Counter(word for text in self._words.values() for word in text)
 
-        def far(test: Path) -> tuple[bool, int, bool, int]:
-            own, akin = (test.stem.startswith(f"test_{words}") for words in (f"{folder}_{name}", folder))
-            return not own, distances[test], not akin, test.stat().st_size
+        def far(test: Path) -> tuple[bool, float, int, bool, int]:
+            own, akin = (test.stem.startswith(f"test_{start}") for start in (f"{folder}_{name}", folder))
+            mentions = sum(1 / frequency[word] for word in self._words[test].intersection(words))
+            return not own, -mentions, distances[test], not akin, test.stat().st_size
 
-        tests = [test for test in self.root.glob("tests/test_*.py") if test in distances]
+        tests = [test for test in self._words if test in distances]
         return [str(test.relative_to(self.root)) for test in sorted(tests, key=far)]
 
     def _write(self, path: str, source: str) -> None:
@@ -121,9 +137,9 @@ class Copy:
         left_out = [test for test, fails in self._fails.items() if fails]
         process = SERVER.Process(target=_run_pytest, args=(self._folder, tests, budget, left_out))
         process.start()
+        self._group = process.pid
         process.join(PATIENCE)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid or 0, signal.SIGKILL)  # and what the tests have left behind
+        self.stop()
         process.join()
         ended = json.loads(report.read_text())
         passed = process.exitcode in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
@@ -139,6 +155,11 @@ class Copy:
                     distances[importer] = distances[module] + 1
                     waiting.append(importer)
         return distances
+
+    @cached_property
+    def _words(self) -> dict[Path, set[str]]:
+        """The words of each test file."""
+        return {test: set(re.findall(r"\w+", test.read_text())) for test in self.root.glob("tests/test_*.py")}
 
     @cached_property
     def _importers(self) -> dict[Path, list[Path]]:

@@ -282,6 +282,15 @@ def test_a_huge_file_is_not_even_read(tmp_path) -> None:
     assert time.process_time() - start < 0.5
 
 
+def test_a_file_may_have_256_kib(tmp_path) -> None:
+    path, text = tmp_path / "a.yaml", "a: ".ljust(262_144, "x")
+    path.write_text(text)
+    assert read(path).plain() == {"a": text.removeprefix("a: ")}
+    path.write_text(text + "x")
+    with pytest.raises(ConfigError, match="longer than 256 KiB"):
+        read(path)
+
+
 def test_a_folder_and_a_missing_file_are_config_errors(tmp_path) -> None:
     for path, reason in ((tmp_path, "Is a directory"), (tmp_path / "absent", "No such file or directory")):
         with pytest.raises(ConfigError) as caught:

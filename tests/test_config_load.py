@@ -471,6 +471,43 @@ def test_a_bad_override_points_at_the_argument(argument: str, message: str | Non
         assert found == f"argument {argument!r}{message}"
 
 
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("x" * 61, f"argument '{'x' * 59}…': an override is key=value, such as train.epochs=3"),
+        ("x" * 60, f"argument '{'x' * 60}': an override is key=value, such as train.epochs=3"),
+        (
+            f"seed.{'k' * 70}=1",
+            f"argument 'seed.{'k' * 54}…': seed is a single value, so it has no key '{'k' * 59}…'",
+        ),
+    ],
+)
+def test_a_long_argument_is_cut(argument: str, message: str) -> None:
+    assert failure("my", "seed=1", argument) == message
+
+
+SETTINGS_OF = {
+    "momentum=0.5": ("optimizer", {"sgd"}),
+    "betas=[0.5, 0.9]": ("optimizer", {"adam", "adamw"}),
+    "step_epochs=3": ("schedule", {"step"}),
+    "step_factor=0.3": ("schedule", {"step"}),
+    "restarts=[1]": ("schedule", {"cosine", "one_cycle"}),
+}
+CHOICES = {"optimizer": ("sgd", "adam", "adamw"), "schedule": ("constant", "step", "cosine", "one_cycle")}
+
+
+@pytest.mark.parametrize("setting", SETTINGS_OF)
+def test_a_setting_without_effect_is_refused(setting: str) -> None:
+    chooser, users = SETTINGS_OF[setting]
+    for choice in CHOICES[chooser]:
+        arguments = [f"train.{chooser}={choice}", f"train.{setting}"]
+        if choice in users:
+            load_config("my", arguments)
+        else:
+            with pytest.raises(ConfigError, match=f"is a setting of .*, but {chooser} is {choice}"):
+                load_config("my", arguments)
+
+
 def test_all_bad_overrides_are_reported_at_once() -> None:
     assert failure("my", "epochs", "seed=1", "=2").count("\n") == 1
 
