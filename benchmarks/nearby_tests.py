@@ -2,13 +2,15 @@
 
 A test file is near if it has the name of the module, then the more it mentions of the changed code in words
 that few test files have, then the fewer imports lie between them, then if it has the name of the folder. The
-first test that fails ends the run. This file imports nothing of the program: the processes that it forks
-import the copy.
+tests of a file are in the order of what they mention. The first test that fails ends the run.
+
+This file imports nothing of the program: the processes that it forks import the copy.
 """
 
 import ast
 import contextlib
 import gc
+import inspect
 import json
 import os
 import re
@@ -17,6 +19,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Collection, Iterator
 from functools import cached_property
@@ -29,8 +32,17 @@ import pytest
 SERVER = get_context("forkserver")
 SERVER.set_forkserver_preload(
     [
-        *("__main__", "hypothesis", "matplotlib", "platformdirs", "pydantic.main", "pytest", "rich.console"),
-        *("scipy.special", "torch", "torchvision", "typer.main", "xdist.plugin", "yaml"),
+        *(
+            "hypothesis",
+            "matplotlib",
+            "platformdirs",
+            "pydantic.main",
+            "pytest",
+            "rich.console",
+            "typer.main",
+        ),
+        *("scipy.special", "torch", "torchvision", "xdist.plugin", "yaml"),
+        *("libcst.metadata", "mutmut.mutation.mutators"),  # of mutants.py: a process imports its main module
     ]
 )
 
@@ -86,9 +98,10 @@ class Copy:
         """
         original = (self.root / path).read_text()
         files, count, spent = self.nearest(path, words), 1, 0.0
+        weights = {word: self._weights[word] for word in words if word in self._weights}
         while files and spent < budget:
             self._write(path, source)
-            test, seconds = self._run(files[:count], budget - spent)
+            test, seconds = self._run(files[:count], budget - spent, weights)
             self._write(path, original)
             spent += seconds
             if test is None:
@@ -108,12 +121,11 @@ class Copy:
         """Return the test files that import a module in any number of steps, the nearest first."""
         folder, name = Path(path).parts[-2], Path(path).stem
         distances = self._distances(path)
-        frequency = Counter(word for text in self._words.values() for word in text)
 
         def far(test: Path) -> tuple[bool, float, int, bool, int]:
             own, akin = (test.stem.startswith(f"test_{start}") for start in (f"{folder}_{name}", folder))
-            mentions = sum(1 / frequency[word] for word in self._words[test].intersection(words))
-            return not own, -mentions, distances[test], not akin, test.stat().st_size
+            mentioned = sum(map(self._weights.__getitem__, self._words[test].intersection(words)))
+            return not own, -mentioned, distances[test], not akin, test.stat().st_size
 
         tests = [test for test in self._words if test in distances]
         return [str(test.relative_to(self.root)) for test in sorted(tests, key=far)]
@@ -127,23 +139,25 @@ class Copy:
     def _fails_anyway(self, test: str) -> bool:
         """Return whether a test fails without a mutation; it is run once, and left out if it does."""
         if test not in self._fails:
-            self._fails[test] = self._run([test], 10 * TEST_LIMIT)[0] is not None
+            self._fails[test] = self._run([test], 10 * TEST_LIMIT, {})[0] is not None
         return self._fails[test]
 
-    def _run(self, tests: list[str], budget: float) -> tuple[str | None, float]:
+    def _run(self, tests: list[str], budget: float, weights: dict[str, float]) -> tuple[str | None, float]:
         """Return the first test that fails, and the seconds of CPU time."""
         report = self._folder / "report.json"
-        report.write_text(json.dumps({"test": tests[0], "seconds": 0}))
+        report.unlink(missing_ok=True)
         left_out = [test for test, fails in self._fails.items() if fails]
-        process = SERVER.Process(target=_run_pytest, args=(self._folder, tests, budget, left_out))
+        process = SERVER.Process(target=_run_pytest, args=(self._folder, tests, budget, weights, left_out))
         process.start()
         self._group = process.pid
         process.join(PATIENCE)
         self.stop()
         process.join()
+        if not report.exists():
+            raise RuntimeError(f"the tests did not start: {tests}")
         ended = json.loads(report.read_text())
         passed = process.exitcode in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
-        return None if passed else ended["test"], ended["seconds"]
+        return None if passed else ended["test"] or tests[0], ended["seconds"]  # else while it collected them
 
     def _distances(self, path: str) -> dict[Path, int]:
         """Return how many imports lie between each file and a module, as far as it is imported at all."""
@@ -159,7 +173,13 @@ class Copy:
     @cached_property
     def _words(self) -> dict[Path, set[str]]:
         """The words of each test file."""
-        return {test: set(re.findall(r"\w+", test.read_text())) for test in self.root.glob("tests/test_*.py")}
+        return {test: _words_in(test.read_text()) for test in self.root.glob("tests/test_*.py")}
+
+    @cached_property
+    def _weights(self) -> dict[str, float]:
+        """Each word of the tests -> one divided by the number of files that have it."""
+        files = Counter(word for words in self._words.values() for word in words)
+        return {word: 1 / count for word, count in files.items()}
 
     @cached_property
     def _importers(self) -> dict[Path, list[Path]]:
@@ -172,6 +192,10 @@ class Copy:
         return importers
 
 
+def _words_in(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text))
+
+
 def _imports(tree: ast.AST) -> Iterator[str]:
     """Yield the names of everything that is imported; some are modules, some what is in them."""
     for node in ast.walk(tree):
@@ -182,7 +206,9 @@ def _imports(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def _run_pytest(folder: Path, tests: list[str], budget: float, left_out: list[str]) -> None:
+def _run_pytest(
+    folder: Path, tests: list[str], budget: float, weights: dict[str, float], left_out: list[str]
+) -> None:
     """Run tests in this process, which is a new one, until one fails or the time is over."""
     os.setsid()
     gc.freeze()  # what the server has imported; pytest collects garbage several times
@@ -196,27 +222,36 @@ def _run_pytest(folder: Path, tests: list[str], budget: float, left_out: list[st
     hypothesis.settings.register_profile("mutants", **always, suppress_health_check=[*hypothesis.HealthCheck])
     hypothesis.settings.load_profile("mutants")
     words = (*OPTIONS, "--basetemp", str(folder / "tmp"), *(f"--deselect={test}" for test in left_out))
-    plugin = _Reporter(folder / "report.json", budget)
+    plugin = _Plugin(folder / "report.json", budget, weights)
     code = pytest.main([*words, *tests], [plugin])
     plugin.write()
     os._exit(code)
 
 
-class _Reporter:
-    """A pytest plugin that writes which test runs and the CPU time so far, and keeps to the limits."""
+class _Plugin:
+    """Sorts the tests of each file, writes which test runs and the CPU time, and keeps to the limits."""
 
-    def __init__(self, path: Path, budget: float) -> None:
-        self._path, self._budget, self._test = path, budget, "collection"
+    def __init__(self, path: Path, budget: float, weights: dict[str, float]) -> None:
+        self._path, self._budget, self._weights = path, budget, weights
+        self._test: str | None = None
+        self.write()
+        _limit_cpu_time()
 
     def write(self) -> None:
         self._path.write_text(json.dumps({"test": self._test, "seconds": _cpu_seconds()}))
 
+    def pytest_collection_modifyitems(self, items: list[pytest.Function]) -> None:
+        files = list(dict.fromkeys(item.path for item in items))
+        items.sort(key=lambda item: (files.index(item.path), -self._mentioned(item)))
+
+    def _mentioned(self, item: pytest.Function) -> float:
+        words = _words_in(inspect.getsource(item.function) + item.nodeid)
+        return sum(map(self._weights.__getitem__, words & self._weights.keys()))
+
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self._test = nodeid
         self.write()
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        limit = int(used.ru_utime + used.ru_stime) + TEST_LIMIT
-        resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
+        _limit_cpu_time()
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
@@ -229,6 +264,12 @@ class _Spent(pytest.exit.Exception):
 
     def __init__(self) -> None:
         super().__init__("the budget is spent", returncode=pytest.ExitCode.OK)
+
+
+def _limit_cpu_time() -> None:
+    """End this process if it goes on computing for more than `TEST_LIMIT` seconds."""
+    limit = int(time.process_time()) + TEST_LIMIT
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
 
 
 def _cpu_seconds() -> float:

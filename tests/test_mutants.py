@@ -90,5 +90,6 @@ def test_a_mutant_is_found_by_a_test_that_passes_without_it(project: Path, tmp_p
     path = "cnn_cli/config/rule.py"
     assert copy.failing_test(path, mutants["<= 3"], 60)[0] == "tests/test_config_rule.py::test_three"
     assert copy.failing_test(path, mutants["4"], 60)[0] == "tests/test_config_rule.py::test_three"
+    assert copy.failing_test(path, "import nothing", 60)[0] == "tests/test_config_rule.py"
     assert copy.failing_test(path, FILES[path] + "1 + 1\n", 60)[0] is None
     assert (project / path).read_text() == (copy.root / path).read_text() == FILES[path]
