@@ -118,6 +118,7 @@ BAD = [
     ("a: &x 1\nb: &x 2\n", "2:4: there is an anchor of this name above already"),
     ("a: 1\n---\nb: 2\n", "2:1: a second document begins here, but a config is one document"),
     ("a:\n\tb: 1\n", "2:1: YAML indents with spaces, not tabs"),
+    ("a: b\n\tc: 1\n", "2:1: YAML indents with spaces, not tabs"),
     ("a: @x\n", "1:4: text that begins with @ needs quotes"),
     ("a: 1\n- b\n", "2:1: this fits nothing before it: check the indentation and the quotes"),
     ("a: 'x' y\n", "1:8: this fits nothing before it: check the indentation and the quotes"),
