@@ -19,9 +19,9 @@ def test_every_suffix_is_one_of_a_format_that_is_read() -> None:
     assert {".pdf"} == formats.SUFFIXES - formats.IMAGE_SUFFIXES
 
 
-def test_the_usual_suffixes_of_every_format_are_listed() -> None:
-    usual = ".avif .bmp .dib .gif .jfif .jp2 .jpe .jpeg .jpg .pbm .pcx .pfm .pgm .png .pnm .ppm .tga"
-    assert {*usual.split(), ".tif", ".tiff", ".webp", *HEIF} == formats.IMAGE_SUFFIXES
+def test_the_common_suffixes_of_every_format_are_listed() -> None:
+    common = ".avif .bmp .dib .gif .jfif .jp2 .jpe .jpeg .jpg .pbm .pcx .pfm .pgm .png .pnm .ppm .tga"
+    assert {*common.split(), ".tif", ".tiff", ".webp", *HEIF} == formats.IMAGE_SUFFIXES
 
 
 @pytest.mark.parametrize(
