@@ -52,8 +52,12 @@ def objects(text: str) -> list[dict]:
 # ---- text
 
 
+LENIENT = ("--min-confidence", "0.5")
+"""Every digit of the page is confident by this."""
+
+
 def test_one_image_is_its_text_alone(folder: Path) -> None:
-    outcome = cnn("read", "page.png")
+    outcome = cnn("read", "page.png", *LENIENT)
     assert (outcome.code, outcome.out) == (0, f"{TEXT}\n")
     assert outcome.err.startswith("using ")
 
@@ -68,7 +72,7 @@ def test_one_image_is_its_text_alone(folder: Path) -> None:
     ],
 )
 def test_several_images_have_names_before_lines(folder: Path, arguments: list[str], stdin: bytes) -> None:
-    outcome = cnn("read", *arguments, stdin=stdin)
+    outcome = cnn("read", *arguments, *LENIENT, stdin=stdin)
     assert outcome.out == "page.png: 31\npage.png: 407\none.png: 1\n"
     assert outcome.code == (ExitCode.DATA if arguments[0].startswith("{") else 0)
 
@@ -80,7 +84,7 @@ def test_a_folder_has_names_although_it_holds_one_image(folder: Path) -> None:
 
 
 def test_an_image_on_stdin_is_its_text_alone(folder: Path, page: Path) -> None:
-    assert cnn("read", "-", stdin=page.read_bytes()).out == f"{TEXT}\n"
+    assert cnn("read", "-", *LENIENT, stdin=page.read_bytes()).out == f"{TEXT}\n"
 
 
 def test_an_unreadable_image_does_not_stop_the_others(folder: Path) -> None:
@@ -90,10 +94,6 @@ def test_an_unreadable_image_does_not_stop_the_others(folder: Path) -> None:
 
 
 # ---- JSON and CSV
-
-
-LENIENT = ("--min-confidence", "0.5")
-"""Every digit of the page is confident by this."""
 
 
 def test_json_has_every_digit_with_its_box(folder: Path) -> None:
@@ -140,7 +140,7 @@ def test_strict_and_min_confidence(folder: Path) -> None:
 
 
 def test_explain_names_rows_and_digits_with_their_places(folder: Path) -> None:
-    outcome = cnn("read", "page.png", "--explain")
+    outcome = cnn("read", "page.png", "--explain", *LENIENT)
     assert outcome.out == f"{TEXT}\n"
     assert "page.png: 330x220 pixels, L\n" in outcome.err
     assert outcome.err.count("page.png: row ") == 2

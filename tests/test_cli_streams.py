@@ -137,7 +137,7 @@ def test_the_schema_is_json() -> None:
         "train --config tiny.yaml",
         "eval RUN",
         "predict one.png nowhere.png -k RUN",
-        "read one.png nowhere.png -k RUN",
+        "read one.png nowhere.png",
         "version",
         "data check",
     ],

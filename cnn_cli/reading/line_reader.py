@@ -14,7 +14,7 @@ from cnn_cli.inference.activations import log_softmax
 from cnn_cli.reading.columns import ColumnCharacter, read_columns
 from cnn_cli.reading.reader import numpy_network
 
-SURE = 0.99
+CERTAIN = 0.99
 """If a character of a strip has less confidence, the strip is read again, a little higher and lower."""
 
 SHIFTS = (0, 1, -1)
@@ -54,11 +54,18 @@ class LineReader:
         """Turn uint8 [N, C, H, W] into float32 in 0..1, as contact sheets show it."""
         return images.astype(np.float32) / np.float32(255)
 
-    def read(self, strip: NDArray[np.uint8]) -> list[tuple[ColumnCharacter, tuple[int, int]]]:
-        """Return the characters of a strip uint8 [H, W], each with its columns in pixels of the strip."""
+    def read(
+        self, strip: NDArray[np.uint8], *, again: bool = True
+    ) -> list[tuple[ColumnCharacter, tuple[int, int]]]:
+        """Return the characters of a strip, each with its columns in pixels of the strip.
+
+        Args:
+            strip: uint8 [H, W], 0 = background.
+            again: whether an unsure strip is read again, a little higher and lower.
+        """
         scores = self._scores(strip[None])
         characters = read_columns(scores)
-        if any(each.confidence < SURE for each in characters):
+        if again and any(each.confidence < CERTAIN for each in characters):
             characters = read_columns(self._scores(np.stack([_shifted(strip, shift) for shift in SHIFTS])))
         step = strip.shape[1] / scores.shape[1]
         return [(each, (round(step * each.columns[0]), round(step * each.columns[1]))) for each in characters]
