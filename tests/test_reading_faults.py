@@ -3,41 +3,21 @@
 Each of these was read wrongly, or for minutes, when rows were cut into digits.
 """
 
-import gzip
 import io
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers import rows
 from PIL import Image, ImageDraw
 
-from cnn_cli.checkpoint.choose import shipped
-from cnn_cli.data.idx import parse
 from cnn_cli.errors import DataError
 from cnn_cli.reading.image_text import ImageText
-from cnn_cli.reading.line_reader import LineReader, open_line_reader
+from cnn_cli.reading.line_reader import LineReader
 from cnn_cli.reading.sources import ImageSource
 from cnn_cli.reading.text import read_texts
 
 DARK, RED, BLUE = (40, 40, 40), (200, 60, 60), (120, 150, 220)
-
-
-@pytest.fixture(scope="module")
-def digits(mnist_folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return MNIST's training images uint8 [N, 28, 28] and their labels."""
-    names = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
-    images, labels = (
-        parse(gzip.decompress((mnist_folder / f"{name}.gz").read_bytes()), name) for name in names
-    )
-    return images, labels
-
-
-@pytest.fixture(scope="module")
-def reader() -> LineReader:
-    """Return the network that ships."""
-    return open_line_reader([shipped("line")])
 
 
 def answer(reader: LineReader, image: Image.Image, **options: bool) -> ImageText:
@@ -74,42 +54,46 @@ def share_right(reader: LineReader, pages: list[tuple[Image.Image, str]]) -> flo
 @pytest.mark.parametrize("color", [DARK, RED, BLUE], ids=["dark", "red", "light blue"])
 @pytest.mark.parametrize("height", [0.55, 0.95], ids=["through the digits", "at their feet"])
 def test_a_ruled_line_hides_no_digit(
-    reader: LineReader, digits: tuple[np.ndarray, np.ndarray], color: tuple[int, int, int], height: float
+    line_reader: LineReader, digits: tuple[np.ndarray, np.ndarray], color: tuple[int, int, int], height: float
 ) -> None:
     pages = paper(digits, 1)
     for image, _ in pages:
         y = round(60 + height * (image.height - 120))
         ImageDraw.Draw(image).line((0, y, image.width, y), fill=color, width=3)
-    assert share_right(reader, pages) >= 0.75
+    assert share_right(line_reader, pages) >= 0.75
 
 
-def test_boxes_around_digits_are_no_digits(reader: LineReader, digits: tuple[np.ndarray, np.ndarray]) -> None:
+def test_boxes_around_digits_are_no_digits(
+    line_reader: LineReader, digits: tuple[np.ndarray, np.ndarray]
+) -> None:
     pages = paper(digits, 2)
     for image, _ in pages:
         ImageDraw.Draw(image).rectangle((30, 30, image.width - 31, image.height - 31), outline=DARK, width=2)
-    assert share_right(reader, pages) >= 0.75
+    assert share_right(line_reader, pages) >= 0.75
 
 
-def test_a_spine_at_the_edge_is_no_1(reader: LineReader, digits: tuple[np.ndarray, np.ndarray]) -> None:
+def test_a_spine_at_the_edge_is_no_1(line_reader: LineReader, digits: tuple[np.ndarray, np.ndarray]) -> None:
     pages = paper(digits, 3)
     for image, _ in pages:
         ImageDraw.Draw(image).rectangle((0, 0, 14, image.height), fill=DARK)
-    assert share_right(reader, pages) >= 0.75
+    assert share_right(line_reader, pages) >= 0.75
 
 
 def test_small_writing_on_a_large_page_is_found(
-    reader: LineReader, digits: tuple[np.ndarray, np.ndarray]
+    line_reader: LineReader, digits: tuple[np.ndarray, np.ndarray]
 ) -> None:
     pages = []
     for image, text in paper(digits, 4):
         page = Image.new("RGB", (1600, 1200), (250, 250, 250))
         page.paste(image, (200, 150))
         pages.append((page, text))
-    assert share_right(reader, pages) >= 0.75
+    assert share_right(line_reader, pages) >= 0.75
 
 
 @pytest.mark.parametrize("sign", ["+", "/"])
-def test_signs_are_never_digits(reader: LineReader, digits: tuple[np.ndarray, np.ndarray], sign: str) -> None:
+def test_signs_are_never_digits(
+    line_reader: LineReader, digits: tuple[np.ndarray, np.ndarray], sign: str
+) -> None:
     """`2+1` was read as 251, and `12/05` as 12105. A slash that may be a 1 is unsure, and shown as `?`."""
     images, labels = digits
     random = np.random.default_rng(5)
@@ -128,45 +112,45 @@ def test_signs_are_never_digits(reader: LineReader, digits: tuple[np.ndarray, np
         strokes = {"+": ((-20, 0, 20, 0), (0, -20, 0, 20)), "/": ((-22, 40, 22, -40),)}[sign]
         for x0, y0, x1, y1 in strokes:
             ImageDraw.Draw(page).line((x + x0, y + y0, x + x1, y + y1), fill=40, width=7)
-        text, expected = answer(reader, page), "".join(map(str, labels[chosen]))
+        text, expected = answer(line_reader, page), "".join(map(str, labels[chosen]))
         certain = [digit for digit in text.digits if digit.confident]
         right.append(labels_of(text) == expected if sign == "+" else len(certain) <= len(expected))
     assert np.mean(right) >= 0.75
 
 
-def test_signs_are_read_if_asked_for(reader: LineReader) -> None:
+def test_signs_are_read_if_asked_for(line_reader: LineReader) -> None:
     page = Image.new("L", (420, 120), 250)
     ImageDraw.Draw(page).text((40, 20), "27+31=58", fill=30, font_size=64)
-    assert labels_of(answer(reader, page)) == "273158"
-    assert labels_of(answer(reader, page, signs=True)) == "27+31=58"
+    assert labels_of(answer(line_reader, page)) == "273158"
+    assert labels_of(answer(line_reader, page, signs=True)) == "27+31=58"
 
 
 def test_a_page_that_is_upside_down_is_noticed(
-    reader: LineReader, digits: tuple[np.ndarray, np.ndarray]
+    line_reader: LineReader, digits: tuple[np.ndarray, np.ndarray]
 ) -> None:
     image, text = paper(digits, 7, 1)[0]
-    turned = answer(reader, image.rotate(180, expand=True))
+    turned = answer(line_reader, image.rotate(180, expand=True))
     assert turned.turned == 180
     assert labels_of(turned) == text
 
 
-def test_sixteen_lines_of_print_take_seconds(reader: LineReader) -> None:
+def test_sixteen_lines_of_print_take_seconds(line_reader: LineReader) -> None:
     """They took more than a minute; here 3 s of an idle processor, and twice that where it has other work."""
     page = Image.new("L", (1600, 244), 255)
     for row in range(16):
         text = "The quick 0123456789 brown fox jumps over the lazy dog. " * 5
         ImageDraw.Draw(page).text((5, 10 + 14 * row), text, fill=0)
     started = time.process_time()
-    answer(reader, page)
+    answer(line_reader, page)
     assert time.process_time() - started < 6
 
 
-def test_a_page_of_noise_has_no_digits_and_says_so_soon(reader: LineReader) -> None:
+def test_a_page_of_noise_has_no_digits_and_says_so_soon(line_reader: LineReader) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (1200, 1600), dtype=np.uint8)
     file = io.BytesIO()
     Image.fromarray(noise).save(file, format="PNG")
     started = time.process_time()
-    (error,) = read_texts(reader, [ImageSource("noise.png", file.getvalue())])
+    (error,) = read_texts(line_reader, [ImageSource("noise.png", file.getvalue())])
     assert isinstance(error, DataError)
     assert "noise.png: no digits" in error.message
     assert time.process_time() - started < 10

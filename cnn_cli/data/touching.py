@@ -1,9 +1,8 @@
 """Digits cut out of rows of touching digits, and wrong pieces of such rows.
 
-When touching digits are read, the network's input is rarely a clean digit: bits of an adjacent digit are left
-at a side, a bit of the digit itself is missing. Most pieces are no digit at all, but a part of one, or more
-than one. Both are made here from labeled digits, with the cuts that are used to read rows (LeCun et al. 1998,
-section VI, trained a reader of strings with such examples).
+A crop around a digit is rarely clean where digits touch: bits of an adjacent digit are left at a side, a bit
+of the digit itself is missing. Most pieces are no digit at all, but a part of one, or more than one. Both are
+made here from labeled digits (LeCun et al. 1998, section VI, trained a reader of strings with such examples).
 """
 
 import itertools
@@ -121,7 +120,7 @@ class _Row:
 
 
 def _cut(layers: NDArray[np.float32]) -> _Row:
-    """Cut a row of digits in the same way as rows that are read.
+    """Cut a row of digits.
 
     Args:
         layers: each digit on a layer of its own, float32 [ROW, H, W], 0 = background, 1 = full ink.

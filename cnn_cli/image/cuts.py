@@ -1,7 +1,7 @@
 """A component in which digits touch -> where it may be cut, and its pieces.
 
-Heuristic over-segmentation (LeCun et al. 1998, section VI): more cuts than are needed, from which the network
-chooses.
+Heuristic over-segmentation (LeCun et al. 1998, section VI): more cuts than are needed, right and wrong ones.
+Training images are made with them (`data.touching`).
 """
 
 from dataclasses import dataclass

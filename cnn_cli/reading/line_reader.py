@@ -12,7 +12,7 @@ from cnn_cli.checkpoint.file import Checkpoint
 from cnn_cli.errors import DataError
 from cnn_cli.inference.activations import log_softmax
 from cnn_cli.reading.columns import ColumnCharacter, read_columns
-from cnn_cli.reading.reader import numpy_network
+from cnn_cli.reading.reader import normalize, numpy_network
 
 CERTAIN = 0.99
 """If a character of a strip has less confidence, the strip is read again, a little higher and lower."""
@@ -72,9 +72,7 @@ class LineReader:
 
     def _scores(self, strips: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Return the mean log probabilities [K + 1, W'] of strips uint8 [N, H, W] of one row."""
-        preprocessing = self.checkpoint.preprocessing
-        pixels = self.pixels(strips[:, None])
-        inputs = (pixels - np.float32(preprocessing.mean[0])) / np.float32(preprocessing.std[0])
+        inputs = normalize(self.pixels(strips[:, None]), self.checkpoint.preprocessing)
         logits = self.network(inputs)[:, :, 0].astype(np.float64) / self.checkpoint.temperature
         scores: NDArray[np.float64] = log_softmax(logits, axis=1).mean(axis=0)
         return scores

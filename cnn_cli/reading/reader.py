@@ -79,7 +79,7 @@ class Reader:
         """
         members = zip(self.checkpoints, self.networks, strict=True)
         with np.errstate(over="ignore", invalid="ignore"):  # what comes out is checked
-            outputs = [network(_normalize(pixels, each.preprocessing)) for each, network in members]
+            outputs = [network(normalize(pixels, each.preprocessing)) for each, network in members]
         for each, logits in zip(self.checkpoints, outputs, strict=True):
             if not np.isfinite(logits).all():
                 raise not_finite(each)
@@ -135,7 +135,7 @@ def numpy_network(checkpoint: Checkpoint, *, fast: bool = True) -> Network:
         raise DataError(f"{place}: its weights do not fit its config: {one_line(error)}") from None
 
 
-def _normalize(pixels: Floats, preprocessing: Preprocessing) -> Floats:
+def normalize(pixels: Floats, preprocessing: Preprocessing) -> Floats:
     """Return (pixels - mean) / std, per channel."""
     mean, std = (
         np.array(values, np.float32)[:, None, None] for values in (preprocessing.mean, preprocessing.std)
