@@ -159,6 +159,21 @@ SECTIONS = (
         tables.attacks,
     ),
     Section(
+        "Mutants",
+        "Small changes of the program's code, one at a time, and whether a test fails for each; a sample of "
+        "all that mutmut's operators make in four folders. Every mutant that survived is listed with what is "
+        "known about it. Some change nothing that can be observed: no test can find them.",
+        "mutants.json",
+        alone(tables.mutants),
+    ),
+    Section(
+        "Cost of safety",
+        "Medians of CPU time: the verification of the included network's checksum, and everything that locks "
+        "or writes in a training of one epoch.",
+        "safety.json",
+        alone(tables.safety),
+    ),
+    Section(
         "A folder of 200,000 images",
         "PNGs of 28x28, opened for the first time and again; memory is the peak over all processes together.",
         "folder.json",

@@ -374,3 +374,32 @@ def attacks(files: dict[str, Results]) -> str:
         for result in files.values()
     ]
     return markdown("promise | trials | failures | time | date", rows)
+
+
+def mutants(measured: Results) -> str:
+    """Return the share of mutants that tests find, and every mutant that they do not."""
+    rooms = measured["rooms"] | {"all": {key: measured[key] for key in ("mutants", "found")}}
+    rows = [
+        (room, str(row["mutants"]), str(row["found"]), f"{row['found'] / row['mutants']:.1%}")
+        for room, row in rooms.items()
+    ]
+    survivors = [f"- `` {one['mutant']} ``: {one['why']}" for one in measured["survivors"]]
+    return markdown("folder | mutants | found | share", rows) + "\n\n" + "\n".join(survivors)
+
+
+def safety(measured: Results) -> str:
+    """Return the CPU time of what makes reading and training safe."""
+    verification, predict = measured["verification_ms"], measured["predict_ms"]
+    rows = [
+        (
+            f"the checksum of a checkpoint of {measured['checkpoint_mb']} MB",
+            f"{verification} ms",
+            f"{verification / predict:.1%} of `cnn predict seven.jpg` ({predict} ms)",
+        ),
+        (
+            "lock, checksums and all files of a run",
+            f"{measured['training_ms']} ms",
+            f"{measured['training_percent']} % of `cnn train` with one epoch",
+        ),
+    ]
+    return markdown("what | CPU time | share", rows)

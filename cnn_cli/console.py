@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from cnn_cli.data.download import Progress
     from cnn_cli.training.line_metrics import LineMetrics
-    from cnn_cli.training.metrics import Metrics
+    from cnn_cli.training.metrics import ClassMetrics, Metrics
 
 PLAIN_WIDTH = 120
 """Width in columns of a table in a file or a pipe; a wider table gets as many columns as it needs."""
@@ -175,6 +175,26 @@ def accuracy(metrics: "Metrics | LineMetrics") -> str:
     low, high = metrics.accuracy_interval
     counts = f"{metrics.correct:,} of {metrics.n:,}"
     return f"{metrics.accuracy:.2%}  ({counts}; 95 % interval {low:.2%} to {high:.2%})"
+
+
+def classes(per_class: "Sequence[ClassMetrics]", where: str, kind: str, count: str) -> None:
+    """Write precision, recall and F1 of each class to stdout.
+
+    Args:
+        per_class: the figures.
+        where: the data, in words.
+        kind: what a class is.
+        count: what is counted in each.
+    """
+    rows = [
+        [
+            each.label,
+            *(f"{share:.2%}" for share in (each.precision, each.recall, each.f1)),
+            f"{each.support:,}",
+        ]
+        for each in per_class
+    ]
+    table(f"by {kind}, {where}", [kind, "precision", "recall", "F1", count], rows)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, names: int = 1) -> None:

@@ -1,5 +1,6 @@
 """Where the tests find real data. Without it they skip, and say how to get it."""
 
+import gzip
 import os
 import signal
 from collections.abc import Iterator
@@ -9,7 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    import numpy as np
     from playwright.sync_api import Browser
+
+    from cnn_cli.reading.line_reader import LineReader
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as `cnn_cli.__main__` does, before torch is loaded
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is: its threads spin where cores are busy
@@ -31,6 +35,27 @@ def _folder(variable: str, default: str, content: str) -> Path:
 def mnist_folder() -> Path:
     """The four files of the real MNIST."""
     return _folder("CNN_TEST_MNIST", "mnist", "MNIST (CNN_DATA=X cnn data get puts it into X/MNIST/raw)")
+
+
+@pytest.fixture(scope="session")
+def digits(mnist_folder: Path) -> tuple["np.ndarray", "np.ndarray"]:
+    """MNIST's training images uint8 [N, 28, 28], and their labels."""
+    from cnn_cli.data.idx import parse
+
+    names = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+    images, labels = (
+        parse(gzip.decompress((mnist_folder / f"{name}.gz").read_bytes()), name) for name in names
+    )
+    return images, labels
+
+
+@pytest.fixture(scope="session")
+def line_reader() -> "LineReader":
+    """The network for lines that ships."""
+    from cnn_cli.checkpoint.choose import shipped
+    from cnn_cli.reading.line_reader import open_line_reader
+
+    return open_line_reader([shipped("line")])
 
 
 @pytest.fixture(scope="session")

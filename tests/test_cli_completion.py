@@ -92,7 +92,7 @@ OFFERED = {
     "cnn config show lem": ["lemon"],
     "cnn config check lenet lem": ["lemon"],
     "cnn data show -c lem": ["lemon"],
-    "cnn predict -k ": ["checkpoints/tiny", "best", "lenet", "reader"],
+    "cnn predict -k ": ["checkpoints/tiny", "best", "lenet", "line", "reader"],
     "cnn predict one.png --checkpoint check": ["checkpoints/tiny"],
     "cnn read -k re": ["reader"],
     "cnn eval -k le": ["lenet"],

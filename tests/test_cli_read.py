@@ -13,7 +13,6 @@ from PIL import Image
 
 from cnn_cli.data.idx import parse
 from cnn_cli.errors import ExitCode
-from cnn_cli.image.preprocess import InputFormat, preprocess
 from cnn_cli.report.annotate import COLORS
 from cnn_cli.report.prediction_sheets import SIDE, SPACE
 
@@ -53,8 +52,12 @@ def objects(text: str) -> list[dict]:
 # ---- text
 
 
+LENIENT = ("--min-confidence", "0.5")
+"""Every digit of the page is confident by this."""
+
+
 def test_one_image_is_its_text_alone(folder: Path) -> None:
-    outcome = cnn("read", "page.png")
+    outcome = cnn("read", "page.png", *LENIENT)
     assert (outcome.code, outcome.out) == (0, f"{TEXT}\n")
     assert outcome.err.startswith("using ")
 
@@ -69,7 +72,7 @@ def test_one_image_is_its_text_alone(folder: Path) -> None:
     ],
 )
 def test_several_images_have_names_before_lines(folder: Path, arguments: list[str], stdin: bytes) -> None:
-    outcome = cnn("read", *arguments, stdin=stdin)
+    outcome = cnn("read", *arguments, *LENIENT, stdin=stdin)
     assert outcome.out == "page.png: 31\npage.png: 407\none.png: 1\n"
     assert outcome.code == (ExitCode.DATA if arguments[0].startswith("{") else 0)
 
@@ -81,7 +84,7 @@ def test_a_folder_has_names_although_it_holds_one_image(folder: Path) -> None:
 
 
 def test_an_image_on_stdin_is_its_text_alone(folder: Path, page: Path) -> None:
-    assert cnn("read", "-", stdin=page.read_bytes()).out == f"{TEXT}\n"
+    assert cnn("read", "-", *LENIENT, stdin=page.read_bytes()).out == f"{TEXT}\n"
 
 
 def test_an_unreadable_image_does_not_stop_the_others(folder: Path) -> None:
@@ -93,15 +96,11 @@ def test_an_unreadable_image_does_not_stop_the_others(folder: Path) -> None:
 # ---- JSON and CSV
 
 
-LENIENT = ("--min-confidence", "0.5")
-"""Every digit of the page is confident by this."""
-
-
 def test_json_has_every_digit_with_its_box(folder: Path) -> None:
     page, one = objects(cnn("read", "page.png", "one.png", "--json", *LENIENT).out)
     assert (page["path"], page["text"], page["confident"]) == ("page.png", TEXT, True)
-    assert page["trained_on"] == "mnist"
-    assert page["checkpoint"].endswith("reader.safetensors")
+    assert page["trained_on"] == "lines"
+    assert page["checkpoint"].endswith("line.safetensors")
     assert [digit["label"] for digit in page["digits"]] == list(TEXT.replace("\n", ""))
     assert [digit["row"] for digit in page["digits"]] == [0, 0, 1, 1, 1]
     places = [(30, 30), (120, 30), (30, 130), (120, 130), (210, 130)]
@@ -110,8 +109,6 @@ def test_json_has_every_digit_with_its_box(folder: Path) -> None:
         assert left <= found["box"][0] < found["box"][2] <= left + 57
         assert top <= found["box"][1] < found["box"][3] <= top + 57
     assert one["text"] == "1"
-    predicted = json.loads(cnn("predict", "one.png", "--json").out)
-    assert one["digits"][0]["confidence"] == pytest.approx(predicted["confidence"], abs=1e-6)
 
 
 def test_csv_has_one_row_per_image(folder: Path) -> None:
@@ -132,8 +129,8 @@ def test_csv_has_one_row_per_image(folder: Path) -> None:
 def test_strict_and_min_confidence(folder: Path) -> None:
     assert cnn("read", "page.png", "--strict", "--min-confidence", "0").code == 0
     unsure = cnn("read", "page.png", "--strict", "--min-confidence", "1")
-    assert (unsure.code, unsure.out) == (ExitCode.UNSURE, f"{TEXT}\n")
-    assert "page.png: unsure of 5 of 5 digits\n" in unsure.err
+    assert (unsure.code, unsure.out) == (ExitCode.UNSURE, "??\n???\n")
+    assert "page.png: unsure of 5 of 5 digits, shown as ?\n" in unsure.err
     (record,) = objects(cnn("read", "page.png", "--json", "--min-confidence", "1").out)
     assert record["confident"] is False
     assert not [digit for digit in record["digits"] if digit["confident"]]
@@ -143,7 +140,7 @@ def test_strict_and_min_confidence(folder: Path) -> None:
 
 
 def test_explain_names_rows_and_digits_with_their_places(folder: Path) -> None:
-    outcome = cnn("read", "page.png", "--explain")
+    outcome = cnn("read", "page.png", "--explain", *LENIENT)
     assert outcome.out == f"{TEXT}\n"
     assert "page.png: 330x220 pixels, L\n" in outcome.err
     assert outcome.err.count("page.png: row ") == 2
@@ -168,10 +165,8 @@ def test_a_contact_sheet_shows_each_digit_that_the_network_read(folder: Path) ->
     outcome = cnn("read", "one.png", "page.png", "--contact-sheet", "sheet.png")
     assert "contact sheet: sheet.png\n" in outcome.err
     cells = np.split(np.asarray(Image.open("sheet.png").convert("L"), int), 6, axis=1)
-    expected = np.kron(preprocess(Path("one.png"), InputFormat(), name="")[0], np.ones((3, 3)))
     left = (cells[0].shape[1] - 84) // 2
-    np.testing.assert_array_equal(cells[0][6:90, left : left + 84], expected)
-    for cell in cells[1:]:
+    for cell in cells:
         assert (cell[6:90, left : left + 84] == 0).mean() > 0.5  # ink on black
         assert (cell[6:90, left : left + 84] > 200).any()
 
@@ -222,7 +217,7 @@ def test_a_large_image_is_annotated_at_reduced_size(folder: Path) -> None:
 
 
 def test_annotate_draws_a_box_around_each_digit(folder: Path) -> None:
-    outcome = cnn("read", "page.png", "--annotate", "read.png")
+    outcome = cnn("read", "page.png", "--annotate", "read.png", *LENIENT)
     assert outcome.out == f"{TEXT}\n"
     drawn = np.asarray(Image.open("read.png").convert("RGB"))
     (record,) = objects(cnn("read", "page.png", "--json").out)

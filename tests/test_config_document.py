@@ -118,6 +118,7 @@ BAD = [
     ("a: &x 1\nb: &x 2\n", "2:4: there is an anchor of this name above already"),
     ("a: 1\n---\nb: 2\n", "2:1: a second document begins here, but a config is one document"),
     ("a:\n\tb: 1\n", "2:1: YAML indents with spaces, not tabs"),
+    ("a: b\n\tc: 1\n", "2:1: YAML indents with spaces, not tabs"),
     ("a: @x\n", "1:4: text that begins with @ needs quotes"),
     ("a: 1\n- b\n", "2:1: this fits nothing before it: check the indentation and the quotes"),
     ("a: 'x' y\n", "1:8: this fits nothing before it: check the indentation and the quotes"),
@@ -280,6 +281,15 @@ def test_a_huge_file_is_not_even_read(tmp_path) -> None:
         read(path)
     assert caught.value.message == f"{path}: longer than 256 KiB, which no config needs"
     assert time.process_time() - start < 0.5
+
+
+def test_a_file_may_have_256_kib(tmp_path) -> None:
+    path, text = tmp_path / "a.yaml", "a: ".ljust(262_144, "x")
+    path.write_text(text)
+    assert read(path).plain() == {"a": text.removeprefix("a: ")}
+    path.write_text(text + "x")
+    with pytest.raises(ConfigError, match="longer than 256 KiB"):
+        read(path)
 
 
 def test_a_folder_and_a_missing_file_are_config_errors(tmp_path) -> None:

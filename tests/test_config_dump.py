@@ -143,6 +143,32 @@ def _map_fits(value: dict[str, Any], schema: dict[str, Any], top: dict[str, Any]
     return few and inside and all(key in value for key in needed)
 
 
+KEYWORDS = {
+    *("$defs", "$ref", "$schema", "additionalProperties", "anyOf", "const", "default", "description", "enum"),
+    *("examples", "exclusiveMaximum", "exclusiveMinimum", "items", "maxItems", "maxLength", "maximum"),
+    *("maxProperties", "minItems", "minLength", "minProperties", "minimum", "not", "pattern"),
+    *("patternProperties", "prefixItems", "properties", "propertyNames", "required", "title", "type"),
+}
+"""Words of JSON Schema (draft 2020-12). A validator ignores any other."""
+
+
+def _misspelled(schema: Any) -> set[str]:
+    """Return the words of a schema, and of those inside it, that mean nothing."""
+    if isinstance(schema, list):
+        return set().union(*map(_misspelled, schema))
+    if not isinstance(schema, dict):
+        return set()
+    named = ("$defs", "patternProperties", "properties")  # their keys are names
+    inner = [*(part for key in named for part in schema.get(key, {}).values())]
+    inner += [value for key, value in schema.items() if key not in (*named, "default", "enum", "examples")]
+    types = schema.get("type", "string")
+    return schema.keys() - KEYWORDS | ({types} - {"boolean", *KINDS}) | _misspelled(inner)
+
+
+def test_the_schema_has_only_words_of_json_schema() -> None:
+    assert not _misspelled(json.loads(schema_json()))
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_editors_accept_what_ships(path: Path) -> None:
     schema = json.loads(schema_json())

@@ -214,29 +214,47 @@ def test_devices_and_precisions_are_understood_as_people_type_them(argument: str
     assert section == "train"
 
 
-# What people who know another trainer write: the name, and the setting that the message must name.
+# What people who know another trainer write: the setting that the message must name, and its names in
+# Transformers' TrainingArguments, Lightning's Trainer, timm's train.py, Ultralytics, fastai, scikit-learn,
+# torch, and many scripts.
 FROM_ELSEWHERE = {
-    "gradient_clip_val": "train.clip_norm",
-    "clip_grad_norm": "train.clip_norm",
-    "max_grad_norm": "train.clip_norm",
-    "gradient_accumulation_steps": "train.accumulate",
-    "accumulate_grad_batches": "train.accumulate",
-    "img_size": "data.size",
-    "imgsz": "data.size",
-    "image_size": "data.size",
-    "learning_rate": "train.lr",
-    "lr0": "train.lr",
-    "max_epochs": "train.epochs",
-    "num_epochs": "train.epochs",
-    "n_epochs": "train.epochs",
-    "batch": "train.batch_size",
-    "per_device_train_batch_size": "train.batch_size",
-    "optim": "train.optimizer",
+    "train.batch_size": "per_device_train_batch_size train_batch_size batch bs",
+    "train.epochs": "num_train_epochs max_epochs n_epochs num_epochs",
+    "train.lr": "learning_rate lr0",
+    "train.optimizer": "optim opt",
+    "train.weight_decay": "wd",
+    "train.schedule": "lr_scheduler_type lr_scheduler scheduler",
+    "train.warmup": "warmup_ratio",
+    "train.label_smoothing": "label_smoothing_factor smoothing",
+    "train.clip_norm": "max_grad_norm gradient_clip_val clip_grad clip_grad_norm",
+    "train.accumulate": "gradient_accumulation_steps accumulate_grad_batches grad_accum_steps",
+    "train.ema": "ema_decay model_ema_decay",
+    "train.patience": "early_stopping_patience",
+    "train.device": "accelerator",
+    "train.precision": "bf16 fp16 amp dtype",
+    "data.size": "img_size imgsz image_size",
+    "data.channels": "in_chans in_channels",
+    "data.root": "data_dir data_path",
+    "data.name": "dataset",
+    "data.validation": "val_split",
+    "model.classes": "num_classes",
+    "output.folder": "output_dir save_dir",
+    "seed": "random_state manual_seed random_seed",
+}
+WITHOUT_SETTING = {
+    "dataloader_num_workers",
+    "num_workers",
+    "workers",
+    "pin_memory",
+    "drop",
+    "drop_rate",
+    "dropout",
 }
 
 
 def test_names_of_other_trainers_are_known() -> None:
-    assert FROM_ELSEWHERE.items() <= FOREIGN_NAMES.items()
+    assert {name: key for key, names in FROM_ELSEWHERE.items() for name in names.split()} == FOREIGN_NAMES
+    assert NO_SUCH_SETTING.keys() == WITHOUT_SETTING
 
 
 @pytest.mark.parametrize(("name", "setting"), sorted(FOREIGN_NAMES.items()))
@@ -451,6 +469,43 @@ def test_a_bad_override_points_at_the_argument(argument: str, message: str | Non
         assert len(found) < 200
     else:
         assert found == f"argument {argument!r}{message}"
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("x" * 61, f"argument '{'x' * 59}…': an override is key=value, such as train.epochs=3"),
+        ("x" * 60, f"argument '{'x' * 60}': an override is key=value, such as train.epochs=3"),
+        (
+            f"seed.{'k' * 70}=1",
+            f"argument 'seed.{'k' * 54}…': seed is a single value, so it has no key '{'k' * 59}…'",
+        ),
+    ],
+)
+def test_a_long_argument_is_cut(argument: str, message: str) -> None:
+    assert failure("my", "seed=1", argument) == message
+
+
+SETTINGS_OF = {
+    "momentum=0.5": ("optimizer", {"sgd"}),
+    "betas=[0.5, 0.9]": ("optimizer", {"adam", "adamw"}),
+    "step_epochs=3": ("schedule", {"step"}),
+    "step_factor=0.3": ("schedule", {"step"}),
+    "restarts=[1]": ("schedule", {"cosine", "one_cycle"}),
+}
+CHOICES = {"optimizer": ("sgd", "adam", "adamw"), "schedule": ("constant", "step", "cosine", "one_cycle")}
+
+
+@pytest.mark.parametrize("setting", SETTINGS_OF)
+def test_a_setting_without_effect_is_refused(setting: str) -> None:
+    chooser, users = SETTINGS_OF[setting]
+    for choice in CHOICES[chooser]:
+        arguments = [f"train.{chooser}={choice}", f"train.{setting}"]
+        if choice in users:
+            load_config("my", arguments)
+        else:
+            with pytest.raises(ConfigError, match=f"is a setting of .*, but {chooser} is {choice}"):
+                load_config("my", arguments)
 
 
 def test_all_bad_overrides_are_reported_at_once() -> None:

@@ -77,8 +77,9 @@ def test_the_header_gives_the_parameters(name: str) -> None:
     assert title.endswith(f"{count_parameters(network(name)):,} parameters")
 
 
-OF_MNIST = sorted(set(CONFIGS.glob("*.yaml")) - {CONFIGS / "finetune.yaml", CONFIGS / "best-gpu.yaml"})
-"""The configs that are trained on MNIST; not finetune.yaml (own data) and best-gpu.yaml (waits for a GPU)."""
+OTHERS = {CONFIGS / f"{name}.yaml" for name in ("finetune", "line", "best-gpu")}
+OF_MNIST = sorted(set(CONFIGS.glob("*.yaml")) - OTHERS)
+"""The configs that are trained on MNIST; the others: own data, composed lines, one that waits for a GPU."""
 
 
 @pytest.mark.parametrize("path", OF_MNIST, ids=lambda path: path.stem)

@@ -112,3 +112,28 @@ def test_a_stroke_along_two_sides_is_kept_without_the_cut_of_the_margin() -> Non
 @pytest.mark.parametrize("tone", [0.0, 128.0, 255.0])
 def test_a_single_tone_has_no_hypothesis(tone: float) -> None:
     assert not proposed(np.full((30, 30), tone, np.float32))
+
+
+@pytest.mark.parametrize("margin", [0, 30])
+def test_the_main_component_leaves_out_a_period_beside_the_digit(margin: int) -> None:
+    """Also where a margin of another tone, above and below, was cut off before."""
+    alone, both = np.zeros((100, 100), np.float32), np.zeros((100, 100), np.float32)
+    alone[30:70, 30:54] = both[30:70, 30:54] = digit(40, 24)
+    both[64:70, 58:64] = 1
+    noise = np.random.default_rng(0).normal(0, 2, both.shape)
+    gray = np.pad(200 - 100 * both + noise, ((margin, margin), (0, 0)), constant_values=255)
+    found = proposed(gray.astype(np.float32))
+    rows = slice(margin, margin + 100)
+    for kind, truth in ((Kind.FOUND, both), (Kind.MAIN, alone)):
+        assert found[kind].ink.shape == gray.shape
+        np.testing.assert_array_equal(found[kind].ink[rows] > 0.5, truth > 0.5)
+        assert not found[kind].ink[:margin].any()
+
+
+def test_one_component_is_not_proposed_twice() -> None:
+    assert Kind.MAIN not in proposed(200 - 100 * np.pad(digit(40, 24), 30))
+
+
+def test_the_words_of_the_answers_in_json() -> None:
+    found = {"found", "found_with_margin", "main_component", "turned_90", "turned_180", "turned_270"}
+    assert {str(kind) for kind in Kind} == found | {"whole_dark", "whole_light", "as_is", "inverted"}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from cnn_cli.image.normalize import _dilate, normalize_digit, stroke_width
+from cnn_cli.image.normalize import _dilate, normalize_digit, place, stroke_width
 
 
 def hook(side: int, width: int) -> np.ndarray:
@@ -43,7 +43,22 @@ def test_the_size_of_the_image_does_not_matter() -> None:
 
 
 def test_no_ink_gives_background() -> None:
-    assert not normalized(np.zeros((50, 40), np.float32)).any()
+    digit = normalize_digit(np.zeros((50, 40), np.float32))
+    assert digit.pixels.shape == (28, 28)
+    assert not digit.pixels.any()
+    assert (digit.stroke, digit.thickened, digit.scale, digit.corner) == (0, False, 1, (0, 0))
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (28, 11), (14, 28)])
+def test_a_whole_image_is_placed_in_the_middle(shape: tuple[int, int]) -> None:
+    ink = np.random.default_rng(0).random(shape)
+    placed = place(ink)
+    top, left = (28 - shape[0]) // 2, (28 - shape[1]) // 2
+    expected = np.zeros((28, 28))
+    expected[top : top + shape[0], left : left + shape[1]] = 255 * ink
+    assert placed.pixels.dtype == np.uint8
+    np.testing.assert_allclose(placed.pixels, expected, atol=0.501)
+    assert (placed.scale, placed.corner) == (1, (left, top))
 
 
 def test_one_pixel_of_ink_fills_the_box() -> None:

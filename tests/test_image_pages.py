@@ -204,9 +204,15 @@ def test_without_its_package_the_error_names_the_extra_also_in_a_folder(extra, f
 
 @pytest.mark.parametrize(
     ("brands", "is_heic"),
-    [(b"heic", True), (b"mif1\0\0\0\0mif1heic", True), (b"mif1\0\0\0\0mif1avif", False), (b"avif", False)],
+    [
+        *((brand, True) for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")),
+        (b"mif1\0\0\0\0mif1heic", True),
+        (b"mif1\0\0\0\0mif1avif", False),
+        (b"avif", False),
+    ],
 )
 def test_the_brands_of_a_container_tell_heic_from_avif(brands, is_heic):
+    """The brands of HEVC images and sequences are those of ISO/IEC 23008-12, annex B."""
     from cnn_cli.image import formats
 
     head = (8 + len(brands)).to_bytes(4, "big") + b"ftyp" + brands

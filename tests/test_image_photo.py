@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import ExifTags, Image, ImageCms, ImageDraw
+from PIL.JpegImagePlugin import JpegImageFile
 
 from cnn_cli.errors import DataError
-from cnn_cli.image.photo import read_photo
+from cnn_cli.image.photo import png_of, read_photo, read_rgb, thumbnail
 from cnn_cli.image.preprocess import InputFormat, preprocess
 
+PROFILES = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
 RED, GREEN, BLUE, WHITE, BLACK = (200, 30, 20), (10, 150, 40), (20, 40, 210), (255, 255, 255), (0, 0, 0)
 
 
@@ -61,6 +63,67 @@ def test_photos_equal_torchvisions_transforms(channels, mode, shape, size):
     assert ours.dtype == np.uint8
     assert ours.flags.c_contiguous
     np.testing.assert_array_equal(ours, expected)
+
+
+@pytest.mark.parametrize("shape", [(61, 97), (40, 90), (90, 40), (28, 28), (5, 1)])
+@pytest.mark.parametrize("side", [28, 64])
+def test_a_thumbnail_is_the_whole_image_on_gray(shape, side):
+    image = noise(*shape)
+    square, scale, (left, top) = thumbnail(encoded(image), name="x", side=side)
+    width, height = (max(1, round(length * side / max(shape))) for length in shape)
+    method = Image.Resampling.NEAREST if side > max(shape) else Image.Resampling.BILINEAR
+    expected = Image.new("RGB", (side, side), (224, 224, 224))
+    expected.paste(image.resize((width, height), method), (left, top))
+    np.testing.assert_array_equal(np.asarray(square), np.asarray(expected))
+    assert scale == side / max(shape)
+    assert (left, top) == ((side - width) // 2, (side - height) // 2)
+
+
+def test_a_thumbnail_of_a_jpeg_is_made_from_a_reduced_one(monkeypatch):
+    sizes = []
+    draft = JpegImageFile.draft
+    monkeypatch.setattr(JpegImageFile, "draft", lambda self, *to: (draft(self, *to), sizes.append(self.size)))
+    square, scale, _ = thumbnail(encoded(scene(1600, 1600), "JPEG"), name="x", side=28)
+    assert sizes == [(200, 200)]
+    assert scale == 28 / 1600
+    assert np.abs(np.asarray(square, int) - np.asarray(scene(1600, 1600).resize((28, 28)), int)).mean() < 8
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("shape", [(90, 60), (8000, 400)])
+def test_a_whole_image_is_read_upright_and_not_larger_than_the_limit(shape, orientation):
+    image = scene(*shape)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    rgb, scale = read_rgb(encoded(image, exif=exif), name="x")
+    upright = image if orientation == 1 else image.transpose(Image.Transpose.ROTATE_270)
+    assert scale == min(1, 4000 / max(shape))
+    assert rgb.size == tuple(max(1, round(length * scale)) for length in upright.size)
+    if scale == 1:
+        np.testing.assert_array_equal(np.asarray(rgb), np.asarray(upright))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "CMYK", "LAB", "I;16", "F"])
+def test_an_image_of_any_mode_becomes_a_png_of_8_bits(mode):
+    """Pillow's conversions are the reference; 16 bits and floats are scaled to 0..255."""
+    colors = scene()
+    if mode in ("I;16", "F"):
+        ramp = np.linspace(0, 65535, 5400).reshape(60, 90)
+        image = Image.fromarray(ramp.astype(np.uint16 if mode == "I;16" else np.float32))
+        expected = Image.fromarray(np.rint(ramp / (257 if mode == "I;16" else 65535 / 255)).astype(np.uint8))
+    else:
+        image = (
+            ImageCms.profileToProfile(colors, *PROFILES, outputMode="LAB")
+            if mode == "LAB"
+            else colors.convert(mode)
+        )
+        expected = (
+            colors if mode == "LAB" else image.convert({"1": "L", "L": "L", "RGBA": "RGBA"}.get(mode, "RGB"))
+        )
+    with Image.open(io.BytesIO(png_of(encoded(image, "TIFF"), name="x"))) as png:
+        assert (png.format, png.mode, png.size) == ("PNG", expected.mode, expected.size)
+        difference = np.abs(np.asarray(png, int) - np.asarray(expected, int))
+    assert difference.mean() < (3 if mode == "LAB" else 0.6 if mode in ("I;16", "F") else 1e-9)
 
 
 def test_a_square_of_the_right_size_keeps_its_pixels():

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from cnn_cli.errors import DataError
+from cnn_cli.image.hypotheses import all_hypotheses
 from cnn_cli.image.ink import find_digit
 from cnn_cli.image.normalize import MIN_STROKE, normalize_digit, stroke_width
-from cnn_cli.image.preprocess import InputFormat, preprocess
+from cnn_cli.image.preprocess import InputFormat, network_input, other_inputs, preprocess
 
 
 @pytest.fixture(scope="module")
@@ -142,3 +143,20 @@ def test_a_photo_of_12_megapixels_takes_under_a_second() -> None:
     start = time.process_time()
     assert preprocessed(data).any()
     assert time.process_time() - start < 1
+
+
+@pytest.mark.parametrize("explain", [False, True])
+def test_an_input_says_what_was_taken_for_the_digit(explain: bool) -> None:
+    page = Image.new("L", (120, 100), 255)
+    ImageDraw.Draw(page).line([(50, 20), (70, 20), (58, 80)], fill=0, width=8)
+    file = io.BytesIO()
+    page.save(file, "PNG")
+    first = network_input(file.getvalue(), InputFormat(), name="x", explain=explain)
+    others = other_inputs(file.getvalue(), name="x", explain=explain)
+    gray = np.asarray(page, np.float32)
+    hypotheses = list(all_hypotheses(gray))
+    for made, hypothesis in zip([first, *others], hypotheses, strict=True):
+        assert made.kind is hypothesis.kind
+        assert made.reaches_border is hypothesis.reaches_border
+        assert (made.explanation is not None) is explain
+        np.testing.assert_array_equal(made.pixels[0], hypothesis.digit.pixels)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
+from cnn_cli.checkpoint.choose import shipped
 from cnn_cli.checkpoint.start import parent_of
 from cnn_cli.config.load import load_config
 from cnn_cli.config.schema import Config
@@ -33,7 +34,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FOR_LINES = ROOT / "configs" / "line.yaml"
 """Compared in test_training_lines.py: its scores are those of columns."""
 CONFIGS = sorted({*(ROOT / "configs").glob("**/*.yaml")} - {FOR_LINES})
-PRETRAINED = sorted((ROOT / "checkpoints" / "pretrained").glob("*.safetensors"))
+PRETRAINED = [shipped(name) for name in ("best", "lenet", "reader")]
+"""The networks for single digits; tests/test_training_lines.py compares one for lines."""
 LARGE = {"vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn", "resnet101", "resnet152"}
 """Seconds each, most of them for drawing the weights; vgg11 and resnet50 are made of the same parts."""
 

@@ -34,7 +34,7 @@ def test_the_confidence_is_the_sum_over_all_paths() -> None:
     logits = np.random.default_rng(3).normal(size=(4, 5))
     logits[1, 2] += 5  # one run, in the middle
     logits[3, [0, 1, 3, 4]] += 5
-    (character,) = read_columns(logits, 1.0)
+    (character,) = read_columns(logits)
     shares = softmax(logits)
     assert character.columns == (2, 3)
     for index in range(3):
@@ -44,31 +44,25 @@ def test_the_confidence_is_the_sum_over_all_paths() -> None:
 def test_the_columns_are_divided_where_the_blank_is_most_probable() -> None:
     logits = scores([3, 0, 0, 3, 3, 3, 1, 3])
     logits[3, 4] += 2
-    first, second = read_columns(logits, 1.0)
+    first, second = read_columns(logits)
     assert (first.best, first.columns, first.span) == (0, (1, 3), (0, 5))
     assert (second.best, second.columns, second.span) == (1, (6, 7), (5, 8))
 
 
 def test_equal_digits_are_two_only_with_a_blank_between_them() -> None:
-    assert [each.best for each in read_columns(scores([2, 2, 3, 2]), 1.0)] == [2, 2]
-    assert [each.best for each in read_columns(scores([2, 2, 2, 2]), 1.0)] == [2]
+    assert [each.best for each in read_columns(scores([2, 2, 3, 2]))] == [2, 2]
+    assert [each.best for each in read_columns(scores([2, 2, 2, 2]))] == [2]
 
 
 def test_a_digit_that_was_nearly_read_lowers_the_confidence_beside_it() -> None:
     clear = scores([3, 0, 3, 3, 3])
     doubtful = clear.copy()
     doubtful[1, 4] = clear[3, 4] - 0.1  # almost as probable as the blank
-    (first,), (second,) = read_columns(clear, 1.0), read_columns(doubtful, 1.0)
+    (first,), (second,) = read_columns(clear), read_columns(doubtful)
     assert first.best == second.best == 0
     assert first.confidence > 0.9
     assert second.confidence < 0.6
 
 
 def test_no_characters() -> None:
-    assert read_columns(scores([3, 3, 3]), 1.0) == []
-
-
-def test_a_temperature_lowers_the_confidence() -> None:
-    logits = scores([3, 0, 3])
-    (cold,), (warm,) = read_columns(logits, 1.0), read_columns(logits, 3.0)
-    assert warm.confidence < cold.confidence
+    assert read_columns(scores([3, 3, 3])) == []

@@ -28,7 +28,7 @@ class ShapeReader(LineReader):
         self.classes, self.height, self.confidence = CLASSES, 32, confidence
         self.strips = 0
 
-    def read(self, strip: np.ndarray) -> list[tuple[ColumnCharacter, tuple[int, int]]]:
+    def read(self, strip: np.ndarray, *, again: bool = True) -> list[tuple[ColumnCharacter, tuple[int, int]]]:
         self.strips += 1
         inked = np.flatnonzero((strip > 128).any(axis=0))
         groups = np.split(inked, np.flatnonzero(np.diff(inked) > 1) + 1) if len(inked) else []
@@ -110,7 +110,7 @@ def test_a_turned_page_is_noticed_and_its_boxes_are_those_of_the_image(turns: in
 class EdgeReader(ShapeReader):
     """Reads, beside the shapes, a 1 at the end of every strip."""
 
-    def read(self, strip: np.ndarray) -> list[tuple[ColumnCharacter, tuple[int, int]]]:
+    def read(self, strip: np.ndarray, *, again: bool = True) -> list[tuple[ColumnCharacter, tuple[int, int]]]:
         columns = (strip.shape[1] - 4, strip.shape[1])
         shares = np.zeros(len(CLASSES))
         shares[1] = self.confidence
@@ -161,3 +161,27 @@ def test_patterns_have_a_budget(kind: str) -> None:
     started = time.process_time()
     read_page(ShapeReader(), np.clip(image, 0, 255).astype(np.float32))
     assert time.process_time() - started < 6
+
+
+def test_an_unsure_strip_is_read_again_a_little_higher_and_lower(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its scores, in place of those of a network, are unsure of one strip and sure of several."""
+    reader = LineReader.__new__(LineReader)
+    passes = []
+
+    def scores(strips: np.ndarray) -> np.ndarray:
+        passes.append(strips.copy())
+        score = 9.0 if len(strips) > 1 else 1.0
+        return np.array([[score, 0.0], [0.0, 0.0], [0.0, score]])  # a 0, then the blank
+
+    monkeypatch.setattr(reader, "_scores", scores)
+    strip = np.arange(8, dtype=np.uint8)[:, None].repeat(4, axis=1)
+    ((character, columns),) = reader.read(strip)
+    assert (character.best, columns) == (0, (0, 2))
+    assert character.confidence > 0.99
+    plain, shifted = passes
+    assert np.array_equal(plain, strip[None])
+    assert shifted[:, :, 0].tolist() == [
+        [0, 1, 2, 3, 4, 5, 6, 7],
+        [0, 0, 1, 2, 3, 4, 5, 6],
+        [1, 2, 3, 4, 5, 6, 7, 7],
+    ]

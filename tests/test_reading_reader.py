@@ -157,10 +157,12 @@ from pathlib import Path
 from cnn_cli.reading.predict import predict
 from cnn_cli.reading.reader import open_reader
 from cnn_cli.reading.sources import ImageSource
+from cnn_cli.reading.line_reader import open_line_reader
 from cnn_cli.reading.text import read_texts
 reader = open_reader([Path(sys.argv[1])])
 image = ImageSource("image", Path(sys.argv[2]))
-answers = [*predict(reader, [image], explain=True), *read_texts(reader, [image])]
+lines = open_line_reader([Path(sys.argv[3])])
+answers = [*predict(reader, [image], explain=True), *read_texts(lines, [image])]
 print(json.dumps([[type(each).__name__ for each in answers], sorted({m.split(".")[0] for m in sys.modules})]))
 """
 
@@ -175,6 +177,7 @@ def test_a_process_that_predicts_and_reads_imports_no_torch(tmp_path: Path) -> N
         MODULES,
         str(choose_checkpoint(Path("reader"))),
         str(tmp_path / "one.png"),
+        str(choose_checkpoint(Path("line"))),
     ]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     answers, modules = json.loads(run.stdout)

@@ -1,7 +1,6 @@
 """Images of several digits, read by the network that ships."""
 
 import dataclasses
-import gzip
 import io
 from pathlib import Path
 
@@ -11,28 +10,11 @@ from helpers import rows as pages
 from PIL import Image
 
 from cnn_cli.checkpoint.choose import shipped
-from cnn_cli.data.idx import parse
 from cnn_cli.errors import DataError
 from cnn_cli.reading.image_text import ImageText
 from cnn_cli.reading.line_reader import LineReader, open_line_reader
 from cnn_cli.reading.sources import ImageSource
 from cnn_cli.reading.text import read_texts
-
-
-@pytest.fixture(scope="module")
-def digits(mnist_folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return MNIST's training images uint8 [N, 28, 28] and their labels."""
-    names = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
-    images, labels = (
-        parse(gzip.decompress((mnist_folder / f"{name}.gz").read_bytes()), name) for name in names
-    )
-    return images, labels
-
-
-@pytest.fixture(scope="module")
-def reader() -> LineReader:
-    """Return the reader of the network that ships."""
-    return open_line_reader([shipped("line")])
 
 
 def png(pixels: np.ndarray) -> bytes:
@@ -71,20 +53,22 @@ def page_of(numbers: list[str], digits, random: np.random.Generator, *, slope: f
 # ---- whole images
 
 
-def test_strings_with_natural_spacing(reader, digits) -> None:
+def test_strings_with_natural_spacing(line_reader, digits) -> None:
     strings = pages.strings(*digits, 20, 3)
-    assert accuracy(reader, strings) >= 0.9  # benchmarks/lines.py has the figure; 0.9 leaves room for chance
+    assert (
+        accuracy(line_reader, strings) >= 0.9
+    )  # benchmarks/lines.py has the figure; 0.9 leaves room for chance
 
 
 @pytest.mark.slow
-def test_strings_that_touch(reader, digits) -> None:
+def test_strings_that_touch(line_reader, digits) -> None:
     strings = pages.strings(*digits, 16, 4, touching=True)
-    assert accuracy(reader, strings) >= 0.45  # benchmarks/lines.py has the figure
+    assert accuracy(line_reader, strings) >= 0.45  # benchmarks/lines.py has the figure
 
 
-def test_each_digit_has_its_box(reader, digits) -> None:
+def test_each_digit_has_its_box(line_reader, digits) -> None:
     strings = pages.strings(*digits, 6, 5)
-    for text, page in zip(texts(reader, [page.image for page in strings]), strings, strict=True):
+    for text, page in zip(texts(line_reader, [page.image for page in strings]), strings, strict=True):
         if text.text == page.text:
             height = page.image.shape[0]
             for digit, box in zip(text.digits, page.boxes, strict=True):
@@ -94,19 +78,19 @@ def test_each_digit_has_its_box(reader, digits) -> None:
 
 
 @pytest.mark.parametrize("slope", [-0.1, 0, 0.1])
-def test_rows_are_read_from_top_to_bottom(reader, digits, slope) -> None:
+def test_rows_are_read_from_top_to_bottom(line_reader, digits, slope) -> None:
     page = page_of(["31415", "926535", "8979"], digits, np.random.default_rng(6), slope=slope)
-    (text,) = texts(reader, [page.image])
+    (text,) = texts(line_reader, [page.image])
     rows = text.text.split("\n")
     assert [len(row) for row in rows] == [5, 6, 4]
     assert np.mean([a == b for a, b in zip(text.text, page.text, strict=True)]) > 0.85
     assert [digit.row for digit in text.digits] == [0] * 5 + [1] * 6 + [2] * 4
 
 
-def test_confidences_are_calibrated(reader, digits) -> None:
+def test_confidences_are_calibrated(line_reader, digits) -> None:
     """The temperature changes the confidences and not the text, as in `predict`."""
     strings = pages.strings(*digits, 3, 6)
-    cold, hot = (LineReader(dataclasses.replace(reader.checkpoint, temperature=t)) for t in (0.5, 2.0))
+    cold, hot = (LineReader(dataclasses.replace(line_reader.checkpoint, temperature=t)) for t in (0.5, 2.0))
     for page in strings:
         (confident,), (unsure,) = (
             list(read_texts(one, [ImageSource("page", png(page.image))])) for one in (cold, hot)
@@ -116,8 +100,8 @@ def test_confidences_are_calibrated(reader, digits) -> None:
         assert all(more.confidence > less.confidence for more, less in pairs)
 
 
-def test_a_blank_image_is_an_error_in_its_place(reader) -> None:
-    (result,) = read_texts(reader, [ImageSource("blank", png(np.full((80, 300), 230, np.uint8)))])
+def test_a_blank_image_is_an_error_in_its_place(line_reader) -> None:
+    (result,) = read_texts(line_reader, [ImageSource("blank", png(np.full((80, 300), 230, np.uint8)))])
     assert "blank: no digits" in str(result)
 
 
@@ -135,9 +119,9 @@ def photo(tmp_path: Path, digits) -> tuple[Path, str]:
     return tmp_path / "photo.png", page.text
 
 
-def test_boxes_are_in_pixels_of_the_upright_image(reader, photo) -> None:
+def test_boxes_are_in_pixels_of_the_upright_image(line_reader, photo) -> None:
     path, expected = photo
-    (result,) = read_texts(reader, [ImageSource("photo", path)])
+    (result,) = read_texts(line_reader, [ImageSource("photo", path)])
     assert result.text == expected
     with Image.open(path) as image:
         height, width = image.size  # the stored image is turned
@@ -150,17 +134,17 @@ def test_boxes_are_in_pixels_of_the_upright_image(reader, photo) -> None:
 
 
 @pytest.mark.parametrize("min_confidence", [0.0, 0.9, 1.0])
-def test_digits_below_the_threshold_are_not_confident(reader, photo, min_confidence) -> None:
-    (result,) = read_texts(reader, [ImageSource("photo", photo[0])], min_confidence)
+def test_digits_below_the_threshold_are_not_confident(line_reader, photo, min_confidence) -> None:
+    (result,) = read_texts(line_reader, [ImageSource("photo", photo[0])], min_confidence)
     assert len(result.digits) == 7
     for digit in result.digits:
         assert digit.confident == (digit.confidence >= min_confidence)
 
 
-def test_a_broken_image_does_not_stop_the_others(reader, photo, tmp_path) -> None:
+def test_a_broken_image_does_not_stop_the_others(line_reader, photo, tmp_path) -> None:
     (tmp_path / "broken.png").write_text("no image")
     images = [ImageSource("broken", tmp_path / "broken.png"), ImageSource("photo", photo[0])]
-    error, result = read_texts(reader, images)
+    error, result = read_texts(line_reader, images)
     assert isinstance(error, DataError)
     assert "broken: is not an image" in error.message
     assert result.text == photo[1]

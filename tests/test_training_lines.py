@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 
 from cnn_cli.checkpoint.file import read
 from cnn_cli.checkpoint.run_folder import RunFolder
+from cnn_cli.config.dump import dump
 from cnn_cli.config.load import load_config
 from cnn_cli.data.augment.batch import augment
 from cnn_cli.data.source import names_of
@@ -110,6 +112,17 @@ def test_a_run_writes_the_figures_of_lines(finished) -> None:
     assert checkpoint.preprocessing.kind == "line"
     assert checkpoint.preprocessing.input_shape == (1, 32, lines.WIDTH)
     assert len(checkpoint.classes) == 16
+
+
+def test_the_command_trains_on_lines_and_says_what_reads_them(tmp_path: Path) -> None:
+    config = tmp_path / "lines.yaml"
+    config.write_text(dump(lines.config()))
+    result = cnn("train", "--config", config, "data.lines.digits=synthetic", "--out", tmp_path / "run")
+    assert result.code == ExitCode.OK, result.err
+    assert "cnn read image.png --checkpoint" in result.err
+    assert (
+        cnn("bench", "--config", config, "--seeds", 1, "--out", tmp_path / "bench.json").code == ExitCode.OK
+    )
 
 
 def test_a_stopped_run_resumes_bit_for_bit(finished, tmp_path) -> None:

@@ -94,8 +94,7 @@ def test_records():
     assert [index for index, r in enumerate(records) if isinstance(r, EpochRecord)] == [4, 9]
     for number, record in enumerate(loop.history, start=1):
         assert (record.epoch, record.epochs) == (number, 2)
-        assert record.images_per_second > 0
-        assert record.seconds > 0
+        assert record.images_per_second > len(loop.data.train) / record.seconds > 0  # of training alone
     assert loop.finished
     assert loop.step == 8
 

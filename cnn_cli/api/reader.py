@@ -11,7 +11,6 @@ from cnn_cli.api.images import ImageLike, image_source, is_single
 from cnn_cli.api.silence import no_warnings
 from cnn_cli.checkpoint import file
 from cnn_cli.checkpoint.choose import choose_checkpoints
-from cnn_cli.checkpoint.ensemble import check_reads_images, check_reads_lines
 from cnn_cli.config.choices import MIN_CONFIDENCE
 from cnn_cli.errors import CnnError, ConfigError
 from cnn_cli.reading import predict, text
@@ -150,22 +149,25 @@ class ImageReader:
         return f"<ImageReader {self.name}, trained on {self.trained_on}>"
 
     def _predict(self, sources: Iterable[ImageSource]) -> list[Prediction]:
-        if isinstance(self._reader, LineReader):
-            check_reads_images(self._reader.checkpoint)
-            return []
         with no_warnings():
-            return list(_raised(predict.predict(self._reader, sources, self.min_confidence)))
+            return list(_raised(predict.predict(self._image_reader, sources, self.min_confidence)))
 
     def _read(self, sources: Iterable[ImageSource]) -> list[ImageText]:
         with no_warnings():
             return list(_raised(text.read_texts(self._line_reader, sources, self.min_confidence)))
+
+    @property
+    def _image_reader(self) -> Reader:
+        if isinstance(self._reader, Reader):
+            return self._reader
+        return Reader(self._reader.checkpoints)  # says that they read lines
 
     @cached_property
     def _line_reader(self) -> LineReader:
         if isinstance(self._reader, LineReader):
             return self._reader
         if self._named:
-            check_reads_lines(self._reader.checkpoints[0])
+            return LineReader(self._reader.checkpoints[0])  # says that it reads single images
         return open_line_reader(choose_checkpoints([], lines=True))
 
 

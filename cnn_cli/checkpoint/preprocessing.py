@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import asdict, dataclass
-from types import NoneType
 from typing import Any, get_args
 
 from cnn_cli.config.choices import PreprocessingKind
@@ -38,8 +37,9 @@ class Preprocessing:
             raise ValueError(f"mean and std are for {len(self.mean)} and {len(self.std)} channels")
         if self.kind not in get_args(PreprocessingKind):
             raise ValueError(f"preprocessing {self.kind!r} is not known")
-        if type(self.size) is not int or type(self.width) not in (int, NoneType):
-            raise ValueError(f"an input of {self.size} and {self.width} pixels is impossible")
+        for side in (self.size, self.size if self.width is None else self.width):
+            if type(side) is not int:
+                raise ValueError(f"an input of {side!r} pixels is impossible")
 
     @property
     def channels(self) -> int:

@@ -194,11 +194,7 @@ def _show(evaluation: "Evaluation", checkpoint: str) -> None:
             ("checkpoint", checkpoint),
         ]
     )
-    rows = [
-        [c.label, f"{c.precision:.2%}", f"{c.recall:.2%}", f"{c.f1:.2%}", f"{c.support:,}"]
-        for c in metrics.per_class
-    ]
-    console.table(f"by class, {where}", ["class", "precision", "recall", "F1", "images"], rows)
+    console.classes(metrics.per_class, where, "class", "images")
     _show_confusion(metrics, where)
 
 

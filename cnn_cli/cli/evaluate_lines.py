@@ -77,8 +77,4 @@ def _show(evaluation: "LineEvaluation", name: str) -> None:
             ("checkpoint", name),
         ]
     )
-    rows = [
-        [c.label, f"{c.precision:.2%}", f"{c.recall:.2%}", f"{c.f1:.2%}", f"{c.support:,}"]
-        for c in metrics.per_class
-    ]
-    console.table(f"by character, {where}", ["character", "precision", "recall", "F1", "count"], rows)
+    console.classes(metrics.per_class, where, "character", "count")

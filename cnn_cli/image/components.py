@@ -135,7 +135,7 @@ def _single_is_outer(labels: np.ndarray) -> bool:
     height, width = labels.shape
     contact = sum(map(np.count_nonzero, (labels[0], labels[-1], labels[:, 0], labels[:, -1])))
     across = rows > ACROSS * height and columns > ACROSS * width
-    return across or contact > BORDER_CONTACT * max(rows, columns)
+    return bool(across or contact > BORDER_CONTACT * max(rows, columns))
 
 
 def _sum_cells(ink: np.ndarray, cell: int) -> np.ndarray:

@@ -80,3 +80,10 @@ def softmax(logits: Array, temperature: float = 1.0) -> NDArray[np.float64]:
     )  # the shift changes nothing but avoids overflow
     probabilities: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
     return probabilities
+
+
+def log_softmax(logits: NDArray[np.floating], axis: int = 1) -> NDArray[np.floating]:
+    """Return the logarithm of the softmax over an axis: log(exp(x) / sum(exp(x)))."""
+    shifted = logits - logits.max(axis=axis, keepdims=True)
+    logarithm: NDArray[np.floating] = shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+    return logarithm

@@ -12,6 +12,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from cnn_cli.inference.activations import log_softmax
+
 Floats = NDArray[np.float64]
 
 
@@ -37,15 +39,15 @@ class ColumnCharacter:
         return float(self.probabilities.max())
 
 
-def read_columns(logits: NDArray[np.floating], temperature: float) -> list[ColumnCharacter]:
+def read_columns(scores: Floats) -> list[ColumnCharacter]:
     """Return the characters of a strip from left to right.
 
     Args:
-        logits: [K + 1, W], the last class is the blank.
-        temperature: divides the logits (calibration).
+        scores: [K + 1, W], logarithms of probabilities up to a constant of each column; the last class is the
+            blank.
     """
-    log_probabilities = _log_softmax(logits.astype(np.float64) / temperature)
-    runs = _runs(log_probabilities.argmax(axis=0), len(logits) - 1)
+    log_probabilities = log_softmax(scores, axis=0).astype(np.float64)
+    runs = _runs(log_probabilities.argmax(axis=0), len(scores) - 1)
     spans = _spans(runs, log_probabilities[-1])
     return [
         ColumnCharacter(_single(log_probabilities[:, start:end]), run, (start, end))
@@ -88,10 +90,3 @@ def _single(log_probabilities: Floats) -> Floats:
         inside = np.logaddexp(inside, before[column]) + characters[:, column]
     probabilities: Floats = np.exp(np.logaddexp(inside, after))
     return probabilities
-
-
-def _log_softmax(logits: Floats) -> Floats:
-    """Return the logarithm of the softmax over the first axis."""
-    shifted = logits - logits.max(axis=0)
-    log_softmax: Floats = shifted - np.log(np.exp(shifted).sum(axis=0))
-    return log_softmax

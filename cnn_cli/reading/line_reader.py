@@ -10,8 +10,15 @@ from cnn_cli.checkpoint import file
 from cnn_cli.checkpoint.ensemble import check_reads_lines
 from cnn_cli.checkpoint.file import Checkpoint
 from cnn_cli.errors import DataError
+from cnn_cli.inference.activations import log_softmax
 from cnn_cli.reading.columns import ColumnCharacter, read_columns
-from cnn_cli.reading.reader import numpy_network
+from cnn_cli.reading.reader import normalize, numpy_network
+
+CERTAIN = 0.99
+"""If a character of a strip has less confidence, the strip is read again, a little higher and lower."""
+
+SHIFTS = (0, 1, -1)
+"""By how many pixels, down. The mean is right more often than one reading: rows are found with an error."""
 
 
 class LineReader:
@@ -47,15 +54,34 @@ class LineReader:
         """Turn uint8 [N, C, H, W] into float32 in 0..1, as contact sheets show it."""
         return images.astype(np.float32) / np.float32(255)
 
-    def read(self, strip: NDArray[np.uint8]) -> list[tuple[ColumnCharacter, tuple[int, int]]]:
-        """Return the characters of a strip uint8 [H, W], each with its columns in pixels of the strip."""
-        preprocessing = self.checkpoint.preprocessing
-        pixels = self.pixels(strip[None, None])
-        inputs = (pixels - np.float32(preprocessing.mean[0])) / np.float32(preprocessing.std[0])
-        scores = self.network(inputs)[0, :, 0]  # [K + 1, W']
-        characters = read_columns(scores, self.checkpoint.temperature)
+    def read(
+        self, strip: NDArray[np.uint8], *, again: bool = True
+    ) -> list[tuple[ColumnCharacter, tuple[int, int]]]:
+        """Return the characters of a strip, each with its columns in pixels of the strip.
+
+        Args:
+            strip: uint8 [H, W], 0 = background.
+            again: whether an unsure strip is read again, a little higher and lower.
+        """
+        scores = self._scores(strip[None])
+        characters = read_columns(scores)
+        if again and any(each.confidence < CERTAIN for each in characters):
+            characters = read_columns(self._scores(np.stack([_shifted(strip, shift) for shift in SHIFTS])))
         step = strip.shape[1] / scores.shape[1]
         return [(each, (round(step * each.columns[0]), round(step * each.columns[1]))) for each in characters]
+
+    def _scores(self, strips: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Return the mean log probabilities [K + 1, W'] of strips uint8 [N, H, W] of one row."""
+        inputs = normalize(self.pixels(strips[:, None]), self.checkpoint.preprocessing)
+        logits = self.network(inputs)[:, :, 0].astype(np.float64) / self.checkpoint.temperature
+        scores: NDArray[np.float64] = log_softmax(logits, axis=1).mean(axis=0)
+        return scores
+
+
+def _shifted(strip: NDArray[np.uint8], down: int) -> NDArray[np.uint8]:
+    """Move a strip down by some pixels, and its border with it."""
+    rows = np.clip(np.arange(len(strip)) - down, 0, len(strip) - 1)
+    return strip[rows]
 
 
 def open_line_reader(files: Sequence[Path]) -> LineReader:

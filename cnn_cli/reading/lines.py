@@ -18,6 +18,9 @@ COLUMNS = 60_000
 TRIED_COLUMNS = 5_000
 """The same to find out which tone is ink, and how a page is turned."""
 
+REPEATED_COLUMNS = 6_000
+"""Up to this number of columns, unsure strips are read again; a page of text is read once."""
+
 MAYBE_ONE = 3
 """Up to this number of rows may be one line: gaps divide the digits of a display into two rows of halves."""
 
@@ -75,8 +78,8 @@ class Reading:
 
     @property
     def mean_confidence(self) -> float:
-        """Of the characters, 0..1; 0 without any."""
-        confidences = [each.confidence for each in self.characters]
+        """Of the digits, 0..1; 0 without any."""
+        confidences = [each.confidence for each in self.characters if each.label.isdigit()]
         return sum(confidences) / len(confidences) if confidences else 0.0
 
 
@@ -93,7 +96,7 @@ def read_page(reader: LineReader, gray: np.ndarray) -> Reading:
         return upright
     inverse = list(find_text(gray, light_ink=not texts[0].ink_is_light))
     tried = _best_reading(reader, inverse, TRIED_COLUMNS)
-    if tried.evidence > upright.evidence:
+    if tried.evidence > upright.evidence and tried.mean_confidence > upright.mean_confidence:
         upright = _best_reading(reader, inverse, COLUMNS) if tried.unread else tried
         texts = inverse
     if upright.mean_confidence >= UPRIGHT_ENOUGH:
@@ -142,11 +145,15 @@ def _strips(text: TextInk, rows: Sequence[Sequence[Component]], height: int, col
 
 def _read(reader: LineReader, strips: Sequence[Strip]) -> Iterator[FoundCharacter]:
     """Yield the characters of the strips; if the first strips have no digit, the others are not read."""
-    row = 0
+    row, again = 0, sum(strip.pixels.shape[1] for strip in strips) <= REPEATED_COLUMNS
     for number, strip in enumerate(strips):
         if not row and number == MOST_WITHOUT:
             break
-        found = [each for each in reader.read(strip.pixels) if not _is_edge(*each, strip, reader.classes)]
+        found = [
+            each
+            for each in reader.read(strip.pixels, again=again)
+            if not _is_edge(*each, strip, reader.classes)
+        ]
         characters = [_label(each, reader.classes) for each, _ in found]
         if max((confidence for label, confidence in characters if label.isdigit()), default=0.0) < LEAST:
             continue

@@ -12,7 +12,7 @@ from cnn_cli.checkpoint.file import Checkpoint, not_finite
 from cnn_cli.checkpoint.preprocessing import Preprocessing
 from cnn_cli.errors import CnnError, DataError
 from cnn_cli.image.preprocess import InputFormat
-from cnn_cli.inference.activations import softmax
+from cnn_cli.inference.activations import log_softmax, softmax
 from cnn_cli.inference.build import build_network
 from cnn_cli.inference.network import Network
 from cnn_cli.inference.onnx_network import OnnxNetwork
@@ -79,7 +79,7 @@ class Reader:
         """
         members = zip(self.checkpoints, self.networks, strict=True)
         with np.errstate(over="ignore", invalid="ignore"):  # what comes out is checked
-            outputs = [network(_normalize(pixels, each.preprocessing)) for each, network in members]
+            outputs = [network(normalize(pixels, each.preprocessing)) for each, network in members]
         for each, logits in zip(self.checkpoints, outputs, strict=True):
             if not np.isfinite(logits).all():
                 raise not_finite(each)
@@ -87,7 +87,7 @@ class Reader:
             return outputs[0]
         temperatures = [np.float32(checkpoint.temperature) for checkpoint in self.checkpoints]
         calibrated = [
-            _log_softmax(logits / temperature)
+            log_softmax(logits / temperature)
             for logits, temperature in zip(outputs, temperatures, strict=True)
         ]
         mean: Floats = np.logaddexp.reduce(calibrated, axis=0) - np.float32(np.log(len(calibrated)))
@@ -135,17 +135,10 @@ def numpy_network(checkpoint: Checkpoint, *, fast: bool = True) -> Network:
         raise DataError(f"{place}: its weights do not fit its config: {one_line(error)}") from None
 
 
-def _normalize(pixels: Floats, preprocessing: Preprocessing) -> Floats:
+def normalize(pixels: Floats, preprocessing: Preprocessing) -> Floats:
     """Return (pixels - mean) / std, per channel."""
     mean, std = (
         np.array(values, np.float32)[:, None, None] for values in (preprocessing.mean, preprocessing.std)
     )
     normalized: Floats = (pixels - mean) / std
     return normalized
-
-
-def _log_softmax(logits: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return the logarithm of the softmax of each row: log(exp(x) / sum(exp(x)))."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    log_softmax: NDArray[np.floating] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return log_softmax

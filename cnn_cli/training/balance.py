@@ -60,10 +60,12 @@ def notes(labels: Tensor, classes: Sequence[str], *, evened_out: bool) -> Iterat
     """Yield what people should know about the numbers of training images; nothing if they are even.
 
     Args:
-        labels: int64 [n] of all training images.
+        labels: int64 [n] of all training images; texts [n, L], which have no class, are as good as even.
         classes: the names of the classes.
         evened_out: whether a setting makes up for the difference already.
     """
+    if labels.ndim > 1:
+        return
     counts = dict(zip(classes, torch.bincount(labels.cpu(), minlength=len(classes)).tolist(), strict=True))
     smallest, largest = (choose(counts, key=lambda name: counts[name]) for choose in (min, max))
     if counts[largest] < UNEVEN * max(1, counts[smallest]):

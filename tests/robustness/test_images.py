@@ -13,7 +13,7 @@ from cnn_cli.checkpoint.choose import shipped
 from cnn_cli.errors import DataError
 from cnn_cli.image.opening import count_pages
 from cnn_cli.image.preprocess import InputFormat, network_input, other_inputs
-from cnn_cli.reading.reader import open_reader
+from cnn_cli.reading.line_reader import open_line_reader
 from cnn_cli.reading.sources import ImageSource
 from cnn_cli.reading.text import read_texts
 from robustness.fuzz import alarm, assert_one_line, change_bytes, generator
@@ -99,7 +99,7 @@ def damaged(rng: random.Random, content: bytes) -> bytes:
 
 def test_images(trials: Trials, capfd: pytest.CaptureFixture[str]) -> None:
     """Any image file gives a result or one line, and no decoder prints."""
-    rng, files, reader = generator("images"), samples(), open_reader([shipped()])
+    rng, files, reader = generator("images"), samples(), open_line_reader([shipped("line")])
     photo = InputFormat("photo", 28, 3)
     for number in range(scaled(5_000)):
         name = rng.choice(list(files))

@@ -93,7 +93,7 @@ def _commands(place: Path, mirror: str) -> dict[str, tuple[str, Callable[[], tup
         ),
         "eval": (SLOW_TEST, lambda: ("eval", place / "run", "--plot", place / "plot.png")),
         "predict": ("", lambda: ("predict", place / "images", "-k", place / "run")),
-        "read": ("", lambda: ("read", place / "images", "-k", "reader")),
+        "read": ("", lambda: ("read", place / "images", "-k", "line")),
         "bench": (
             "",
             lambda: (

@@ -13,7 +13,7 @@ Ink = NDArray[np.float32]
 
 Kind = Callable[[Ink, Cabinet, np.random.Generator], Ink]
 
-PLAIN = 0.25
+PLAIN = 0.4
 """Share of the strips that get none of it."""
 
 FINE = 4
@@ -186,19 +186,19 @@ KINDS: tuple[tuple[Kind, float], ...] = (
 
 def photographed(ink: Ink, rng: np.random.Generator) -> Ink:
     """Blur, coarsen, light and add noise, as the way from paper to a strip does."""
-    if rng.random() < 0.2:
-        ink = _coarse(ink, rng)
-    if rng.random() < 0.35:
-        ink = _blurred(ink, rng)
-    if rng.random() < 0.4:
-        ink = ink * _uneven(_size(ink), rng)
-    if rng.random() < 0.3:  # beside something of more contrast
-        ink = ink * np.float32(rng.uniform(0.35, 1))
     if rng.random() < 0.15:
+        ink = _coarse(ink, rng)
+    if rng.random() < 0.3:
+        ink = _blurred(ink, rng)
+    if rng.random() < 0.25:
+        ink = ink * _uneven(_size(ink), rng)
+    if rng.random() < 0.15:  # beside something of more contrast
+        ink = ink * np.float32(rng.uniform(0.35, 1))
+    if rng.random() < 0.1:
         ink = np.maximum(ink, np.float32(rng.uniform(0, 0.3)) * (1 - _uneven(_size(ink), rng)))
-    if rng.random() < 0.5:
+    if rng.random() < 0.35:
         ink = _noisy(ink, rng)
-    if rng.random() < 0.12:
+    if rng.random() < 0.08:
         ink = (ink > rng.uniform(0.3, 0.6)).astype(np.float32)
     return np.clip(ink, 0, 1)
 
@@ -206,7 +206,7 @@ def photographed(ink: Ink, rng: np.random.Generator) -> Ink:
 def _coarse(ink: Ink, rng: np.random.Generator) -> Ink:
     """Reduce the resolution: many images have digits of ten pixels."""
     height, width = ink.shape
-    factor = rng.uniform(0.42, 0.85)
+    factor = rng.uniform(0.5, 0.85)
     small = Image.fromarray(ink).resize((round(width * factor), round(height * factor)), Image.Resampling.BOX)
     way = Image.Resampling.BILINEAR if rng.random() < 0.75 else Image.Resampling.NEAREST
     return np.asarray(small.resize((width, height), way))
@@ -235,7 +235,7 @@ def _uneven(shape: tuple[int, int], rng: np.random.Generator) -> Ink:
 
 def _noisy(ink: Ink, rng: np.random.Generator) -> Ink:
     """Add noise, and subtract what the image code takes for noise."""
-    deviation = np.float32(rng.uniform(0, 0.16)) * max(np.float32(0.3), ink.max())
+    deviation = np.float32(rng.uniform(0, 0.12)) * max(np.float32(0.3), ink.max())
     noisy = ink + deviation * rng.standard_normal(ink.shape, dtype=np.float32)
     start = np.float32(rng.uniform(0, 3)) * deviation
     rest: Ink = (noisy - start) / (1 - start)

@@ -15,22 +15,22 @@ DIGITS_PER_LINE = (1, 12)
 
 # The digits' height as a share of the strip's. Rows are found with the digits at 0.7 of the strip, but they
 # vary in size, and their height is only estimated.
-HEIGHTS = (0.42, 0.86)
+HEIGHTS = (0.5, 0.82)
 
 # What a line is written in, and how often.
-STYLES = {"data": 0.6, "drawn": 0.14, "print": 0.11, "segments": 0.1, "dots": 0.05}
+STYLES = {"data": 0.64, "drawn": 0.12, "print": 0.09, "segments": 0.11, "dots": 0.04}
 
 # How characters follow each other, how often, and the range of the gaps between their boxes (1 = the digits'
 # height). `ink` is the gap between the ink itself in pixels: below 0 the strokes cross.
 GAPS = {
-    "natural": (0.36, (0.05, 0.45)),
-    "touching": (0.24, (-0.16, 0.02)),
-    "ink": (0.22, (-2.0, 1.2)),
-    "wide": (0.18, (0.3, 1.6)),
+    "natural": (0.42, (0.05, 0.45)),
+    "touching": (0.22, (-0.16, 0.02)),
+    "ink": (0.2, (-2.0, 1.2)),
+    "wide": (0.16, (0.3, 1.6)),
 }
 
 # Shares of the lines with signs and with letters among the digits, and of lines without any digit.
-WITH_SIGNS, WITH_LETTERS, WITHOUT_DIGITS = 0.3, 0.14, 0.06
+WITH_SIGNS, WITH_LETTERS, WITHOUT_DIGITS = 0.35, 0.1, 0.04
 SIGN_AFTER, LETTER_AFTER = 0.3, 0.2
 
 MARGIN = 6
