@@ -1,0 +1,92 @@
+"""A second look at digits: which are shown to the network for single digits, and what its answer changes."""
+
+import numpy as np
+import pytest
+
+from cnn_cli.data.lines.blocks import CLASSES
+from cnn_cli.reading import second_look
+from cnn_cli.reading.lines import FoundCharacter
+from cnn_cli.reading.second_look import look_again
+
+DIGITS = tuple("0123456789")
+
+
+class Network:
+    """Answers each image with the same probabilities, and keeps the images."""
+
+    classes = DIGITS
+
+    def __init__(self, **probabilities: float) -> None:
+        self.answer = np.array([probabilities.get(f"p{digit}", 0.0) for digit in DIGITS])
+        self.images = np.zeros((0, 1, 28, 28), np.uint8)
+
+    def pixels(self, images: np.ndarray) -> np.ndarray:
+        self.images = images
+        return images / np.float32(255)
+
+    def logits(self, pixels: np.ndarray) -> np.ndarray:
+        return np.repeat(self.answer[None], len(pixels), axis=0)
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        return logits
+
+
+class Reader:
+    """As much of a line reader as the second look needs."""
+
+    classes = CLASSES
+
+    def __init__(self, network: Network) -> None:
+        self.digit_reader = network
+
+
+def found(apart: bool = True, **probabilities: float) -> FoundCharacter:
+    """Return a character with the probabilities p0 to p9, or `slash`, of an upright bar."""
+    shares = np.zeros(len(CLASSES))
+    for name, share in probabilities.items():
+        shares[CLASSES.index("/" if name == "slash" else name[1])] = share
+    bar = np.zeros((22, 9), np.uint8)
+    bar[:, 3:6] = 255
+    best = int(shares.argmax())
+    return FoundCharacter(CLASSES[best], float(shares[best]), (0, 0, 9, 22), 0, bar, shares, apart)
+
+
+def test_the_product_of_both_decides_and_the_sum_of_the_digits_stays() -> None:
+    """0.5 * 0.1 : 0.3 * 0.8 = 5 : 24, of 0.8 in all; the other 0.2 is no digit."""
+    (answer,) = look_again(Reader(Network(p1=0.1, p7=0.8)), [found(p1=0.5, p7=0.3, slash=0.2)])
+    assert answer.label == "7"
+    assert answer.confidence == pytest.approx(0.8 * 24 / 29)
+    assert answer.probabilities[CLASSES.index("1")] == pytest.approx(0.8 * 5 / 29)
+    assert answer.probabilities[CLASSES.index("/")] == 0.2
+
+
+def test_no_digit_becomes_impossible() -> None:
+    (answer,) = look_again(Reader(Network(p7=1)), [found(p1=0.97)])
+    assert (answer.label, answer.confidence) == ("1", pytest.approx(0.97))
+
+
+@pytest.mark.parametrize(
+    "character",
+    [found(p1=0.995), found(apart=False, p1=0.6, p7=0.4), found(slash=0.9, p1=0.1)],
+    ids=["certain", "touching", "a sign"],
+)
+def test_who_is_not_looked_at_again_stays(character: FoundCharacter) -> None:
+    network = Network(p7=1)
+    assert look_again(Reader(network), [character]) == [character]
+    assert not len(network.images)
+
+
+def test_the_network_is_shown_the_ink_as_mnist_has_it() -> None:
+    network = Network(p1=1)
+    look_again(Reader(network), [found(p1=0.6)])
+    (image,) = network.images[:, 0]
+    rows, columns = np.nonzero(image > 100)
+    assert (rows.max() - rows.min() + 1, image.shape) == (20, (28, 28))  # MNIST's box of 20 pixels
+    assert 12 <= columns.mean() <= 16
+
+
+def test_of_many_the_least_certain_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(second_look, "MOST", 2)
+    characters = [found(p1=share, p7=1 - share) for share in (0.9, 0.6, 0.8, 0.7)]
+    answers = look_again(Reader(Network(p7=1)), characters)
+    assert [answer.label for answer in answers] == ["1", "7", "1", "7"]
