@@ -70,6 +70,8 @@ class FoundCharacter:
     """[K], of the reader's classes."""
     is_apart: bool
     """Whether there is no ink between it and its neighbors."""
+    looked_again: bool = False
+    """Whether the network for single digits has read it as well."""
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,10 @@ def look_again(reader: LineReader, characters: Sequence[FoundCharacter]) -> list
         probabilities[digits] = product * (probabilities[digits].sum() / product.sum())
         label, confidence = likeliest(probabilities, reader.classes)
         again[number] = replace(
-            characters[number], label=label, confidence=confidence, probabilities=probabilities
+            characters[number],
+            label=label,
+            confidence=confidence,
+            probabilities=probabilities,
+            looked_again=True,
         )
     return again

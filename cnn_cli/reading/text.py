@@ -62,6 +62,7 @@ def read_text(
             _scaled(unturned(each.box, page.turns, shape), decoded),
             each.row,
             each.confidence >= min_confidence,
+            each.looked_again,
             each.ink,
         )
         for each in look_again(reader, page.characters)
