@@ -1,10 +1,13 @@
 """A second look at digits: which are shown to the network for single digits, and what its answer changes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from cnn_cli.data.lines.blocks import CLASSES
 from cnn_cli.reading import second_look
+from cnn_cli.reading.boxes import left_out_boxes
 from cnn_cli.reading.lines import FoundCharacter
 from cnn_cli.reading.second_look import look_again
 
@@ -83,6 +86,47 @@ def test_the_network_is_shown_the_ink_as_mnist_has_it() -> None:
     rows, columns = np.nonzero(image > 100)
     assert (rows.max() - rows.min() + 1, image.shape) == (20, (28, 28))  # MNIST's box of 20 pixels
     assert 12 <= columns.mean() <= 16
+
+
+def left_out() -> FoundCharacter:
+    """Return ink that the network for lines took for no character."""
+    return replace(found(p1=0.5), label="", confidence=0.0, probabilities=np.zeros(len(CLASSES)))
+
+
+def test_what_was_left_out_is_an_unsure_digit_if_the_other_network_is_sure() -> None:
+    """The mean of 0.96 and of nothing."""
+    answer, other = look_again(Reader(Network(p6=0.96)), [left_out(), found(p2=0.995)])
+    assert (answer.label, other.label) == ("6", "2")
+    assert answer.confidence == pytest.approx(0.48)
+
+
+def test_what_was_left_out_and_is_no_clear_digit_stays_out() -> None:
+    assert look_again(Reader(Network(p6=0.8)), [left_out()]) == []
+
+
+def strip(*blocks: tuple[int, int, int]) -> np.ndarray:
+    """Return a strip of 32x200 pixels with blocks of ink: left, width, height around the middle."""
+    pixels = np.zeros((32, 200), np.uint8)
+    for left, width, height in blocks:
+        pixels[16 - height // 2 : 16 - height // 2 + height, left : left + width] = 200
+    return pixels
+
+
+@pytest.mark.parametrize(
+    ("block", "is_left_out"),
+    [((80, 14, 22), True), ((80, 4, 22), False), ((80, 14, 9), False), ((80, 60, 22), False)],
+    ids=["a digit", "an edge", "a letter of half the height", "a word"],
+)
+def test_what_was_left_out_has_the_size_of_a_digit(block: tuple[int, int, int], is_left_out: bool) -> None:
+    read = [(44, 46), (154, 156)]
+    boxes = left_out_boxes(strip((40, 12, 22), block, (150, 12, 22)), read)
+    assert boxes == ([(80, 5, 94, 27)] if is_left_out else [])
+
+
+def test_ink_of_a_character_and_ink_beside_the_row_are_not_left_out() -> None:
+    assert left_out_boxes(strip((40, 12, 22)), [(44, 46)]) == []
+    assert left_out_boxes(strip((2, 14, 22), (100, 12, 22)), [(104, 106)]) == []
+    assert left_out_boxes(strip(), []) == []
 
 
 def test_of_many_the_least_certain_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:

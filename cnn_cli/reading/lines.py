@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 
 from cnn_cli.image.rows import find_rows
 from cnn_cli.image.strips import DIGITS, SIDES, Strip, strip_of_row, strips_of_one_line
 from cnn_cli.image.text_components import MOST, Component, TextInk, find_text
+from cnn_cli.reading.boxes import boxes_of, cuts_between, ink_of, left_out_boxes, stand_apart
 from cnn_cli.reading.columns import ColumnCharacter
 from cnn_cli.reading.line_reader import LineReader
 
@@ -43,12 +43,6 @@ TALL = 1.5
 MAYBE_DIGIT = 0.3
 """A sign may be a digit, and is an unsure digit, if all digits together have at least this probability."""
 
-INKED = 90
-"""Ink of a strip above which a pixel belongs to a box, 0..255; less for a character of faint ink."""
-
-GAP = 4
-"""Blank columns of a strip that end a box."""
-
 # A page is read turned if the digits of the upright one have less than the first mean confidence, and those
 # of the turned one at least the second and more evidence in all.
 UPRIGHT_ENOUGH, TURNED_ENOUGH = 0.8, 0.9
@@ -59,6 +53,7 @@ class FoundCharacter:
     """A character that was read in an image."""
 
     label: str
+    """Empty for what may be a digit, but was left out."""
     confidence: float
     box: tuple[float, float, float, float]
     """Left, top, right, bottom in pixels of the image that was read."""
@@ -87,7 +82,7 @@ class Reading:
     @property
     def evidence(self) -> float:
         """How much the network found: confident characters count for it, unsure ones against it."""
-        return sum(each.confidence - LEAST for each in self.characters)
+        return sum(each.confidence - LEAST for each in self.characters if each.label)
 
     @property
     def weighted_evidence(self) -> float:
@@ -179,17 +174,22 @@ def _read_strip(reader: LineReader, strip: Strip, row: int, *, again: bool) -> l
     if not read:
         return []
     columns = [each for _, each in read]
-    cuts = _cuts(strip, columns)
+    cuts = cuts_between(strip.pixels, columns)
+    places = zip(boxes_of(strip.pixels, columns, cuts), stand_apart(strip.pixels, cuts), strict=True)
     found = []
-    for (character, _), (left, top, right, bottom), apart in zip(
-        read, _boxes(strip, columns, cuts), _apart(strip, cuts), strict=True
-    ):
+    for (character, _), (box, is_apart) in zip(read, places, strict=True):
         label, confidence = likeliest(character.probabilities, reader.classes)
-        ink, box = strip.pixels[top:bottom, left:right], strip.box(left, top, right, bottom)
-        found.append(FoundCharacter(label, confidence, box, row, ink, character.probabilities, apart))
+        place = strip.box(*box), row, ink_of(strip.pixels, box)
+        found.append(FoundCharacter(label, confidence, *place, character.probabilities, is_apart))
     found = _without_tall_ones(found)
-    has_digit = any(each.label.isdigit() and each.confidence >= LEAST for each in found)
-    return found if has_digit else []
+    if not any(each.label.isdigit() and each.confidence >= LEAST for each in found):
+        return []
+    nothing = np.zeros(len(reader.classes))
+    left_out = [
+        FoundCharacter("", 0.0, strip.box(*box), row, ink_of(strip.pixels, box), nothing, True)
+        for box in left_out_boxes(strip.pixels, columns)
+    ]
+    return sorted([*found, *left_out], key=lambda each: each.box[0] + each.box[2])
 
 
 def _is_edge(
@@ -226,55 +226,6 @@ def likeliest(probabilities: np.ndarray, classes: Sequence[str]) -> tuple[str, f
     if not digits[best] and float(probabilities[digits].sum()) >= MAYBE_DIGIT:
         best = int(np.where(digits, probabilities, -1).argmax())
     return classes[best], float(probabilities[best])
-
-
-def _middles(columns: Sequence[tuple[int, int]], width: int) -> list[int]:
-    return [min(width - 1, (start + end) // 2) for start, end in columns]
-
-
-def _cuts(strip: Strip, columns: Sequence[tuple[int, int]]) -> list[int]:
-    """Return the column with the least ink between each character and the next."""
-    ink = strip.pixels.sum(axis=0, dtype=np.int64)
-    return [
-        left + int(ink[left : right + 1].argmin()) for left, right in pairwise(_middles(columns, len(ink)))
-    ]
-
-
-def _apart(strip: Strip, cuts: Sequence[int]) -> list[bool]:
-    """Return for each character whether there is no ink at the cuts beside it."""
-    free = [True, *(strip.pixels[:, cuts] <= INKED).all(axis=0).tolist(), True]
-    return [left and right for left, right in pairwise(free)]
-
-
-def _boxes(
-    strip: Strip, columns: Sequence[tuple[int, int]], cuts: Sequence[int]
-) -> list[tuple[int, int, int, int]]:
-    """Return the box of each character in the strip: the ink around its columns, up to the next character."""
-    height, width = strip.pixels.shape
-    boxes = []
-    for middle, low, high in zip(_middles(columns, width), [0, *cuts], [*cuts, width], strict=True):
-        start = max(low, middle - height)
-        part = strip.pixels[:, start : max(middle + 1, min(high, middle + height))]
-        ink = part > min(INKED, int(part.max()) // 2)  # beside dark digits there may be faint ones
-        inked = np.asarray(ink.any(axis=0))
-        left = _reach(inked, middle - start, 0, -1)
-        right = max(left, _reach(inked, middle - start, len(inked) - 1, 1)) + 1
-        rows = np.flatnonzero(ink[:, left:right].any(axis=1))
-        top, bottom = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, height)
-        boxes.append((start + left, top, start + right, bottom))
-    return boxes
-
-
-def _reach(inked: np.ndarray, start: int, limit: int, step: int) -> int:
-    """Return the last inked column from `start` on towards `limit`, before a gap of `GAP` blank ones."""
-    reached, blank = start, 0
-    for column in range(start, limit + step, step):
-        blank = 0 if inked[column] else blank + 1
-        if blank == GAP:
-            break
-        if inked[column]:
-            reached = column
-    return reached
 
 
 def unturned(
