@@ -18,7 +18,7 @@ from cnn_cli.reading.reader import Reader, normalize, numpy_network, open_reader
 
 CERTAIN = 0.99
 """If a character of a strip has less confidence, the strip is read again, a little higher and lower, and a
-digit that stands apart is looked at by itself."""
+digit that stands apart is read again by itself."""
 
 SHIFTS = (0, 1, -1)
 """By how many pixels, down. The mean is right more often than one reading: rows are found with an error."""

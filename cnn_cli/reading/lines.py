@@ -24,7 +24,7 @@ REPEATED_COLUMNS = 6_000
 MAYBE_ONE = 6
 """Up to this number of rows may be one line: gaps divide the digits of a display into rows of their parts."""
 
-SURE = 4
+POWER = 4
 """The power of the mean confidence by which the evidence of readings is weighted: parts of digits give more
 characters than the digits, but unsure ones."""
 
@@ -65,7 +65,7 @@ class FoundCharacter:
     """[K], of the reader's classes."""
     is_apart: bool
     """Whether there is no ink between it and its neighbors."""
-    looked_again: bool = False
+    read_again: bool = False
     """Whether the network for single digits has read it as well."""
 
 
@@ -87,7 +87,7 @@ class Reading:
     @property
     def weighted_evidence(self) -> float:
         """The evidence, of less weight if digits are unsure."""
-        return self.evidence * self.mean_confidence**SURE
+        return self.evidence * self.mean_confidence**POWER
 
     @property
     def mean_confidence(self) -> float:

@@ -1,4 +1,4 @@
-"""A second look at digits: which are shown to the network for single digits, and what its answer changes."""
+"""A second reading of digits: what the network for single digits is shown, and what its answer changes."""
 
 from dataclasses import replace
 
@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from cnn_cli.data.lines.blocks import CLASSES
-from cnn_cli.reading import second_look
+from cnn_cli.reading import second_reading
 from cnn_cli.reading.boxes import left_out_boxes
 from cnn_cli.reading.lines import FoundCharacter
-from cnn_cli.reading.second_look import look_again
+from cnn_cli.reading.second_reading import read_digits_again
 
 DIGITS = tuple("0123456789")
 
@@ -35,7 +35,7 @@ class Network:
 
 
 class Reader:
-    """As much of a line reader as the second look needs."""
+    """As much of a line reader as the second reading needs."""
 
     classes = CLASSES
 
@@ -56,7 +56,7 @@ def found(apart: bool = True, **probabilities: float) -> FoundCharacter:
 
 def test_the_product_of_both_decides_and_the_sum_of_the_digits_stays() -> None:
     """0.5 * 0.1 : 0.3 * 0.8 = 5 : 24, of 0.8 in all; the other 0.2 is no digit."""
-    (answer,) = look_again(Reader(Network(p1=0.1, p7=0.8)), [found(p1=0.5, p7=0.3, slash=0.2)])
+    (answer,) = read_digits_again(Reader(Network(p1=0.1, p7=0.8)), [found(p1=0.5, p7=0.3, slash=0.2)])
     assert answer.label == "7"
     assert answer.confidence == pytest.approx(0.8 * 24 / 29)
     assert answer.probabilities[CLASSES.index("1")] == pytest.approx(0.8 * 5 / 29)
@@ -64,7 +64,7 @@ def test_the_product_of_both_decides_and_the_sum_of_the_digits_stays() -> None:
 
 
 def test_no_digit_becomes_impossible() -> None:
-    (answer,) = look_again(Reader(Network(p7=1)), [found(p1=0.97)])
+    (answer,) = read_digits_again(Reader(Network(p7=1)), [found(p1=0.97)])
     assert (answer.label, answer.confidence) == ("1", pytest.approx(0.97))
 
 
@@ -73,15 +73,15 @@ def test_no_digit_becomes_impossible() -> None:
     [found(p1=0.995), found(apart=False, p1=0.6, p7=0.4), found(slash=0.9, p1=0.1)],
     ids=["certain", "touching", "a sign"],
 )
-def test_who_is_not_looked_at_again_stays(character: FoundCharacter) -> None:
+def test_who_is_not_read_again_stays(character: FoundCharacter) -> None:
     network = Network(p7=1)
-    assert look_again(Reader(network), [character]) == [character]
+    assert read_digits_again(Reader(network), [character]) == [character]
     assert not len(network.images)
 
 
 def test_the_network_is_shown_the_ink_as_mnist_has_it() -> None:
     network = Network(p1=1)
-    look_again(Reader(network), [found(p1=0.6)])
+    read_digits_again(Reader(network), [found(p1=0.6)])
     (image,) = network.images[:, 0]
     rows, columns = np.nonzero(image > 100)
     assert (rows.max() - rows.min() + 1, image.shape) == (20, (28, 28))  # MNIST's box of 20 pixels
@@ -95,13 +95,13 @@ def left_out() -> FoundCharacter:
 
 def test_what_was_left_out_is_an_unsure_digit_if_the_other_network_is_sure() -> None:
     """The mean of 0.96 and of nothing."""
-    answer, other = look_again(Reader(Network(p6=0.96)), [left_out(), found(p2=0.995)])
+    answer, other = read_digits_again(Reader(Network(p6=0.96)), [left_out(), found(p2=0.995)])
     assert (answer.label, other.label) == ("6", "2")
     assert answer.confidence == pytest.approx(0.48)
 
 
 def test_what_was_left_out_and_is_no_clear_digit_stays_out() -> None:
-    assert look_again(Reader(Network(p6=0.8)), [left_out()]) == []
+    assert read_digits_again(Reader(Network(p6=0.8)), [left_out()]) == []
 
 
 def strip(*blocks: tuple[int, int, int]) -> np.ndarray:
@@ -129,8 +129,8 @@ def test_ink_of_a_character_and_ink_beside_the_row_are_not_left_out() -> None:
     assert left_out_boxes(strip(), []) == []
 
 
-def test_of_many_the_least_certain_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(second_look, "MOST", 2)
+def test_of_many_the_least_certain_are_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(second_reading, "MOST", 2)
     characters = [found(p1=share, p7=1 - share) for share in (0.9, 0.6, 0.8, 0.7)]
-    answers = look_again(Reader(Network(p7=1)), characters)
+    answers = read_digits_again(Reader(Network(p7=1)), characters)
     assert [answer.label for answer in answers] == ["1", "7", "1", "7"]

@@ -1,4 +1,4 @@
-"""A second look at what stands apart, each by itself: by the network for single digits.
+"""A second reading of what stands apart, each by itself: by the network for single digits.
 
 It knows single digits better than the network for lines, which has to find them too. Digits that touch would
 show it parts of their neighbors, so those keep their reading. The two networks make different errors: the
@@ -23,10 +23,10 @@ LEFT_OUT = 0.9
 """What was left out is an unsure digit if the network for single digits is at least so sure of it."""
 
 MOST = 400
-"""Up to this number of digits are looked at, those that are least certain: a page has any number."""
+"""Up to this number of digits are read again, those that are least certain: a page has any number."""
 
 
-def look_again(reader: LineReader, characters: Sequence[FoundCharacter]) -> list[FoundCharacter]:
+def read_digits_again(reader: LineReader, characters: Sequence[FoundCharacter]) -> list[FoundCharacter]:
     """Return the characters with the answers of both networks.
 
     The digits of a character keep the sum of their probabilities: only how it is divided among them changes.
@@ -73,5 +73,5 @@ def _with_answer(
         return character
     label, confidence = likeliest(probabilities, classes)
     return replace(
-        character, label=label, confidence=confidence, probabilities=probabilities, looked_again=True
+        character, label=label, confidence=confidence, probabilities=probabilities, read_again=True
     )
