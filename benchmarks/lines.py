@@ -29,6 +29,7 @@ from cnn_cli.reading.image_text import ImageText  # noqa: E402
 from cnn_cli.reading.line_reader import LineReader, open_line_reader  # noqa: E402
 from cnn_cli.reading.sources import ImageSource  # noqa: E402
 from cnn_cli.reading.text import read_texts  # noqa: E402
+from cnn_cli.training.line_metrics import alignment_matrix  # noqa: E402
 
 KINDS = {
     "natural spacing": {},
@@ -62,15 +63,17 @@ def figures(reader: LineReader, pages: list[rows.Page]) -> dict[str, Any]:
         confident.append(all(digit.confident for digit in digits))
     wrong = [text != page.text for text, page in zip(texts, pages, strict=True)]
     right = sum(text == page.text for text, page in zip(texts, pages, strict=True))
-    same_length = sum(len(text) == len(page.text) for text, page in zip(texts, pages, strict=True))
+    aligned = alignment_matrix(
+        [list(map(int, page.text)) for page in pages], [list(map(int, text)) for text in texts], classes=10
+    )
     return {
         "strings": len(pages),
         "right_percent": round(100 * right / len(pages), 2),
         "interval_percent": interval(right, len(pages)),
+        "digits_right_percent": round(100 * int(aligned[:10, :10].trace()) / int(aligned[:10].sum()), 2),
         "wrong_with_every_digit_confident_percent": round(
             100 * sum(a and b for a, b in zip(wrong, confident, strict=True)) / len(pages), 2
         ),
-        "right_length_percent": round(100 * same_length / len(pages), 2),
         "median_cpu_seconds": round(statistics.median(seconds), 3),
         "longest_cpu_seconds": round(max(seconds), 3),
     }

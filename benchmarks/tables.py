@@ -261,11 +261,15 @@ def lines(measured: Results) -> str:
                 kind,
                 f"{row['strings']}",
                 f"{row['right_percent']} % ({low} to {high})",
-                f"{row['right_length_percent']} %",
+                f"{row['digits_right_percent']} %",
+                f"{row['wrong_with_every_digit_confident_percent']} %",
                 f"{row['median_cpu_seconds']} s",
             )
         )
-    return markdown("digits | lines | exactly right (95 % interval) | right length | CPU time, median", rows)
+    return markdown(
+        "line | lines | exactly right (95 % interval) | digits right | wrong, none unsure | CPU time, median",
+        rows,
+    )
 
 
 _TRAININGS = ("lenet", "scratch", "finetune")

@@ -105,7 +105,7 @@ def test_json_has_every_digit_with_its_box(folder: Path) -> None:
     assert [digit["row"] for digit in page["digits"]] == [0, 0, 1, 1, 1]
     places = [(30, 30), (120, 30), (30, 130), (120, 130), (210, 130)]
     for found, (left, top) in zip(page["digits"], places, strict=True):
-        assert set(found) == {"label", "confidence", "box", "row", "confident"}
+        assert set(found) == {"label", "confidence", "box", "row", "confident", "read_again"}
         assert left <= found["box"][0] < found["box"][2] <= left + 57
         assert top <= found["box"][1] < found["box"][3] <= top + 57
     assert one["text"] == "1"

@@ -427,9 +427,9 @@ def test_training_with_outliers_is_repeatable(workplace: Path) -> None:
     assert losses[0] < losses[1]  # the loss includes the outliers
 
 
-def test_training_with_digits_cut_out_of_rows_is_repeatable(workplace: Path) -> None:
+def test_training_with_proposed_digits_is_repeatable(workplace: Path) -> None:
     plain = cnn(*TRAIN, "--out", "plain")
-    runs = [cnn(*TRAIN, "data.touching=0.1", "--out", folder) for folder in ("one", "two")]
+    runs = [cnn(*TRAIN, "data.proposed=0.1", "--out", folder) for folder in ("one", "two")]
     assert [run.code for run in runs] == [0, 0]
     assert weights("one") == weights("two") != weights("plain")
     assert "making more training images" in runs[0].err  # it takes a while

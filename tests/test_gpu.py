@@ -129,7 +129,7 @@ def test_augmentation_is_that_of_the_cpu() -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        ("data.outliers=0.5", "data.touching=0.2"),
+        ("data.outliers=0.5", "data.drawn=0.2"),
         ("train.ema=0.99",),
         ("train.accumulate=3", "train.graph=false"),
         ("train.clip_norm=0.5",),

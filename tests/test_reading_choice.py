@@ -26,3 +26,9 @@ FOUND, WHOLE, TURNED_90 = Kind.FOUND, Kind.WHOLE_LIGHT, Kind.TURNED_90
 )
 def test_the_hypothesis_that_is_taken(confidences: list[tuple[Kind, float]], expected: int) -> None:
     assert choose([Candidate(kind, "7", confidence) for kind, confidence in confidences]) == expected
+
+
+def test_a_hypothesis_that_leaves_ink_out_must_be_clearly_surer() -> None:
+    whole = Candidate(Kind.FOUND, "7", 0.98)
+    assert choose([whole, Candidate(Kind.MAIN, "1", 0.999)]) == 0  # the stem of a 7 with a broken bar
+    assert choose([Candidate(Kind.FOUND, "8", 0.7), Candidate(Kind.MAIN, "3", 0.99)]) == 1

@@ -90,6 +90,62 @@ def test_small_writing_on_a_large_page_is_found(
     assert share_right(line_reader, pages) >= 0.75
 
 
+def display(number: str, side: int = 60) -> Image.Image:
+    """Return a number on a display of seven segments, with a gap between the upper and the lower ones."""
+    lit = {"0": "abcdef", "1": "bc", "2": "abged", "4": "fgbc", "6": "afgedc", "7": "abc", "8": "abcdefg"}
+    segment = {
+        "a": (12, 0, side - 12, 12),
+        "g": (12, side - 3, side - 12, side + 9),
+        "d": (12, 2 * side - 6, side - 12, 2 * side + 6),
+        "f": (0, 6, 12, side - 9),
+        "b": (side - 12, 6, side, side - 9),
+        "e": (0, side + 9, 12, 2 * side),
+        "c": (side - 12, side + 9, side, 2 * side),
+    }
+    image = Image.new("L", (2 * side + len(number) * (side + 35), 4 * side), 190)
+    for place, digit in enumerate(number):
+        for name in lit[digit]:
+            x0, y0, x1, y1 = segment[name]
+            x, y = side + place * (side + 35), side
+            ImageDraw.Draw(image).rectangle((x + x0, y + y0, x + x1, y + y1), fill=40)
+    return image
+
+
+@pytest.mark.parametrize("number", ["10000", "2000", "4760"])
+def test_the_halves_of_a_display_are_no_rows(line_reader: LineReader, number: str) -> None:
+    """`10.000` was read as two rows of nine and six digits: its halves resemble many unsure 1s and 7s."""
+    assert answer(line_reader, display(number)).text.count("\n") == 0
+    assert labels_of(answer(line_reader, display(number))) == number
+
+
+def test_the_frame_of_a_display_is_no_1(line_reader: LineReader) -> None:
+    """A bar twice as high as the digits beside it was read as 1, confidently."""
+    image = display("8462")
+    ImageDraw.Draw(image).rectangle((20, 0, 32, image.height), fill=40)
+    assert labels_of(answer(line_reader, image)) == "8462"
+
+
+def test_faint_digits_beside_dark_ones_have_their_box(
+    line_reader: LineReader, digits: tuple[np.ndarray, np.ndarray]
+) -> None:
+    """The box of a faint digit was one column: its ink is below what counts as ink beside dark digits."""
+    images, labels = digits
+    chosen = [np.flatnonzero(labels == label)[0] for label in (2, 4)]
+    ink = [np.kron(images[which], np.ones((4, 4), np.uint8)) / 255.0 for which in chosen]
+    page = 250 - np.pad(np.hstack([230 * ink[0], 75 * ink[1]]), 60)
+    text = answer(line_reader, Image.fromarray(page.astype(np.uint8)))
+    assert labels_of(text) == "24"
+    for digit, (which, x) in zip(text.digits, ((chosen[0], 60), (chosen[1], 172)), strict=True):
+        rows_, columns = np.nonzero(images[which] > 100)
+        expected = (
+            x + 4 * columns.min(),
+            60 + 4 * rows_.min(),
+            x + 4 * columns.max() + 4,
+            60 + 4 * rows_.max() + 4,
+        )
+        assert np.abs(np.subtract(digit.box, expected)).max() <= 10
+
+
 @pytest.mark.parametrize("sign", ["+", "/"])
 def test_signs_are_never_digits(
     line_reader: LineReader, digits: tuple[np.ndarray, np.ndarray], sign: str

@@ -21,9 +21,8 @@ from cnn_cli.data.outliers.pool import OutlierPool, draw_pool
 from cnn_cli.data.proposed import propose
 from cnn_cli.data.source import LabeledImages, Source
 from cnn_cli.data.synthetic.styles import draw_styles
-from cnn_cli.data.touching import cut_out
 from cnn_cli.errors import ConfigError
-from cnn_cli.training.datasets import OUTLIERS_PURPOSE, TOUCHING_PURPOSE, TrainingData, training_data
+from cnn_cli.training.datasets import OUTLIERS_PURPOSE, TrainingData, training_data
 from cnn_cli.training.evaluation import logits_of
 from cnn_cli.training.loop import TrainingLoop
 from cnn_cli.training.loss import cross_entropy
@@ -226,24 +225,6 @@ def test_without_a_ratio_none_are_drawn():
     assert len(data_of(tiny.source()).outliers.images) == 0
 
 
-def test_digits_cut_out_of_rows_join_the_training_images_and_the_wrong_pieces_the_outliers():
-    images, data = drawn(104), data_of(outliers=0.25, touching=0.5)
-    assert len(data.train) == 156
-    assert torch.equal(data.train.take(slice(104)), images.store)
-    assert torch.equal(data.train.labels[:104], images.labels)
-    cut = cut_out(images.store[:, 0].numpy(), 52, derive(0, TOUCHING_PURPOSE))
-    assert np.array_equal(data.train.take(slice(104, None))[:, 0], cut.digits)
-    assert torch.equal(data.train.labels[104:], images.labels[cut.which])
-    assert len(data.outliers.images) == 390 + len(cut.wrong)  # ten epochs of a quarter of 156
-    assert np.array_equal(data.outliers.images[390:, 0], cut.wrong)
-
-
-def test_digits_cut_out_of_rows_need_no_outliers():
-    data = data_of(touching=0.5)
-    assert len(data.train) == 156
-    assert len(data.outliers.images) == 0
-
-
 def test_digits_in_other_styles_are_added():
     images, data = drawn(104), data_of(drawn=0.25)
     assert torch.equal(data.train.take(slice(104)), images.store)
@@ -262,7 +243,7 @@ def test_proposed_digits_are_made_of_all_digits_and_wrong_hypotheses_become_outl
     assert np.array_equal(data.outliers.images[-len(made.wrong) :, 0], made.wrong)
 
 
-@pytest.mark.parametrize("name", ["outliers", "touching", "drawn", "proposed"])
+@pytest.mark.parametrize("name", ["outliers", "drawn", "proposed"])
 @pytest.mark.parametrize("source", [tiny.source(), digits(preprocessing="photo")], ids=["others", "photos"])
 def test_other_images_than_digits_are_refused(source, name):
     with pytest.raises(ConfigError, match=rf"data\.{name}.*tiny") as caught:

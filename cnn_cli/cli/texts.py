@@ -135,7 +135,8 @@ def _count(number: int, what: str = "digit") -> str:
 
 def _describe(digit: "Digit") -> str:
     unsure = "" if digit.confident else ", unsure"
-    return f"  {digit.label} ({digit.confidence:.1%}{unsure}) at {_place(digit.box)}"
+    again = ", read again by itself" if digit.read_again else ""
+    return f"  {digit.label} ({digit.confidence:.1%}{unsure}) at {_place(digit.box)}{again}"
 
 
 def _place(box: "Box") -> str:

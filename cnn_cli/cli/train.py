@@ -147,8 +147,8 @@ def _opened(config: "Config", state: "SavedState | None") -> "Iterator[Run]":
     with compute.processes.joined():
         if config.data.name == "lines":
             console.message("composing lines (20,000 a minute)")
-        if config.data.touching or config.data.proposed:
-            console.message("making more training images (data.touching, data.proposed: 10,000 a minute)")
+        if config.data.proposed:
+            console.message("making more training images (data.proposed: 10,000 a minute)")
         with console.download_bar() as bar:
             run = open_run(config, compute, Access(bar), state)
         yield run

@@ -67,10 +67,6 @@ class Data(Section):
     """Outlier exposure (Hendrycks et al. 2019): number of images that are not digits (letters, signs,
     scribbles, patches) per training image; 0.5 adds half as many. The program draws them, and the network
     learns to be unsure about them. For digits only."""
-    touching: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Number of digits cut out of rows of touching digits, per training image; 0.3 adds three for every ten.
-    The program composes the rows from training images; with `outliers`, wrongly cut pieces are added to them.
-    For digits only."""
     drawn: Annotated[float, Field(ge=0, le=4)] = 0.0
     """Number of digits that the program draws in other styles, per training image: other hands (the 1 with
     flag and foot, the crossed 7), print, pixel fonts, displays. For digits only."""

@@ -40,7 +40,10 @@ RIGHT, WRONG = 0.75, 0.35
 # be right; below the last number it is wrong.
 SIZES, TOO_SMALL = (12, 28), 9
 
-TURNED = 0.5
+SMALLER = Image.Resampling.BICUBIC, Image.Resampling.BOX
+"""How a digit is brought to few pixels: BOX counts the ink in each, as scanners of forms did."""
+
+TURNED = 0.25
 """Share of the images whose turned hypotheses may become outliers; there are three for each image."""
 
 # Digits that are another digit or themselves when they are turned by 90 or 180 degrees: no outliers.
@@ -160,7 +163,7 @@ def _turned(hypothesis: Hypothesis, label: int) -> bool | None:
 
 def _compose(digit: Images, rng: np.random.Generator) -> _Scene:
     """Put a digit into an image, in one of three ways, and disturb it."""
-    ink = (_like_mnist, _tight, _on_canvas)[rng.choice(3, p=(0.35, 0.35, 0.3))](digit, rng)
+    ink = (_like_mnist, _tight, _on_canvas)[rng.choice(3, p=(0.3, 0.4, 0.3))](digit, rng)
     background, contrast = rng.uniform(0, 255), LEAST_CONTRAST + (255 - LEAST_CONTRAST) * rng.random() ** 0.5
     if rng.random() < 0.5:  # drawing programs have black and white
         background = float(rng.choice([0, 255]))
@@ -191,11 +194,11 @@ def _like_mnist(digit: Images, rng: np.random.Generator) -> Gray:
 def _tight(digit: Images, rng: np.random.Generator) -> Gray:
     """Return the digit so that it fills a small image, perhaps stretched or with few pixels."""
     cropped = _cropped(digit)
-    side = int(rng.choice([8, 8, 10, 12, 16, 20, 24, 28, 32, 40]))
+    side = int(rng.choice([8, 8, 8, 10, 12, 16, 16, 20, 24, 28, 32, 40]))
     height, width = _fit(cropped.shape, side)
     if rng.random() < 0.3:
         width = side
-    image = _resized(cropped, height, width)
+    image = _resized(cropped, height, width, SMALLER[rng.integers(len(SMALLER))])
     if rng.random() < 0.6:  # a square image
         image = np.pad(image, _around(image.shape, side))
     if rng.random() < 0.4:

@@ -32,6 +32,8 @@ class Digit:
     """From 0, top to bottom."""
     confident: bool = True
     """Whether the confidence reaches the threshold."""
+    read_again: bool = False
+    """Whether the network for single digits has read it as well, by itself."""
     ink: np.ndarray = field(default_factory=_no_ink, repr=False, compare=False)
     """What the network read it from: uint8 [h, w], 0 = background, 255 = full ink."""
 

@@ -1,21 +1,24 @@
 """The line reader: a network in NumPy that reads strips of any width."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnn_cli.checkpoint import file
+from cnn_cli.checkpoint.choose import shipped
 from cnn_cli.checkpoint.ensemble import check_reads_lines
 from cnn_cli.checkpoint.file import Checkpoint
 from cnn_cli.errors import DataError
 from cnn_cli.inference.activations import log_softmax
 from cnn_cli.reading.columns import ColumnCharacter, read_columns
-from cnn_cli.reading.reader import normalize, numpy_network
+from cnn_cli.reading.reader import Reader, normalize, numpy_network, open_reader
 
 CERTAIN = 0.99
-"""If a character of a strip has less confidence, the strip is read again, a little higher and lower."""
+"""If a character of a strip has less confidence, the strip is read again, a little higher and lower, and a
+digit that stands apart is read again by itself."""
 
 SHIFTS = (0, 1, -1)
 """By how many pixels, down. The mean is right more often than one reading: rows are found with an error."""
@@ -49,6 +52,11 @@ class LineReader:
     def trained_on(self) -> str:
         """The data that the network was trained on."""
         return self.checkpoint.data
+
+    @cached_property
+    def digit_reader(self) -> Reader:
+        """The included network for single digits."""
+        return open_reader([shipped()])
 
     def pixels(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Turn uint8 [N, C, H, W] into float32 in 0..1, as contact sheets show it."""

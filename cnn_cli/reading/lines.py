@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 
 from cnn_cli.image.rows import find_rows
 from cnn_cli.image.strips import DIGITS, SIDES, Strip, strip_of_row, strips_of_one_line
 from cnn_cli.image.text_components import MOST, Component, TextInk, find_text
+from cnn_cli.reading.boxes import boxes_of, cuts_between, ink_of, left_out_boxes, stand_apart
 from cnn_cli.reading.columns import ColumnCharacter
 from cnn_cli.reading.line_reader import LineReader
 
@@ -21,8 +21,12 @@ TRIED_COLUMNS = 5_000
 REPEATED_COLUMNS = 6_000
 """Up to this number of columns, unsure strips are read again; a page of text is read once."""
 
-MAYBE_ONE = 3
-"""Up to this number of rows may be one line: gaps divide the digits of a display into two rows of halves."""
+MAYBE_ONE = 6
+"""Up to this number of rows may be one line: gaps divide the digits of a display into rows of their parts."""
+
+POWER = 4
+"""The power of the mean confidence by which the evidence of readings is weighted: parts of digits give more
+characters than the digits, but unsure ones."""
 
 MOST_WITHOUT = 25
 """Rows without a digit after which the rest of a page is not read."""
@@ -33,14 +37,11 @@ LEAST = 0.5
 BESIDE = 0.9
 """A 1 beside the components of its row needs this confidence: edges of displays and pages resemble a 1."""
 
+TALL = 1.5
+"""A 1 at the end of a row is an edge, however sure, if it is so many times as high as the row's digits."""
+
 MAYBE_DIGIT = 0.3
 """A sign may be a digit, and is an unsure digit, if all digits together have at least this probability."""
-
-INKED = 90
-"""Ink of a strip from which on a pixel belongs to a box, 0..255."""
-
-GAP = 4
-"""Blank columns of a strip that end a box."""
 
 # A page is read turned if the digits of the upright one have less than the first mean confidence, and those
 # of the turned one at least the second and more evidence in all.
@@ -52,6 +53,7 @@ class FoundCharacter:
     """A character that was read in an image."""
 
     label: str
+    """Empty for what may be a digit, but was left out."""
     confidence: float
     box: tuple[float, float, float, float]
     """Left, top, right, bottom in pixels of the image that was read."""
@@ -59,6 +61,12 @@ class FoundCharacter:
     """From 0, top to bottom."""
     ink: np.ndarray
     """What was read: uint8 [h, w], a part of a strip."""
+    probabilities: np.ndarray
+    """[K], of the reader's classes."""
+    is_apart: bool
+    """Whether there is no ink between it and its neighbors."""
+    read_again: bool = False
+    """Whether the network for single digits has read it as well."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,12 @@ class Reading:
     @property
     def evidence(self) -> float:
         """How much the network found: confident characters count for it, unsure ones against it."""
-        return sum(each.confidence - LEAST for each in self.characters)
+        return sum(each.confidence - LEAST for each in self.characters if each.label)
+
+    @property
+    def weighted_evidence(self) -> float:
+        """The evidence, of less weight if digits are unsure."""
+        return self.evidence * self.mean_confidence**POWER
 
     @property
     def mean_confidence(self) -> float:
@@ -113,7 +126,7 @@ def read_page(reader: LineReader, gray: np.ndarray) -> Reading:
 
 
 def _best_reading(reader: LineReader, texts: Sequence[TextInk], columns: int) -> Reading:
-    """Return the reading with the most evidence, of all texts, as rows and as one line.
+    """Return the reading with the most weighted evidence, of all texts, as rows and as one line.
 
     Args:
         reader: the network.
@@ -128,7 +141,7 @@ def _best_reading(reader: LineReader, texts: Sequence[TextInk], columns: int) ->
         if 0 < len(rows) <= MAYBE_ONE:
             single = strips_of_one_line(text, reader.height)
             readings += [Reading(tuple(_read(reader, [strip]))) for strip in single]
-    return max(readings, key=lambda reading: reading.evidence)
+    return max(readings, key=lambda reading: reading.weighted_evidence)
 
 
 def _strips(text: TextInk, rows: Sequence[Sequence[Component]], height: int, columns: int) -> list[Strip]:
@@ -149,20 +162,34 @@ def _read(reader: LineReader, strips: Sequence[Strip]) -> Iterator[FoundCharacte
     for number, strip in enumerate(strips):
         if not row and number == MOST_WITHOUT:
             break
-        found = [
-            each
-            for each in reader.read(strip.pixels, again=again)
-            if not _is_edge(*each, strip, reader.classes)
-        ]
-        characters = [_label(each, reader.classes) for each, _ in found]
-        if max((confidence for label, confidence in characters if label.isdigit()), default=0.0) < LEAST:
-            continue
-        boxes = _boxes(strip, [columns for _, columns in found])
-        for (label, confidence), box in zip(characters, boxes, strict=True):
-            left, top, right, bottom = box
-            ink = strip.pixels[top:bottom, left:right]
-            yield FoundCharacter(label, confidence, strip.box(*box), row, ink)
-        row += 1
+        found = _read_strip(reader, strip, row, again=again)
+        yield from found
+        row += bool(found)
+
+
+def _read_strip(reader: LineReader, strip: Strip, row: int, *, again: bool) -> list[FoundCharacter]:
+    """Return the characters of a strip; none without a digit that is likely enough."""
+    read = reader.read(strip.pixels, again=again)
+    read = [each for each in read if not _is_edge(*each, strip, reader.classes)]
+    if not read:
+        return []
+    columns = [each for _, each in read]
+    cuts = cuts_between(strip.pixels, columns)
+    places = zip(boxes_of(strip.pixels, columns, cuts), stand_apart(strip.pixels, cuts), strict=True)
+    found = []
+    for (character, _), (box, is_apart) in zip(read, places, strict=True):
+        label, confidence = likeliest(character.probabilities, reader.classes)
+        place = strip.box(*box), row, ink_of(strip.pixels, box)
+        found.append(FoundCharacter(label, confidence, *place, character.probabilities, is_apart))
+    found = _without_tall_ones(found)
+    if not any(each.label.isdigit() and each.confidence >= LEAST for each in found):
+        return []
+    nothing = np.zeros(len(reader.classes))
+    left_out = [
+        FoundCharacter("", 0.0, strip.box(*box), row, ink_of(strip.pixels, box), nothing, True)
+        for box in left_out_boxes(strip.pixels, columns)
+    ]
+    return sorted([*found, *left_out], key=lambda each: each.box[0] + each.box[2])
 
 
 def _is_edge(
@@ -174,50 +201,31 @@ def _is_edge(
     return is_beside and classes[character.best] == "1" and character.confidence < BESIDE
 
 
-def _label(character: ColumnCharacter, classes: Sequence[str]) -> tuple[str, float]:
-    """Return what a character is read as, and its confidence.
+def _without_tall_ones(found: list[FoundCharacter]) -> list[FoundCharacter]:
+    """Return the characters of a row without the edges of a frame at its ends."""
+    heights = [each.box[3] - each.box[1] for each in found]
+    digits = [height for each, height in zip(found, heights, strict=True) if each.label.isdigit()]
+    if not digits:
+        return found
+    tall = TALL * float(np.median(digits))
+    edges = [each.label == "1" and height > tall for each, height in zip(found, heights, strict=True)]
+    return found[edges[0] : len(found) - edges[-1]]
+
+
+def likeliest(probabilities: np.ndarray, classes: Sequence[str]) -> tuple[str, float]:
+    """Return what a character is read as, and the probability of that.
 
     A sign that may be a digit is an unsure digit.
+
+    Args:
+        probabilities: [K], of the classes.
+        classes: the labels of digits and signs.
     """
     digits = np.array([label.isdigit() for label in classes])
-    shares = character.probabilities
-    if not digits[character.best] and float(shares[digits].sum()) >= MAYBE_DIGIT:
-        best = int(np.where(digits, shares, -1).argmax())
-        return classes[best], float(shares[best])
-    return classes[character.best], character.confidence
-
-
-def _boxes(strip: Strip, columns: Sequence[tuple[int, int]]) -> list[tuple[int, int, int, int]]:
-    """Return the box of each character in the strip: the ink around its columns, up to the next character."""
-    ink = strip.pixels > INKED
-    inked = np.asarray(ink.any(axis=0))
-    height, width = ink.shape
-    middles = [min(width - 1, (start + end) // 2) for start, end in columns]
-    cuts = [
-        left + int(strip.pixels[:, left : right + 1].sum(axis=0, dtype=np.int64).argmin())
-        for left, right in pairwise(middles)
-    ]
-    boxes = []
-    for middle, low, high in zip(middles, [0, *cuts], [*cuts, width], strict=True):
-        left = _reach(inked, middle, max(low, middle - height), -1)
-        right = _reach(inked, middle, min(high, middle + height) - 1, 1) + 1
-        right = max(right, left + 1)
-        rows = np.flatnonzero(ink[:, left:right].any(axis=1))
-        top, bottom = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, height)
-        boxes.append((left, top, right, bottom))
-    return boxes
-
-
-def _reach(inked: np.ndarray, start: int, limit: int, step: int) -> int:
-    """Return the last inked column from `start` on towards `limit`, before a gap of `GAP` blank ones."""
-    reached, blank = start, 0
-    for column in range(start, limit + step, step):
-        blank = 0 if inked[column] else blank + 1
-        if blank == GAP:
-            break
-        if inked[column]:
-            reached = column
-    return reached
+    best = int(probabilities.argmax())
+    if not digits[best] and float(probabilities[digits].sum()) >= MAYBE_DIGIT:
+        best = int(np.where(digits, probabilities, -1).argmax())
+    return classes[best], float(probabilities[best])
 
 
 def unturned(

@@ -7,6 +7,7 @@ from cnn_cli.image.decode import DecodedImage, decode
 from cnn_cli.reading.image_text import Box, Digit, ImageText
 from cnn_cli.reading.line_reader import LineReader
 from cnn_cli.reading.lines import read_page, unturned
+from cnn_cli.reading.second_reading import read_digits_again
 from cnn_cli.reading.sources import ImageSource
 
 MAX_SIDE = 1600
@@ -61,9 +62,10 @@ def read_text(
             _scaled(unturned(each.box, page.turns, shape), decoded),
             each.row,
             each.confidence >= min_confidence,
+            each.read_again,
             each.ink,
         )
-        for each in page.characters
+        for each in read_digits_again(reader, page.characters)
         if signs or each.label.isdigit()
     ]
     if not digits:

@@ -22,10 +22,8 @@ from cnn_cli.training.seeds import derive
 MAX_VALIDATION = 5_000
 """Upper limit of validation images if the config has no number: at 99.5 % the standard error is 0.1 %."""
 
-# A purpose decides the random draws of `derive`. These two keep the names that the settings had at first:
-# others would draw other touching digits and outliers, and the published results of reader.yaml would change.
-TOUCHING_PURPOSE = "neighbours"
-OUTLIERS_PURPOSE = "strangers"
+OUTLIERS_PURPOSE = "outliers"
+"""The purpose of the random draws of outliers, for `derive`."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ def measured_preprocessing(config: Config, source: Source, train: LabeledImages)
 
 
 def _check_digits(config: Config, source: Source) -> None:
-    for name in ("outliers", "touching", "drawn", "proposed"):
+    for name in ("outliers", "drawn", "proposed"):
         if getattr(config.data, name) and (source.classes != DIGITS or source.preprocessing != "digit"):
             raise ConfigError(
                 f"data.{name}: works with digits only, but {source.name} holds other images",
@@ -123,27 +121,15 @@ def _check_digits(config: Config, source: Source) -> None:
 
 
 def _with_more_digits(config: Config, train: LabeledImages) -> tuple[LabeledImages, Tensor]:
-    """Return the images with touching, drawn and proposed digits, and the images of no digit made beside."""
+    """Return the images with drawn and proposed digits, and the images of no digit made beside."""
     settings, seed, count = config.data, config.seed, len(train)
-    base, wrong = train, [train.store[:0]]
-    if settings.touching:
-        touching, pieces = _touching(base, settings.touching, derive(seed, TOUCHING_PURPOSE))
-        train, wrong = _joined(train, touching), [*wrong, pieces]
+    wrong = train.store[:0]
     if settings.drawn:
-        drawn = _drawn(math.ceil(settings.drawn * count), derive(seed, "drawn"))
-        base, train = _joined(base, drawn), _joined(train, drawn)
+        train = _joined(train, _drawn(math.ceil(settings.drawn * count), derive(seed, "drawn")))
     if settings.proposed:
-        proposed, others = _proposed(base, math.ceil(settings.proposed * count), derive(seed, "proposed"))
-        train, wrong = _joined(train, proposed), [*wrong, others]
-    return train, torch.cat(wrong)
-
-
-def _touching(train: LabeledImages, share: float, seed: int) -> tuple[LabeledImages, Tensor]:
-    """Return digits cut out of rows (`share` per image), and the wrong pieces."""
-    from cnn_cli.data.touching import cut_out  # cutting needs imports that most runs do not
-
-    cut = cut_out(_pixels(train), math.ceil(share * len(train)), seed)
-    return _labeled(cut.digits, train.labels[torch.from_numpy(cut.which)]), _images(cut.wrong)
+        proposed, wrong = _proposed(train, math.ceil(settings.proposed * count), derive(seed, "proposed"))
+        train = _joined(train, proposed)
+    return train, wrong
 
 
 def _drawn(count: int, seed: int) -> LabeledImages:

@@ -39,7 +39,7 @@ SETTINGS = {
     "augmentation": (AUGMENT,),
     "averages": ("train.ema=0.9", "train.accumulate=3", "train.clip_norm=1", "train.label_smoothing=0.1"),
     "outliers": ("data.outliers=0.5", AUGMENT),
-    "touching": ("data.touching=0.3", "data.outliers=0.3"),
+    "drawn": ("data.drawn=0.3", "data.outliers=0.3"),
     "patience": ("train.patience=2", "train.epochs=20", "train.lr=0.02"),
     "sgd": (
         *("train.optimizer=sgd", "train.schedule=step", "train.step_epochs=3", "train.lr=0.1"),

@@ -62,5 +62,7 @@ def draw_pool(count: int, ratio: float, seed: int, also: Tensor) -> OutlierPool:
         return OutlierPool.empty()
     from cnn_cli.data.outliers.drawing import draw  # drawing needs imports that most runs do not
 
-    drawn = draw(min(MAX_DRAWN, math.ceil(EPOCHS * ratio * count)), seed)
-    return OutlierPool(torch.cat([torch.from_numpy(drawn).unsqueeze(1), also]), ratio)
+    drawn = torch.from_numpy(draw(min(MAX_DRAWN, math.ceil(EPOCHS * ratio * count)), seed)).unsqueeze(1)
+    # At least half of the pool is drawn: further outliers, of which there may be many, are all of few kinds.
+    chosen = torch.randperm(len(also), generator=torch.Generator().manual_seed(seed))[: len(drawn)]
+    return OutlierPool(torch.cat([drawn, also[chosen.sort().values]]), ratio)

@@ -39,9 +39,13 @@ def _sevens() -> tuple[Variant, ...]:
         name = f"bar {width}, slope {slope}, lean {lean}"
         sevens.append(Variant(name, 1, (stem,)))
         left, right = width - lean // 2 - 20, width - lean // 2 + 20
+        hook = f"{width // 4},26 {width // 4 + 6},6! {2 * width // 3},12 {width},2!"
+        sevens.append(
+            Variant(f"{name}, hook, wave", 0.3, (f"{hook} {width - lean // 2},50 {width - lean},100",))
+        )
         wave = f"0,{round(width * slope) + 4} {width // 3},-6 {2 * width // 3},10 {width},0!"
         sevens.append(Variant(f"{name}, wave", 0.3, (f"{wave} {width - lean // 2},50 {width - lean},100",)))
-        sevens.append(Variant(f"{name}, crossed", 0.4, (stem, f"{left},52 {right},49")))
+        sevens.append(Variant(f"{name}, crossed", 1, (stem, f"{left},52 {right},49")))
     return tuple(sevens)
 
 
@@ -53,6 +57,10 @@ ZERO = (
 )
 
 TWO = (
+    Variant("closed head, flat foot", 2, ("40,12 24,2 6,18 10,34 28,26 42,6! 36,44 0,96! 24,96 52,98",)),
+    Variant(
+        "closed head, wave", 1.5, ("40,10 24,2 6,16 12,32 34,18 42,8 40,34 18,68 0,86 12,78 26,88 36,100",)
+    ),
     Variant("printed", 1, ("2,26 8,6 28,0 50,6 58,26 46,50 20,74 2,99! 30,99 62,99",)),
     Variant("angular", 1, ("2,10 30,0 56,10! 52,34 4,98! 34,98 60,98",)),
     Variant(
@@ -77,6 +85,8 @@ THREE = (
 )
 
 FOUR = (
+    Variant("script, slanting", 1.5, ("60,0 34,30 6,62! 30,54 74,46", "84,8 62,52 38,100")),
+    Variant("script, looped", 1, ("56,0 30,34 4,62 10,50 30,50 74,44", "80,10 58,56 40,100")),
     Variant("open, upright", 1, ("4,0 2,56! 32,56 60,56", "46,20 46,60 46,100")),
     Variant("open, short stem", 1, ("10,0 0,54! 34,52 62,50", "42,30 40,66 38,100")),
     Variant("open, wide", 1, ("6,6 0,48! 40,50 74,46", "64,0 58,50 52,100")),
@@ -93,12 +103,16 @@ FIVE = (
 )
 
 SIX = (
+    Variant("wide arm", 1.5, ("92,0 60,14 26,50 6,86 20,100 40,90 46,72 32,68 12,88",)),
+    Variant("hooked arm", 1, ("64,22 62,4 46,2 22,34 4,72 8,96 28,98 44,80 40,66 20,76",)),
     Variant("printed", 1, ("52,10 34,0 12,14 2,48 6,84 30,100 54,86 56,62 34,44 8,60",)),
     Variant("copperplate", 1.5, ("46,0 22,22 4,58 4,88 20,100 38,92 44,72 34,58 16,66 6,82",)),
     Variant("straight, printed", 1, ("44,0 22,30 4,62 8,90 30,100 54,86 54,64 32,52 8,64",)),
 )
 
 EIGHT = (
+    Variant("script", 1.5, ("86,4 50,8 18,32 30,50 54,62 52,88 28,100 8,84 24,56 60,24 96,0",)),
+    Variant("script, wide", 1, ("0,44 30,30 62,40 64,72 40,98 16,92 22,64 56,28 100,2",)),
     Variant(
         "two circles",
         1,
@@ -107,6 +121,7 @@ EIGHT = (
 )
 
 NINE = (
+    Variant("script, slim", 1.5, ("56,4 34,20 16,52 22,62 42,40 58,6! 44,54 22,100",)),
     Variant("hooked, printed", 1, ("54,40 30,56 4,40 4,14 28,0 52,14 56,50 46,88 22,100 4,90",)),
     Variant("straight, printed", 1, ("52,36 28,48 4,36 4,12 28,0 52,12! 50,40 34,74 18,100",)),
     Variant("copperplate", 1.5, ("46,14 32,0 14,6 4,26 12,40 28,36 44,16 42,44 28,78 10,100",)),

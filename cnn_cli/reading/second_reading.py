@@ -1,0 +1,77 @@
+"""A second reading of what stands apart, each by itself: by the network for single digits.
+
+It knows single digits better than the network for lines, which has to find them too. Digits that touch would
+show it parts of their neighbors, so those keep their reading. The two networks make different errors: the
+product of their probabilities is right more often than either. It also sees what the network for lines took
+for no character; where the two disagree about that, an unsure digit is read.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnn_cli.image.normalize import normalize_digit
+from cnn_cli.reading.line_reader import CERTAIN, LineReader
+from cnn_cli.reading.lines import FoundCharacter, likeliest
+
+LEAST_SHARE = 1e-4
+"""A digit counts as at least this probable for the network for single digits: it may be wrong too."""
+
+LEFT_OUT = 0.9
+"""What was left out is an unsure digit if the network for single digits is at least so sure of it."""
+
+MOST = 400
+"""Up to this number of digits are read again, those that are least certain: a page has any number."""
+
+
+def read_digits_again(reader: LineReader, characters: Sequence[FoundCharacter]) -> list[FoundCharacter]:
+    """Return the characters with the answers of both networks.
+
+    The digits of a character keep the sum of their probabilities: only how it is divided among them changes.
+    What was left out becomes an unsure digit or is removed.
+
+    Args:
+        reader: the network for lines, and that for single digits.
+        characters: of a page.
+    """
+    asked = [number for number, each in enumerate(characters) if _is_asked(each)]
+    again = list(characters)
+    if asked:
+        asked = sorted(asked, key=lambda number: characters[number].confidence)[:MOST]
+        answers = _answers(reader, [characters[number].ink for number in asked])
+        digits = [reader.classes.index(label) for label in reader.digit_reader.classes]
+        for number, answer in zip(asked, answers, strict=True):
+            again[number] = _with_answer(characters[number], answer, digits, reader.classes)
+    return [each for each in again if each.label]
+
+
+def _is_asked(character: FoundCharacter) -> bool:
+    is_digit = character.label.isdigit() and character.confidence < CERTAIN
+    return character.is_apart and (is_digit or not character.label)
+
+
+def _answers(reader: LineReader, inks: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+    """Return the probabilities [N, 10] of the network for single digits."""
+    network = reader.digit_reader
+    images = np.stack([normalize_digit(ink / np.float32(255)).pixels for ink in inks])[:, None]
+    return network.probabilities(network.logits(network.pixels(images)))
+
+
+def _with_answer(
+    character: FoundCharacter, answer: NDArray[np.float64], digits: Sequence[int], classes: Sequence[str]
+) -> FoundCharacter:
+    """Return a character with the answer [10] of the network for single digits, `digits` of the classes."""
+    probabilities = character.probabilities.copy()
+    if character.label:
+        product = probabilities[digits] * np.maximum(answer, LEAST_SHARE)
+        probabilities[digits] = product * (probabilities[digits].sum() / product.sum())
+    elif answer.max() >= LEFT_OUT:
+        probabilities[digits] = answer / 2  # the mean of both: for the network for lines there is nothing
+    else:
+        return character
+    label, confidence = likeliest(probabilities, classes)
+    return replace(
+        character, label=label, confidence=confidence, probabilities=probabilities, read_again=True
+    )
