@@ -33,9 +33,11 @@ def server(tmp_path_factory: pytest.TempPathFactory):
 
 def _started(server: Server, run: Path, *arguments: object):
     """Start a command that trains in `run`, and wait until it has the lock."""
-    child = server.start(*arguments, before=SLOW)
+    child, owner = server.start(*arguments, before=SLOW), run / ".owner"
     deadline = time.monotonic() + 30
-    while not (run / ".owner").exists() and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        if owner.exists() and f"process {child.pid} on " in owner.read_text():  # not one that was killed
+            break
         time.sleep(0.005)
     return child
 
