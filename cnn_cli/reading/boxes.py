@@ -23,13 +23,20 @@ INKED = 90
 GAP = 4
 """Blank columns that end a box."""
 
-# What was left out may be a digit if its height is in this range (1 = the digits' height), and its width at
-# least and at most so many times its height: edges, rules and pieces of strokes are narrower.
+# What was left out may be a digit if its height (1 = the digits' height) and its width (1 = its own height)
+# are in these ranges: edges, rules and pieces of strokes are narrower.
 HEIGHTS, WIDTHS = (0.7, 1.35), (0.45, 1.3)
 
 
 def _middles(columns: Sequence[Columns], width: int) -> list[int]:
     return [min(width - 1, (start + end) // 2) for start, end in columns]
+
+
+def is_beside(strip: Pixels, middle: float) -> bool:
+    """Return whether a column lies to the left or right of the row of digits that a strip shows."""
+    height, width = strip.shape
+    margin = SIDES * DIGITS * height
+    return not margin <= middle <= width - margin
 
 
 def cuts_between(strip: Pixels, columns: Sequence[Columns]) -> list[int]:
@@ -72,8 +79,7 @@ def left_out_boxes(strip: Pixels, columns: Sequence[Columns]) -> list[Box]:
         columns: of its characters.
     """
     ink = strip > INKED
-    height, width = strip.shape
-    digits, middles = DIGITS * height, _middles(columns, width)
+    digits, middles = DIGITS * len(strip), _middles(columns, strip.shape[1])
     inked = np.concatenate([[False], ink.any(axis=0), [False]])
     edges = np.flatnonzero(np.diff(inked.astype(np.int8))).tolist()
     boxes = []
@@ -81,9 +87,9 @@ def left_out_boxes(strip: Pixels, columns: Sequence[Columns]) -> list[Box]:
         rows = np.flatnonzero(ink[:, left:right].any(axis=1))
         box = left, int(rows[0]), right, int(rows[-1]) + 1
         tall, wide = (box[3] - box[1]) / digits, (right - left) / (box[3] - box[1])
-        is_beside = not SIDES * digits <= (left + right) / 2 <= width - SIDES * digits
         is_read = any(left <= middle < right for middle in middles)
-        if not is_beside and not is_read and _within(tall, HEIGHTS) and _within(wide, WIDTHS):
+        is_of_the_row = not is_read and not is_beside(strip, (left + right) / 2)
+        if is_of_the_row and _within(tall, HEIGHTS) and _within(wide, WIDTHS):
             boxes.append(box)
     return boxes
 

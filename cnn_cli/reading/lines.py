@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cnn_cli.image.rows import find_rows
-from cnn_cli.image.strips import DIGITS, SIDES, Strip, strip_of_row, strips_of_one_line
+from cnn_cli.image.strips import Strip, strip_of_row, strips_of_one_line
 from cnn_cli.image.text_components import MOST, Component, TextInk, find_text
-from cnn_cli.reading.boxes import boxes_of, cuts_between, ink_of, left_out_boxes, stand_apart
+from cnn_cli.reading.boxes import boxes_of, cuts_between, ink_of, is_beside, left_out_boxes, stand_apart
 from cnn_cli.reading.columns import ColumnCharacter
 from cnn_cli.reading.line_reader import LineReader
 
@@ -38,7 +38,8 @@ BESIDE = 0.9
 """A 1 beside the components of its row needs this confidence: edges of displays and pages resemble a 1."""
 
 TALL = 1.5
-"""A 1 at the end of a row is an edge, however sure, if it is so many times as high as the row's digits."""
+"""A 1 at the end of a row that is higher than this (1 = the digits' median height) is an edge, even if it is
+confident."""
 
 MAYBE_DIGIT = 0.3
 """A sign may be a digit, and is an unsure digit, if all digits together have at least this probability."""
@@ -196,9 +197,8 @@ def _is_edge(
     character: ColumnCharacter, columns: tuple[int, int], strip: Strip, classes: Sequence[str]
 ) -> bool:
     """Return whether a character is the edge of a display or a page: an unsure 1 beside the row."""
-    margin, middle = SIDES * DIGITS * strip.pixels.shape[0], sum(columns) / 2
-    is_beside = not margin <= middle <= strip.pixels.shape[1] - margin
-    return is_beside and classes[character.best] == "1" and character.confidence < BESIDE
+    is_unsure_one = classes[character.best] == "1" and character.confidence < BESIDE
+    return is_unsure_one and is_beside(strip.pixels, sum(columns) / 2)
 
 
 def _without_tall_ones(found: list[FoundCharacter]) -> list[FoundCharacter]:
