@@ -88,6 +88,18 @@ def test_a_pool_has_the_outliers_of_ten_epochs_and_the_further_ones():
     assert torch.equal(outliers.images[45:], further)
 
 
+def test_at_least_half_of_a_pool_is_drawn():
+    further = torch.arange(100, dtype=torch.uint8).reshape(-1, 1, 1, 1).expand(-1, 1, 28, 28)
+    images = draw_pool(30, 0.15, seed=4, also=further).images
+    assert np.array_equal(images[:45, 0], draw(45, 4))
+    chosen = images[45:, 0, 0, 0].tolist()
+    assert len(chosen) == len(set(chosen)) == 45
+    assert chosen == sorted(chosen)
+    assert chosen[-1] >= 60  # of all of them, not the first
+    assert torch.equal(images, draw_pool(30, 0.15, seed=4, also=further).images)
+    assert chosen != draw_pool(30, 0.15, seed=5, also=further).images[45:, 0, 0, 0].tolist()
+
+
 def test_a_pool_has_an_upper_limit(monkeypatch):
     monkeypatch.setattr(pool, "MAX_DRAWN", 5)
     assert len(draw_pool(1000, 0.25, seed=0, also=OutlierPool.empty().images).images) == 5

@@ -56,7 +56,7 @@ def draw_pool(count: int, ratio: float, seed: int, also: Tensor) -> OutlierPool:
         count: number of training images.
         ratio: outliers per training image; 0 gives an empty pool.
         seed: of the drawing.
-        also: further outliers, uint8 [L, 1, 28, 28].
+        also: further outliers, uint8 [L, 1, 28, 28]; at most as many as are drawn are used, chosen at random.
     """
     if not ratio:
         return OutlierPool.empty()
