@@ -49,6 +49,7 @@ VALIDATION = 1000
 VARIANTS = {
     "ENOUGH": (0.8, 0.9, 0.95, 0.99, 1.01),
     "TURNED": (0.9, 0.97, 1.01),
+    "LESS_INK": (0.9, 0.97, 1.0),
 }
 """Values of the constants of `choice` that are tried."""
 

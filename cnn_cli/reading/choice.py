@@ -1,4 +1,4 @@
-"""Which hypothesis about an image is taken: the one that the network is most confident of."""
+"""Which hypothesis about an image is taken: the one of the highest confidence, with a small prior."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +15,9 @@ TURNED = 0.97
 UNSURE = 0.6
 """Below this confidence of the best upright hypothesis, a turned one may be taken."""
 
-
 LESS_INK = 0.97
-"""Factor of the confidence in the largest component alone: what it leaves out may be the bar of a broken 7,
-and the network is as confident of the rest."""
+"""Prior of the largest component alone, a factor of its confidence: what it leaves out may be the bar of a
+broken 7, and the network is often as confident of the rest."""
 
 
 @dataclass(frozen=True)

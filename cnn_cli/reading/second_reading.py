@@ -1,9 +1,9 @@
 """A second reading of what stands apart, each by itself: by the network for single digits.
 
-It knows single digits better than the network for lines, which has to find them too. Digits that touch would
-show it parts of their neighbors, so those keep their reading. The two networks make different errors: the
-product of their probabilities is right more often than either. It also sees what the network for lines took
-for no character; where the two disagree about that, an unsure digit is read.
+That network is more accurate on single digits than the network for lines, which also finds them. The image of
+a digit that touches others has parts of them, so it keeps its first reading. The two networks make different
+errors: the product of their probabilities is right more often than either. Ink of a digit's size that the
+network for lines left out is read as well, and may become an unsure digit.
 """
 
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ from cnn_cli.reading.line_reader import CERTAIN, LineReader
 from cnn_cli.reading.lines import FoundCharacter, likeliest
 
 LEAST_SHARE = 1e-4
-"""A digit counts as at least this probable for the network for single digits: it may be wrong too."""
+"""Lower limit of each probability of the network for single digits, which may be wrong too."""
 
 LEFT_OUT = 0.9
-"""What was left out is an unsure digit if the network for single digits is at least so sure of it."""
+"""Ink that was left out becomes an unsure digit if the network for single digits is this confident, 0..1."""
 
 MOST = 400
-"""Up to this number of digits are read again, those that are least certain: a page has any number."""
+"""Upper limit of the digits that are read again, the least confident first: a page has any number of them."""
 
 
 def read_digits_again(reader: LineReader, characters: Sequence[FoundCharacter]) -> list[FoundCharacter]:
