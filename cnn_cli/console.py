@@ -106,11 +106,17 @@ def error(error: CnnError) -> None:
     """Write `error: ...`, one line per problem, and below it `hint: ...` to stderr."""
     if not distributed.is_main() and isinstance(error, StoppedError):
         return  # all processes stop for the same reason: one of them reports it
-    if distributed.world_size() > 1:
-        from cnn_cli.training.first_to_say import first_to_say
+    if distributed.world_size() == 1:
+        _write_error(error)
+        return
+    from cnn_cli.training.said_once import said_once
 
-        if not first_to_say(f"{error.message} {error.hint}"):
-            return
+    with said_once(f"{error.message} {error.hint}") as first:
+        if first:
+            _write_error(error)
+
+
+def _write_error(error: CnnError) -> None:
     for problem in error.message.split("\n"):
         _write_labeled("error", "bold red", problem)
     if error.hint:

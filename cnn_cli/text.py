@@ -27,8 +27,9 @@ MAX_PRINTED = 500
 def printable(text: str, limit: int = MAX_PRINTED) -> str:
     """Return a text from outside, such as a file's name, as it may be shown: on one line, and not too long.
 
-    Control and formatting characters and line separators (Unicode's categories Cc, Cf, Zl and Zp) become
-    escapes as in Python. Of a text longer than `limit` the middle is left out.
+    Control and formatting characters, line separators and surrogates (Unicode's categories Cc, Cf, Zl, Zp and
+    Cs) become escapes as in Python. A file's name has surrogates where its bytes are no UTF-8. Of a text
+    longer than `limit` the middle is left out.
     """
     text = _without_middle(text, limit)
     return text if text.isprintable() else _without_middle("".join(map(_escaped, text)), limit)
@@ -40,7 +41,7 @@ def _without_middle(text: str, limit: int) -> str:
 
 
 def _escaped(character: str) -> str:
-    if unicodedata.category(character) not in ("Cc", "Cf", "Zl", "Zp"):
+    if unicodedata.category(character) not in ("Cc", "Cf", "Zl", "Zp", "Cs"):
         return character
     return character.encode("unicode_escape").decode()
 

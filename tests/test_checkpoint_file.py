@@ -163,6 +163,8 @@ def test_a_missing_part(path, name):
         ("preprocessing", PREPROCESSING | {"size": 28.0}, "an input of 28.0 pixels is impossible"),
         ("preprocessing", PREPROCESSING | {"mean": [10**400]}, "header cannot be used"),
         ("temperature", 0, "the temperature is 0"),
+        ("temperature", 5e-324, "the temperature is 5e-324, not in 0.001 to 1000"),
+        ("temperature", 1e308, "the temperature is 1e+308"),
         ("temperature", 10**400, "header cannot be used"),
         ("temperature", "warm", "header cannot be used"),
         ("metrics", {"test_accuracy": 10**400}, "header cannot be used"),

@@ -141,7 +141,15 @@ def test_a_pipe_is_read_once(place):
 
 
 @pytest.mark.parametrize(
-    "name", ["a\x1b]0;x\x07\x1b[31m.png", "b: 3 (99.9%)\nc.png", "\u202egnp.exe", "x" * 5000, "\x1b" * 5000]
+    "name",
+    [
+        "a\x1b]0;x\x07\x1b[31m.png",
+        "b: 3 (99.9%)\nc.png",
+        "\u202egnp.exe",
+        "\udcff.png",
+        "x" * 5000,
+        "\x1b" * 5000,
+    ],
 )
 def test_names_are_one_bounded_line_without_control_characters(name):
     printable = ImageSource(name, Path(name)).printable_name

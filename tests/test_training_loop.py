@@ -289,6 +289,20 @@ def test_a_loss_that_is_not_finite_stops_at_its_step(step, epoch, bad):
     assert len(loop.history) == epoch - 1
 
 
+def test_a_validation_loss_that_is_not_finite_stops_the_run():
+    """All processes stop by themselves then, also those that write no checkpoint."""
+    loop = tiny.loop(lr=0.25, schedule="constant", warmup=0.0)
+    loop.network.register_forward_hook(
+        lambda module, inputs, outputs: outputs * (1 if module.training or not loop.history else torch.nan)
+    )
+    with pytest.raises(
+        CnnError,
+        match=r"^the validation loss is no longer a finite number after epoch 2 \(learning rate 0.25\)$",
+    ):
+        list(loop.run())
+    assert len(loop.history) == 1
+
+
 def test_a_learning_rate_that_is_far_too_high_is_an_error():
     with pytest.raises(CnnError, match=r"no longer a finite number at step [1-9]"):
         list(tiny.loop(optimizer="sgd", lr=1e38).run())

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -17,8 +18,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from cnn_cli.errors import CnnError
-from cnn_cli.training.first_to_say import first_to_say
 from cnn_cli.training.process_group import SINGLE_PROCESS, ProcessGroup
+from cnn_cli.training.said_once import said_once
 
 NETWORK = """\
 name: small
@@ -90,15 +91,42 @@ def test_a_connection_that_breaks_is_one_message(monkeypatch, text):
 
 
 def test_an_error_that_all_processes_have_is_reported_once(monkeypatch):
-    assert first_to_say("alone")
-    assert first_to_say("alone")
+    def first(text: str) -> bool:
+        with said_once(text) as is_first:
+            return is_first
+
+    assert first("alone")
+    assert first("alone")
     store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     variables = {"WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": store.port}
     for name, value in {**variables, "TORCHELASTIC_USE_AGENT_STORE": "True"}.items():
         monkeypatch.setenv(name, str(value))
-    assert [first_to_say(text) for text in ("one", "one", "two", "one")] == [True, False, True, False]
+    assert [first(text) for text in ("one", "one", "two", "one")] == [True, False, True, False]
     monkeypatch.setenv("MASTER_ADDR", "no.such.host.invalid")
-    assert first_to_say("one")  # nobody to ask
+    assert first("one")  # nobody to ask
+
+
+def test_a_process_waits_until_another_has_said_its_error(monkeypatch):
+    """Torchrun stops all processes when one ends: if that is the silent one, nobody says the error."""
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    variables = {"WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": store.port}
+    for name, value in {**variables, "TORCHELASTIC_USE_AGENT_STORE": "True"}.items():
+        monkeypatch.setenv(name, str(value))
+    heard = []
+
+    def second() -> None:
+        with said_once("one") as is_first:
+            heard.append(is_first)
+        heard.append("ended")
+
+    other = threading.Thread(target=second)
+    with said_once("one") as is_first:
+        assert is_first
+        other.start()
+        other.join(0.3)
+        assert heard == [False]
+    other.join(10)
+    assert heard == [False, "ended"]
 
 
 def test_two_processes_give_what_one_gives(workplace):

@@ -23,6 +23,10 @@ FORMAT = 2
 _DIVERGED = "the training has diverged: lower train.lr, or set train.clip_norm=1"
 _RETRAIN = "its weights are damaged, or its training diverged: use another checkpoint"
 
+TEMPERATURES = (1e-3, 1e3)
+"""The temperatures that a checkpoint may have; calibration gives 0.1 to 10. Logits divided by a far smaller
+one are infinite, and their probabilities no numbers."""
+
 BATCHES = "num_batches_tracked"
 """The end of the names of the tensors in which batch normalization counts batches: the only whole numbers."""
 
@@ -56,8 +60,9 @@ class Checkpoint:
 
     def __post_init__(self) -> None:
         """Reject impossible numbers, and parts that do not fit together."""
-        if not 0 < self.temperature < math.inf:
-            raise ValueError(f"the temperature is {self.temperature}")
+        least, most = TEMPERATURES
+        if not least <= self.temperature <= most:
+            raise ValueError(f"the temperature is {self.temperature}, not in {least:g} to {most:g}")
         data = self.config.data
         if self.preprocessing.input_shape != data.input_shape:
             raise ValueError(f"its preprocessing does not fit an input of {data.size} pixels")

@@ -85,13 +85,14 @@ class Reader:
                 raise not_finite(each)
         if len(outputs) == 1:
             return outputs[0]
-        temperatures = [np.float32(checkpoint.temperature) for checkpoint in self.checkpoints]
         calibrated = [
-            log_softmax(logits / temperature)
-            for logits, temperature in zip(outputs, temperatures, strict=True)
+            log_softmax(logits.astype(np.float64) / checkpoint.temperature)
+            for logits, checkpoint in zip(outputs, self.checkpoints, strict=True)
         ]
-        mean: Floats = np.logaddexp.reduce(calibrated, axis=0) - np.float32(np.log(len(calibrated)))
-        return mean
+        with np.errstate(over="ignore"):  # the logarithm of an impossible class may be -inf
+            mean = np.logaddexp.reduce(calibrated, axis=0) - np.log(len(calibrated))
+            answers: Floats = mean.astype(np.float32)
+        return answers
 
     def probabilities(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the calibrated probabilities float64 [N, classes] of logits [N, classes]."""

@@ -4,6 +4,7 @@ Every random draw is a function of (seed, purpose, epoch or step), so a loop tha
 state continues bit for bit, from any step.
 """
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -34,6 +35,9 @@ from cnn_cli.training.task import task_of
 
 CHECK_EVERY = 500
 """Steps between two checks of the loss on a GPU: Python waits for the GPU at each check."""
+
+DIVERGED = "the learning rate is probably too high: lower train.lr, or set train.clip_norm=1"
+"""The hint where a loss is not finite."""
 
 
 class TrainingLoop:
@@ -181,7 +185,15 @@ class TrainingLoop:
             raise CnnError(
                 f"the loss is no longer a finite number at step {step} "
                 f"(epoch {len(self.history) + 1}, learning rate {self._lr(step - 1):.3g})",
-                hint="the learning rate is probably too high: lower train.lr, or set train.clip_norm=1",
+                hint=DIVERGED,
+            )
+
+    def _check_validation_loss(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise CnnError(
+                f"the validation loss is no longer a finite number after epoch {len(self.history) + 1} "
+                f"(learning rate {self._lr(self.step - 1):.3g})",
+                hint=DIVERGED,
             )
 
     def _validate(self, epoch: int, started: float, images_per_second: float) -> EpochRecord:
@@ -194,6 +206,7 @@ class TrainingLoop:
         if len(images):
             logits = logits_of(self.evaluated_network, images, self.preprocessing, self.compute)
             score = self.task.score(logits, images.labels.cpu())
+            self._check_validation_loss(score.loss)
             temperature = self.task.fit_temperature(logits, images.labels.cpu())
         return EpochRecord(
             epoch=epoch + 1,

@@ -1,5 +1,6 @@
 """A seeded fuzzer: values that nobody expects, and changes of trees and bytes."""
 
+import copy
 import json
 import os
 import random
@@ -97,7 +98,7 @@ def _change(rng: random.Random, tree: Any, place: Path, all_places: list[Path]) 
     if kind == "drop":
         del parent[key]
     elif kind == "add" and isinstance(parent, dict):
-        parent[rng.choice(["evil", "\x1b[31m", "a\nb", "x" * 5000, "", "base", "name"])] = rng.choice(NASTY)
+        parent[rng.choice(["evil", "\x1b[31m", "a\nb", "x" * 5000, "", "base", "name"])] = nasty(rng)
     elif kind == "repeat" and isinstance(parent, list):
         parent.extend(parent[:20] * rng.choice((1, 50)))
     elif kind == "move":
@@ -106,7 +107,12 @@ def _change(rng: random.Random, tree: Any, place: Path, all_places: list[Path]) 
         for _ in range(rng.choice((2, 30, 100))):
             parent[key] = rng.choice(({"residual": [parent[key]]}, [parent[key]], {"a": parent[key]}))
     else:
-        parent[key] = rng.choice(NASTY)
+        parent[key] = nasty(rng)
+
+
+def nasty(rng: random.Random) -> Any:
+    """Return a value that nobody expects: a copy, which later changes of a tree may change."""
+    return copy.deepcopy(rng.choice(NASTY))
 
 
 def _at(tree: Any, place: Path) -> Any:

@@ -19,6 +19,9 @@ pytestmark = [pytest.mark.robust, pytest.mark.timeout(1800)]
 
 SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
+START = 0.05
+"""Seconds in which a process that was forked may still be before its first statement, on a busy machine."""
+
 SLOW_TEST = """
 import time
 import cnn_cli.training.evaluation as evaluation
@@ -131,13 +134,16 @@ def _one(
     moment: float,
     natural: int,
 ) -> None:
-    """Send a signal to a command, which ends with its code, or has ended before with its natural one."""
+    """Send a signal to a command, which ends with its code, or has ended before with its natural one.
+
+    In its first moments the system ends it; for a shell that is the same code.
+    """
     child = server.start(*arguments, before=before)
     time.sleep(moment)
     child.send(kind)
     sent = time.monotonic()
     ended = child.wait()
-    ended.check(natural, SIGNALS[kind])
+    ended.check(natural, SIGNALS[kind], *([-kind] if moment < START else []))
     assert time.monotonic() - sent < 10, "took too long"
     if ended.code == natural:  # it had ended before the signal came
         assert "stopping" not in ended.err, ended.err
@@ -153,8 +159,8 @@ def test_a_signal_ends_the_start_of_the_program(trials: Trials, place: Path) -> 
             time.sleep(moment)
             process.send_signal(kind)
             _, err = process.communicate(timeout=20)
-            if err.endswith("KeyboardInterrupt\n") and "cnn_cli" not in err:
-                continue  # Python itself was still starting, and knows nothing of this program
+            if err.endswith("KeyboardInterrupt\n") and ", in main\n" not in err:
+                continue  # Python was still starting or importing the package, and had run nothing of it
             assert process.returncode in (0, SIGNALS[kind], -kind), f"{process.returncode}: {err[-300:]}"
             assert "Traceback" not in err, err[-300:]
 

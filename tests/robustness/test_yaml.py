@@ -113,7 +113,7 @@ def changed_text(rng: random.Random) -> bytes:
     """Other bytes, or pieces that mean something in YAML."""
     text = CONFIG.encode()
     for _ in range(rng.choice((1, 1, 2, 5))):
-        place = rng.randrange(len(text))
+        place = rng.randrange(len(text) + 1)
         if rng.random() < 0.3:
             text = change_bytes(rng, text)
         else:
