@@ -49,7 +49,6 @@ VALIDATION = 1000
 VARIANTS = {
     "ENOUGH": (0.8, 0.9, 0.95, 0.99, 1.01),
     "TURNED": (0.9, 0.97, 1.01),
-    "LESS_INK": (0.9, 0.97, 1.0),
 }
 """Values of the constants of `choice` that are tried."""
 
@@ -155,7 +154,7 @@ def read(reader: Reader, images: Sequence[Labeled]) -> list[Read]:
         pixels = np.stack([each.pixels for each in inputs])
         probabilities = reader.probabilities(reader.logits(reader.pixels(pixels)))
         answers = [
-            Candidate(each.kind, reader.classes[int(row.argmax())], float(row.max()))
+            Candidate(each.kind, reader.classes[int(row.argmax())], float(row.max()), each.share)
             for each, row in zip(inputs, probabilities, strict=True)
             if each.kind is not None
         ]

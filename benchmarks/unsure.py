@@ -21,8 +21,7 @@ from cnn_cli.checkpoint.choose import choose_checkpoint, shipped
 from cnn_cli.config.choices import MIN_CONFIDENCE
 from cnn_cli.data.sources import open_source
 from cnn_cli.errors import CnnError
-from cnn_cli.image.hypotheses import TURNS
-from cnn_cli.reading.predict import predict
+from cnn_cli.reading.predict import Prediction, predict
 from cnn_cli.reading.reader import Reader, open_reader
 from cnn_cli.reading.sources import ImageSource
 from cnn_cli.training.device import compute_for
@@ -32,14 +31,19 @@ THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 def confidences(reader: Reader, final: bool) -> dict[str, list[float]]:
-    """Return by kind the confidence of the answer for each image without a digit; 0 for an error."""
+    """Return by kind the score of the answer for each image without a digit; 0 for an error."""
     images = [ImageSource(kind, content) for kind, content in non_digits(final)]
     by_kind: dict[str, list[float]] = {}
     for image, result in zip(images, predict(reader, images), strict=True):
-        unsure = isinstance(result, CnnError) or result.hypothesis in TURNS  # at every threshold
-        confidence = 0.0 if unsure else result.confidence
-        by_kind.setdefault(image.name, []).append(confidence)
+        score = 0.0 if isinstance(result, CnnError) else score_of(result)
+        by_kind.setdefault(image.name, []).append(score)
     return by_kind
+
+
+def score_of(prediction: Prediction) -> float:
+    """Return the threshold up to which an answer is confident, 0..1; 0 if it never is."""
+    (taken,) = (each for each in prediction.candidates if each.hypothesis == prediction.hypothesis)
+    return taken.score if taken.is_confident(0) else 0.0
 
 
 def figures(
@@ -48,7 +52,7 @@ def figures(
     """Return the shares 0..1 that are unsure.
 
     Args:
-        others: confidences for images without digits, by kind.
+        others: scores for images without digits, by kind.
         digits: float [N], confidences for digits.
         correct: bool [N], whether their answers are correct.
         min_confidence: answers below it are unsure.

@@ -109,9 +109,9 @@ def error(error: CnnError) -> None:
     if distributed.world_size() == 1:
         _write_error(error)
         return
-    from cnn_cli.training.said_once import said_once
+    from cnn_cli.training.reported_once import reported_once
 
-    with said_once(f"{error.message} {error.hint}") as first:
+    with reported_once(f"{error.message} {error.hint}") as first:
         if first:
             _write_error(error)
 

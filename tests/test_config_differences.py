@@ -32,6 +32,7 @@ CONV, WIDE = {"conv": {"out": 6, "kernel": 5}}, {"conv": {"out": 8, "kernel": 5}
         ([CONV, RELU, FLAT], [CONV, RELU, POOL, FLAT], [("layers[2]", None, POOL)]),
         ([CONV, RELU, POOL, FLAT], [WIDE, RELU, POOL, FLAT], [("layers[0].conv.out", 6, 8)]),
         ([CONV, RELU, FLAT], [CONV, "tanh", FLAT], [("layers[1]", "relu", "tanh")]),
+        ([CONV, CONV, FLAT], [CONV, RELU, FLAT], [("layers[1]", CONV, RELU)]),
         ([CONV, RELU], [POOL, FLAT], [("layers", [CONV, RELU], [POOL, FLAT])]),
     ],
 )

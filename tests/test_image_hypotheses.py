@@ -128,6 +128,7 @@ def test_the_main_component_leaves_out_a_period_beside_the_digit(margin: int) ->
         assert found[kind].ink.shape == gray.shape
         np.testing.assert_array_equal(found[kind].ink[rows] > 0.5, truth > 0.5)
         assert not found[kind].ink[:margin].any()
+        assert found[kind].share == pytest.approx(truth.sum() / both.sum(), abs=0.01)
 
 
 def test_one_component_is_not_proposed_twice() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from cnn_cli.image.rows import find_rows
+from cnn_cli.image.rows import _slope, find_rows
 from cnn_cli.image.text_components import Component, find_text, merge
 
 
@@ -46,6 +46,17 @@ def test_shapes_that_are_no_digits_are_dropped(name: str, shape: tuple[int, int,
 def test_parts_above_each_other_are_merged() -> None:
     broken = [(60, 40, 100, 66), (60, 72, 100, 100)]
     assert boxes(drawing((400, 160), *BARS[1:], *broken))[0][0] == (60, 40, 100, 100)
+
+
+def test_a_dash_beside_the_top_of_a_digit_is_a_bar_at_its_right_only() -> None:
+    digit = (60, 40, 100, 100)
+    assert boxes(drawing((400, 160), *BARS[2:], digit, (36, 40, 58, 52)))[0][0] == digit
+    assert boxes(drawing((400, 160), *BARS[2:], digit, (102, 40, 124, 52)))[0][0] == (60, 40, 124, 100)
+
+
+def test_slanted_digits_whose_boxes_overlap_are_neighbors() -> None:
+    digits = [Component(np.ones((60, 30), np.float32), 24 * number, 10 * (number % 2)) for number in range(4)]
+    assert _slope(digits, 60) == pytest.approx(10 / 24)  # the median of up, down, up
 
 
 def test_wavy_rows_are_separated() -> None:

@@ -59,6 +59,14 @@ def test_digits_have_one_size_in_strips(height: int) -> None:
     assert (top + bottom) / 2 == pytest.approx(HEIGHT / 2, abs=1)
 
 
+def test_a_strip_has_pixels_and_more_than_full_ink_is_full() -> None:
+    text = next(find_text(bars(6)))
+    (row,) = find_rows(text.components)
+    strip = strip_of_row(1.4 * text.ink, row, HEIGHT)
+    assert strip.pixels.dtype == np.uint8
+    assert strip.pixels.max() == 255
+
+
 def test_a_falling_row_is_level_in_its_strip_and_boxes_lead_back() -> None:
     text = next(find_text(bars(7, slope=0.08)))
     (row,) = find_rows(text.components)

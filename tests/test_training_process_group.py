@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 
 from cnn_cli.errors import CnnError
 from cnn_cli.training.process_group import SINGLE_PROCESS, ProcessGroup
-from cnn_cli.training.said_once import said_once
+from cnn_cli.training.reported_once import reported_once
 
 NETWORK = """\
 name: small
@@ -92,7 +92,7 @@ def test_a_connection_that_breaks_is_one_message(monkeypatch, text):
 
 def test_an_error_that_all_processes_have_is_reported_once(monkeypatch):
     def first(text: str) -> bool:
-        with said_once(text) as is_first:
+        with reported_once(text) as is_first:
             return is_first
 
     assert first("alone")
@@ -115,12 +115,12 @@ def test_a_process_waits_until_another_has_said_its_error(monkeypatch):
     heard = []
 
     def second() -> None:
-        with said_once("one") as is_first:
+        with reported_once("one") as is_first:
             heard.append(is_first)
         heard.append("ended")
 
     other = threading.Thread(target=second)
-    with said_once("one") as is_first:
+    with reported_once("one") as is_first:
         assert is_first
         other.start()
         other.join(0.3)

@@ -140,8 +140,9 @@ def _tried(prediction: "Prediction") -> Iterator[str]:
     yield "the first reading was not clear enough, so others were tried:"
     for candidate in prediction.candidates:
         taken = ", taken" if candidate.hypothesis == prediction.hypothesis else ""
+        part = f" from {candidate.share:.0%} of the ink" if candidate.share < 1 else ""
         words = WORDS[candidate.hypothesis]
-        yield f"- {words}: {candidate.label} at {candidate.confidence:.1%}{taken}"
+        yield f"- {words}: {candidate.label} at {candidate.confidence:.1%}{part}{taken}"
 
 
 def _explanation(prediction: "Prediction") -> "Explanation | None":

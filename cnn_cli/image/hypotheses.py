@@ -85,6 +85,8 @@ class Hypothesis:
     """Whether ink is lighter than the background."""
     found: DigitInk | None = None
     """How the ink was found; None for a whole image."""
+    share: float = 1.0
+    """Share of that ink which the digit has, above 0 to 1: less than 1 where something else is left out."""
 
     @property
     def reaches_border(self) -> bool:
@@ -120,7 +122,8 @@ def other_hypotheses(gray: np.ndarray, first: Hypothesis | None) -> Iterator[Hyp
         ink = np.zeros_like(first.ink)
         inner = first.found.inner
         np.multiply(first.ink[inner], components.main_mask, out=ink[inner])
-        yield replace(first, kind=Kind.MAIN, ink=ink, digit=normalize_digit(ink))
+        share = float(ink.sum() / first.ink.sum())
+        yield replace(first, kind=Kind.MAIN, ink=ink, digit=normalize_digit(ink), share=share)
     if first.found.contrast.contrast.shape != gray.shape:
         again = _found(Kind.WITH_MARGIN, find_digit(gray, cut_margin=False))
         if again is not None:

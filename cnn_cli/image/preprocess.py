@@ -45,6 +45,8 @@ class NetworkInput:
     """What was taken for the digit; None for a photo."""
     reaches_border: bool = False
     """Whether something as strong as its ink is at a border of the image."""
+    share: float = 1.0
+    """Share of the ink that stands out which the digit has, above 0 to 1."""
     explanation: Explanation | None = None
     """How the digit was found; None for a photo, or if no explanation was asked for."""
 
@@ -92,7 +94,8 @@ def other_inputs(source: ImageFile, *, name: str, explain: bool = False) -> list
 def _input_of(image: DecodedImage, hypothesis: Hypothesis, explain: bool) -> NetworkInput:
     explanation = explain_steps(image, hypothesis) if explain else None
     pixels = hypothesis.digit.pixels[None]
-    return NetworkInput(pixels, hypothesis.kind, hypothesis.reaches_border, explanation)
+    reaches_border, share = hypothesis.reaches_border, hypothesis.share
+    return NetworkInput(pixels, hypothesis.kind, reaches_border, share, explanation)
 
 
 def preprocess_all(

@@ -1,4 +1,8 @@
-"""Which hypothesis about an image is taken: the one of the highest confidence, with a small prior."""
+"""Which hypothesis about an image is taken: the one of the highest score.
+
+The score is the network's confidence, times the share of the ink that the hypothesis takes for the digit:
+what is left out may be the bar of a broken 7, or show that there is no digit, as the dot of an i does.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +17,7 @@ TURNED = 0.97
 """A turned digit is taken if the network is at least this confident of it, and unsure of all others."""
 
 UNSURE = 0.6
-"""Below this confidence of the best upright hypothesis, a turned one may be taken."""
-
-LESS_INK = 0.97
-"""Prior of the largest component alone, a factor of its confidence: what it leaves out may be the bar of a
-broken 7, and the network is often as confident of the rest."""
+"""Below this score of the best upright hypothesis, a turned one may be taken."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,20 @@ class Candidate:
     label: str
     confidence: float
     """Probability of the label, 0..1."""
+    share: float = 1.0
+    """Share of the ink that stands out which is taken for the digit, above 0 to 1."""
 
     @property
     def score(self) -> float:
-        """The confidence with the prior of the hypothesis, 0..1."""
-        return self.confidence * (LESS_INK if self.hypothesis == Kind.MAIN else 1)
+        """The confidence times the share, 0..1."""
+        return self.confidence * self.share
+
+    def is_confident(self, min_confidence: float) -> bool:
+        """Whether the score reaches the threshold, and the digit was not turned.
+
+        Many signs look like a digit from some side.
+        """
+        return self.score >= min_confidence and self.hypothesis not in TURNS
 
 
 def is_enough(first: Candidate, reaches_border: bool) -> bool:
@@ -53,7 +62,7 @@ def choose(candidates: Sequence[Candidate]) -> int:
     """
     upright = [i for i, candidate in enumerate(candidates) if candidate.hypothesis not in TURNS]
     best = max(upright, key=lambda i: candidates[i].score)  # the first, if several have the same
-    if candidates[best].confidence >= UNSURE:
+    if candidates[best].score >= UNSURE:
         return best
     turned = [i for i in range(len(candidates)) if i not in upright and candidates[i].confidence >= TURNED]
     return max(turned, key=lambda i: candidates[i].confidence, default=best)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cnn_cli.errors import CnnError, DataError
-from cnn_cli.image.hypotheses import TURNS, Kind
+from cnn_cli.image.hypotheses import Kind
 from cnn_cli.image.pages import ImageFile
 from cnn_cli.image.preprocess import NetworkInput, other_inputs
 from cnn_cli.reading import html
@@ -31,8 +31,8 @@ class Prediction:
     probabilities: dict[str, float]
     """The probability of every class, by name; they sum to 1."""
     confident: bool = True
-    """Whether the confidence reaches the threshold. A digit that had to be turned is never confident: many
-    signs look like a digit from some side."""
+    """Whether the confidence, times the share of the ink that was taken for the digit, reaches the threshold.
+    A digit that had to be turned is never confident."""
     source: ImageFile = field(default=b"", repr=False, compare=False)
     """The image's file, its content, or a page of either."""
     network_input: NetworkInput | None = field(default=None, repr=False, compare=False)
@@ -68,8 +68,8 @@ class _Answer:
     @property
     def candidate(self) -> Candidate | None:
         """The hypothesis that was read; None for a photo."""
-        kind = self.network_input.kind
-        return None if kind is None else Candidate(kind, self.label, self.confidence)
+        read = self.network_input
+        return None if read.kind is None else Candidate(read.kind, self.label, self.confidence, read.share)
 
 
 def predict(
@@ -121,13 +121,16 @@ def _prediction_or_error(
         except DataError as error:  # the file has changed since
             return error
     candidates = tuple(answer.candidate for answer in answers if answer.candidate)
-    answer = answers[choose(candidates)] if candidates else first
+    answer, confident = first, first.confidence >= min_confidence
+    if candidates:
+        taken = choose(candidates)
+        answer, confident = answers[taken], candidates[taken].is_confident(min_confidence)
     return Prediction(
         path=image.name,
         label=answer.label,
         confidence=answer.confidence,
         probabilities=answer.probabilities,
-        confident=answer.confidence >= min_confidence and answer.network_input.kind not in TURNS,
+        confident=confident,
         source=image.source,
         network_input=answer.network_input,
         candidates=candidates,

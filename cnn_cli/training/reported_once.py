@@ -1,4 +1,4 @@
-"""An error that all processes of a training have is said once: by the first, and the others wait for it."""
+"""An error that all processes of a training have is reported once: by the first; the others wait for it."""
 
 import os
 from collections.abc import Iterator
@@ -12,19 +12,19 @@ import torch.distributed as dist
 from cnn_cli import distributed
 
 PATIENCE = timedelta(seconds=2)
-"""How long the store of torchrun may take to answer, and another process to say an error."""
+"""How long the store of torchrun may take to answer, and another process to report an error."""
 
 FAILURES = (RuntimeError, OSError, KeyError, ValueError)
 """What a store raises that is not there, or does not answer."""
 
 
 @contextmanager
-def said_once(text: str) -> Iterator[bool]:
-    """Yield whether this process is the first with a text, which says it in the context.
+def reported_once(text: str) -> Iterator[bool]:
+    """Yield whether this process is the first with a text, which reports it in the context.
 
     The processes ask the store of torchrun, which also lives when their own connection is broken. Torchrun
-    stops all processes as soon as one has ended, so the others wait at the end of the context until the text
-    is said. Without an answer each process says it.
+    stops all processes as soon as one has ended, so the others wait at the end of the context until it is
+    reported. Without an answer each process reports it.
     """
     if distributed.world_size() == 1 or os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
         yield True
@@ -36,12 +36,12 @@ def said_once(text: str) -> Iterator[bool]:
         yield True
         return
     yield is_first
-    said = f"{first}/said"
+    done = f"{first}/reported"
     with suppress(*FAILURES):
         if is_first:
-            store.set(said, "")
+            store.set(done, "")
         else:
-            store.wait([said], PATIENCE)
+            store.wait([done], PATIENCE)
 
 
 def _store() -> Any:
