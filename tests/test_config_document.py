@@ -108,6 +108,12 @@ def test_positions_are_those_that_an_editor_displays() -> None:
     assert tree.nearest(("model", "layers", 7, "x"))[1] == 2
 
 
+def test_a_key_that_a_list_replaces_is_passed_over() -> None:
+    tree = parse("layers:\n  - parallel:\n      - [relu]\n      - [tanh]\n", "a.yaml")
+    node, length = tree.nearest(("layers", 0, "parallel", "branches", 1, 0))
+    assert (str(node.position), length) == ("a.yaml:4:10", 6)
+
+
 BAD = [
     ("a: 1\n b: 2\n", "2:3: a ': ' is not allowed here: check the indentation and the quotes"),
     ("a: b: c\n", "1:5: a ': ' is not allowed here: check the indentation and the quotes"),

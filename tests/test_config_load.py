@@ -63,6 +63,7 @@ def test_a_good_config_is_read() -> None:
     assert loaded.origin == Path("configs/my.yaml")
     assert loaded.config.name == "my"
     assert loaded.config.seed == 7
+    assert loaded.config.output.folder == "checkpoints"
     assert loaded.config.train.lr == 0.001
     assert [item.name for item in loaded.config.model.layers] == ["conv", "relu", "pool", "flatten", "linear"]
 
@@ -104,6 +105,7 @@ WRONG = [
         "folder: x",
         "1:1: unknown key 'folder' (did you mean 'output.folder'?)",
     ),
+    ("seed: 7", "output: {folder: 3}", "1:18 output.folder: must be text, not 3"),
     ("epochs: 2", "epochs: true", "12:11 train.epochs: must be a whole number, not true"),
     ("epochs: 2", "epochs: [2]", "12:3 train.epochs: must be a whole number, not [2]"),
     (

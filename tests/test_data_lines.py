@@ -9,6 +9,7 @@ from helpers import lines
 from helpers.cli import cnn
 
 from cnn_cli.config.schema import Data
+from cnn_cli.config.sources import Lines
 from cnn_cli.data.lines.blocks import CLASSES, LONGEST, compose_lines
 from cnn_cli.data.lines.characters import SIGNS, Typeface, cabinet
 from cnn_cli.data.lines.clutter import cluttered, photographed
@@ -93,6 +94,11 @@ def test_the_parts_of_a_source_are_made_of_separate_digits() -> None:
     assert opened.classes == (*DIGITS, *SIGNS)
     train, validation = training_digits(source)
     assert (len(train), len(validation)) == (90, 10)
+
+
+def test_fewer_lines_of_each_part() -> None:
+    fewer = Lines(train=500, validation=20, width=64).of_each(100)
+    assert (fewer.train, fewer.validation, fewer.test, fewer.width) == (100, 20, 100, 64)
 
 
 def test_a_fallback_is_told_by_the_name() -> None:

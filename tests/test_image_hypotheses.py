@@ -109,6 +109,14 @@ def test_a_stroke_along_two_sides_is_kept_without_the_cut_of_the_margin() -> Non
     assert found[Kind.WITH_MARGIN].found.contrast.contrast.shape == gray.shape
 
 
+def test_the_grain_of_paper_is_no_ink_of_a_whole_image() -> None:
+    gray = np.full((40, 30), 200, np.float32)
+    gray[::2, ::2] = 192  # 8 of a contrast of 100
+    gray[10:30, 10:15] = 100
+    ink = proposed(gray)[Kind.WHOLE_DARK].ink
+    assert set(np.unique(ink).tolist()) == {0, 1}
+
+
 @pytest.mark.parametrize("tone", [0.0, 128.0, 255.0])
 def test_a_single_tone_has_no_hypothesis(tone: float) -> None:
     assert not proposed(np.full((30, 30), tone, np.float32))

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from cnn_cli.image.background import _closing, _fit_illumination, measure_contrast, without_margin
 from cnn_cli.image.components import find_digit_components, label
-from cnn_cli.image.ink import find_digit
+from cnn_cli.image.ink import find_digit, threshold_contrast
 
 FIVE = [(0.60, 0.42), (0.38, 0.42), (0.36, 0.55), (0.55, 0.56), (0.60, 0.68), (0.52, 0.80), (0.36, 0.79)]
 BAR = [(0.42, 0.34), (0.66, 0.32)]  # the top of the 5, not connected with the rest
@@ -44,6 +44,16 @@ def assert_finds(gray: np.ndarray, ink: np.ndarray) -> None:
     assert found.max() <= 1
     assert found[ink > 0.9].mean() > 0.85
     assert (found[ndimage.binary_dilation(ink > 0, iterations=6) == 0] == 0).all()
+
+
+def test_what_is_much_paler_than_the_strongest_ink_is_no_ink() -> None:
+    gray = 255 - 200 * five()
+    gray[20:40, 20:26] = 240  # enough contrast for ink, if it were alone
+    thresholded = threshold_contrast(gray).thresholded
+    assert not thresholded[:60, :60].any()
+    assert thresholded.any()
+    alone = np.where(gray < 230, 255, gray).astype(np.float32)
+    assert threshold_contrast(alone).thresholded[20:40, 20:26].any()
 
 
 @pytest.mark.parametrize("side", [60, 240, 500])

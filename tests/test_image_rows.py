@@ -76,3 +76,4 @@ def test_merged_components_keep_all_their_ink() -> None:
     both = merge([one, other])
     assert (both.left, both.top, both.right, both.bottom) == (10, 20, 17, 25)
     assert both.ink.sum() == 9 + 0.5 * (24 - 4)
+    assert both.ink.dtype == np.float32
