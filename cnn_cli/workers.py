@@ -62,7 +62,7 @@ def map_ordered(function: Callable[[Job], Result], jobs: Iterable[Job]) -> Gener
     pending: deque[Future[Result]] = deque()
     try:
         for job in chain(first, jobs):
-            with _hold_interrupts():
+            with _hold_interrupts(), _without_script():
                 pending.append(executor.submit(function, job))
             if len(pending) == count * JOBS_AHEAD:
                 yield pending.popleft().result()
@@ -93,6 +93,22 @@ def one_at_a_time() -> Iterator[None]:
     """Run the body while no other worker of the pool runs one: it takes much memory."""
     with _shared.lock:
         yield
+
+
+@contextmanager
+def _without_script() -> Iterator[None]:
+    """Keep the script of this process out of a worker that starts, which would run it again.
+
+    `multiprocessing` does so for functions that the script defines, and asks for `if __name__ == "__main__":`
+    in every script. A worker's function is always one of this package.
+    """
+    script = vars(sys.modules["__main__"])
+    hidden = {name: script.pop(name) for name in ("__spec__", "__file__") if name in script}
+    script["__spec__"] = None
+    try:
+        yield
+    finally:
+        script.update(hidden)
 
 
 @contextmanager

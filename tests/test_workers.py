@@ -54,6 +54,24 @@ def test_a_killed_worker_is_an_error_and_not_an_endless_wait():
         list(workers.map_ordered(jobs.die_at_five, range(20)))
 
 
+SCRIPT = """
+from cnn_cli import workers
+workers.cores = lambda: 3
+print("the script runs", __spec__ is None, __file__[-9:])
+print(sum(workers.map_ordered(abs, range(-20, 0))), __spec__ is None, __file__[-9:])
+"""
+
+
+def test_a_script_that_uses_workers_runs_once_and_needs_no_main_guard(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, timeout=100, env=environment()
+    )
+    assert done.stderr == ""
+    assert done.stdout == "the script runs True script.py\n210 True script.py\n"
+
+
 WAITING = """
 import sys, time
 from cnn_cli import workers
