@@ -103,7 +103,9 @@ def _without_script() -> Iterator[None]:
     in every script. A worker's function is always one of this package.
     """
     script = vars(sys.modules["__main__"])
-    hidden = {name: script.pop(name) for name in ("__spec__", "__file__") if name in script}
+    hidden: dict[str, object] = {
+        name: script.pop(name) for name in ("__spec__", "__file__") if name in script
+    }
     script["__spec__"] = None
     try:
         yield
