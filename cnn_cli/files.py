@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from cnn_cli.errors import unwritable
+from cnn_cli.errors import ConfigError, unwritable
 
 try:
     import fcntl
@@ -149,6 +149,20 @@ def write_result(path: Path, content: bytes) -> None:
             file.write(content)
     except OSError as error:
         raise unwritable(path, error) from None
+
+
+def check_working_folder() -> None:
+    """Check that the folder in which the program was started is still there.
+
+    Raises:
+        ConfigError: it was deleted.
+    """
+    try:
+        Path.cwd()
+    except OSError:
+        raise ConfigError(
+            "the working folder does not exist any more", hint="cd into a folder that exists"
+        ) from None
 
 
 def is_visible(name: str) -> bool:

@@ -3,12 +3,14 @@
 import json
 import os
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.cli import Outcome, cnn
+from helpers.cli import Outcome, cnn, environment
 from helpers.mirror import serve, status
 from safetensors.numpy import load
 
@@ -232,6 +234,27 @@ def test_a_working_folder_that_was_removed(
     os.chdir(tmp_path)
     assert outcome.code in (0, ExitCode.USAGE, ExitCode.DATA), outcome.err
     assert_clean(outcome)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="removes the folder of a process that runs")
+def test_a_real_process_in_a_working_folder_that_was_removed(tmp_path: Path) -> None:
+    """The library MKL, which this process has loaded already, would write an error of its own."""
+    (tmp_path / "gone").mkdir()
+    settings = "data.name=synthetic data.synthetic.train=100 data.synthetic.test=10 train.epochs=1"
+    command = (
+        f"rmdir ../gone; {sys.executable} -m cnn_cli train --config tiny {settings} --out {tmp_path}/run"
+    )
+    done = subprocess.run(
+        ["sh", "-c", command],
+        cwd=tmp_path / "gone",
+        env=environment() | {"CNN_DATA": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert (done.returncode, done.stdout) == (ExitCode.USAGE, "")
+    assert done.stderr.startswith("error: the working folder does not exist any more\nhint: ")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_user_without_a_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

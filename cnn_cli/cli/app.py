@@ -8,7 +8,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from importlib.abc import MetaPathFinder
 from typing import Annotated, Any
 
 import typer
@@ -34,6 +34,7 @@ from cnn_cli.cli import (
 )
 from cnn_cli.cli.help import Command, examples
 from cnn_cli.errors import CnnError, ConfigError, ExitCode, is_out_of_memory
+from cnn_cli.files import check_working_folder
 from cnn_cli.version import __version__
 
 # typer >= 0.26 carries its own copy of click, so its errors are found through typer.
@@ -162,10 +163,25 @@ def run(arguments: Sequence[str]) -> int:
 
     rest, common = split_common_options(arguments)
     console.configure(quiet="quiet" in common, verbose="verbose" in common)
+    sys.meta_path.insert(0, _TorchFinder())
     try:
         return _invoke(rest) if "debug" in common else _guarded(rest)
     finally:
+        sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _TorchFinder)]
         _flush_stdout()
+
+
+class _TorchFinder(MetaPathFinder):
+    """Refuses to import torch where the working folder was deleted: its library MKL would end the process."""
+
+    def find_spec(self, name: str, path: object, target: object = None) -> None:
+        """Find nothing: torch is where it is.
+
+        Raises:
+            ConfigError: the working folder was deleted.
+        """
+        if name == "torch":
+            check_working_folder()
 
 
 def split_common_options(arguments: Sequence[str]) -> tuple[list[str], set[str]]:
@@ -257,19 +273,14 @@ def _system_error(error: OSError) -> CnnError:
     """Return the error for what the system refused: a full disk, a name that is too long."""
     if error.errno == errno.ENOMEM:
         return OUT_OF_MEMORY
-    if not _has_working_folder():
-        return ConfigError("the working folder does not exist any more", hint="cd into a folder that exists")
+    try:
+        check_working_folder()
+    except ConfigError as missing:
+        return missing
     where = f"{error.filename}: " if error.filename else ""
     is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     hint = "free some space and try again; no file is half-written, and earlier files are unchanged"
     return CnnError(f"{where}{error.strerror or error}", hint=hint if is_full else None)
-
-
-def _has_working_folder() -> bool:
-    try:
-        return bool(Path.cwd())
-    except OSError:
-        return False
 
 
 def _usage_hint(error: Any, arguments: Sequence[str]) -> str:

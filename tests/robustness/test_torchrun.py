@@ -114,7 +114,7 @@ def test_a_signal_to_torchrun_or_one_process_stops_all(trials: Trials, tmp_path:
 def test_an_error_of_all_processes_is_reported_once(trials: Trials, tmp_path: Path) -> None:
     """An error that all processes have is written once."""
     train = write_config(tmp_path)
-    missing = (f"data.root={tmp_path / 'none'}", "data.mirrors=[]", "data.fallback=none")
+    missing = (f"data.root={tmp_path / 'none'}", "data.download=false", "data.fallback=none")
     cases = {
         "no such config": ("train", "--config", "nothing"),
         "data that is not there": (*train, "data.name=mnist", *missing),
