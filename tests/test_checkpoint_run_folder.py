@@ -241,7 +241,7 @@ def test_metrics(tmp_path):
     assert folder.read_metrics() == {"test": 1}
 
 
-@pytest.mark.parametrize("content", ["", "{", "{}}"])
+@pytest.mark.parametrize("content", ["", "{", "{}}", "[" * 100_000], ids=len)
 def test_damaged_metrics(tmp_path, content):
     folder = create(tmp_path / "lenet")
     folder.metrics.write_text(content)

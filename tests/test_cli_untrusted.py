@@ -257,21 +257,35 @@ def test_a_real_process_in_a_working_folder_that_was_removed(tmp_path: Path) -> 
     assert not (tmp_path / "run").exists()
 
 
-def test_a_user_without_a_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _relative(name: str) -> Path:
+    return Path("~/.cache") / name
+
+
+def _refused(name: str) -> Path:
+    raise RuntimeError("could not determine the home directory")
+
+
+@pytest.mark.parametrize("user_cache_path", [_relative, _refused])
+def test_a_user_without_a_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user_cache_path: Callable[[str], Path]
+) -> None:
+    """Versions of platformdirs differ in what they do then."""
+    from cnn_cli import user_folders
     from cnn_cli.config.schema import Data
-    from cnn_cli.data import source
+    from cnn_cli.data.own.cache import cache_folder
+    from cnn_cli.data.source import data_root
     from cnn_cli.errors import ConfigError
 
-    for name in ("CNN_DATA", "XDG_CACHE_HOME"):
+    for name in ("CNN_DATA", "CNN_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(source.platformdirs, "user_cache_path", lambda name: Path("~/.cache") / name)
-    monkeypatch.setattr(source.tempfile, "gettempdir", lambda: str(tmp_path))
-    folder = source.data_root(Data())
+    monkeypatch.setattr(user_folders.platformdirs, "user_cache_path", user_cache_path)
+    monkeypatch.setattr(user_folders.tempfile, "gettempdir", lambda: str(tmp_path))
+    folder = data_root(Data())
     assert folder.parent == tmp_path
     assert folder.stat().st_mode & 0o777 == 0o700
-    assert source.data_root(Data()) == folder
-    monkeypatch.setattr(
-        source.os, "getuid", lambda: folder.lstat().st_uid + 1
-    )  # the folder is ours: another's
+    assert data_root(Data()) == folder
+    assert cache_folder() == folder / "decoded"
+    uid = folder.lstat().st_uid
+    monkeypatch.setattr(user_folders.os, "getuid", lambda: uid + 1)  # the folder is ours: another's
     with pytest.raises(ConfigError, match="another user made it"):
-        source.data_root(Data())
+        data_root(Data())

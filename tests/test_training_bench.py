@@ -283,7 +283,11 @@ def test_damaged_figures_of_a_seed_are_an_error(path, text):
         finish(bench(path), seeds=1)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"kind": "benchmark", "format": 99}', '{"kind": "else"}'])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", '{"kind": "benchmark", "format": 99}', '{"kind": "else"}', "[" * 100_000],
+    ids=len,
+)
 def test_another_file_is_an_error_and_left_alone(path, text):
     path.write_text(text)
     with pytest.raises(DataError, match="is not a results file"):

@@ -1,12 +1,12 @@
 """ONNX files that `cnn export` wrote: their metadata has the header of the checkpoint they come from."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from cnn_cli import extras
 from cnn_cli.checkpoint.tensorfile import HEADER, check_header
 from cnn_cli.errors import DataError
+from cnn_cli.json_text import parse_json
 
 SUFFIX = ".onnx"
 
@@ -30,7 +30,7 @@ def read(path: Path, kind: str, version: int) -> tuple[bytes, dict[str, Any]]:
     try:
         content = path.read_bytes()
         model = onnx.load_model_from_string(content)
-        header = json.loads({each.key: each.value for each in model.metadata_props}.get(HEADER, "null"))
+        header = parse_json({each.key: each.value for each in model.metadata_props}.get(HEADER, "null"))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file", hint=_HINT) from None
     except OSError as error:

@@ -1,6 +1,5 @@
 """The folder of a run and its files."""
 
-import json
 import os
 import shutil
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any
 
 from cnn_cli.errors import DataError
 from cnn_cli.files import remove_leftovers, sync_folder
+from cnn_cli.json_text import parse_json
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class RunFolder:
             DataError: the file is damaged.
         """
         try:
-            metrics = json.loads(self.metrics.read_text())
+            metrics = parse_json(self.metrics.read_text())
         except (OSError, ValueError) as error:
             raise DataError(f"{self.metrics}: cannot be read: {error}") from None
         if not isinstance(metrics, dict):

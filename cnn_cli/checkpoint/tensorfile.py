@@ -12,6 +12,7 @@ from safetensors.numpy import save
 
 from cnn_cli.errors import MAX_KEY, DataError
 from cnn_cli.files import atomic_write
+from cnn_cli.json_text import parse_json
 from cnn_cli.text import one_line, printable
 
 HEADER = "cnn"
@@ -46,7 +47,7 @@ def read(path: Path, kind: str, version: int) -> tuple[Arrays, dict[str, Any]]:
     """
     try:
         with safe_open(path, framework="np") as file:
-            header = json.loads((file.metadata() or {}).get(HEADER, "null"))
+            header = parse_json((file.metadata() or {}).get(HEADER, "null"))
             check_header(path, header, kind, version)
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         _check_digest(path, arrays, header.pop(DIGEST, None), header)

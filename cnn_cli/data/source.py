@@ -1,13 +1,11 @@
 """Labeled images, and data sources, which provide them."""
 
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import platformdirs
 import torch
 from torch import Tensor
 
@@ -17,8 +15,9 @@ from cnn_cli.data.download import Progress
 from cnn_cli.data.send import send
 from cnn_cli.data.transfer import LIMITS, Limits
 from cnn_cli.data.verify import DamagedError
-from cnn_cli.errors import ConfigError, DataError
+from cnn_cli.errors import DataError
 from cnn_cli.image.pages import ImageFile
+from cnn_cli.user_folders import expanded, user_cache
 
 DIGITS = tuple("0123456789")
 """The classes of every set of digits. A fallback must have the classes of the set that it replaces."""
@@ -164,7 +163,7 @@ class Access:
 
 def data_root(data: Data) -> Path:
     """Return the folder of the data: the config's, else the default."""
-    return _expanded(data.root, "data.root") if data.root else default_root()
+    return expanded(data.root, "data.root") if data.root else default_root()
 
 
 def may_download(data: Data) -> bool:
@@ -173,42 +172,9 @@ def may_download(data: Data) -> bool:
 
 
 def default_root() -> Path:
-    """Return the default folder of data sets: CNN_DATA, else the user's cache folder.
-
-    A user without a home folder, as in some containers, has one in the system's folder of temporary files.
-    """
+    """Return the default folder of data sets: CNN_DATA, else the user's cache folder."""
     folder = os.environ.get("CNN_DATA")
-    if folder:
-        return _expanded(folder, "CNN_DATA")
-    cache = platformdirs.user_cache_path("cnn")
-    return cache if cache.is_absolute() else _temporary_root()
-
-
-def _expanded(path: str, origin: str) -> Path:
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        raise ConfigError(
-            f"{origin}: there is no home folder for the ~ of {path}", hint="write the whole path"
-        ) from None
-
-
-def _temporary_root() -> Path:
-    """Return a folder for the caches of this user alone, which no other user of the system can have made."""
-    folder = Path(tempfile.gettempdir(), f"cnn-{os.getuid()}")
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        owner = folder.lstat().st_uid
-    except OSError as error:
-        owner, reason = None, error.strerror or str(error)
-    else:
-        reason = "another user made it"
-    if owner != os.getuid():
-        raise ConfigError(
-            f"there is no home folder, and {folder} cannot be used: {reason}",
-            hint="set CNN_DATA to a folder for data sets and caches",
-        )
-    return folder
+    return expanded(folder, "CNN_DATA") if folder else user_cache()
 
 
 def check_labels(labels: Tensor, classes: int) -> None:

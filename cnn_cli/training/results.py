@@ -10,6 +10,7 @@ from typing import Any
 from cnn_cli.config.differences import differences
 from cnn_cli.errors import ConfigError, DataError
 from cnn_cli.files import write_text
+from cnn_cli.json_text import parse_json
 
 KIND = "benchmark"
 FORMAT = 2
@@ -102,7 +103,7 @@ def read(path: Path) -> Results:
         DataError: the file cannot be read, or is not a results file.
     """
     try:
-        content = json.loads(path.read_text())
+        content = parse_json(path.read_text())
         if (content["kind"], content["format"]) != (KIND, FORMAT):
             raise ValueError(f"it is not a {KIND} of format {FORMAT}")
         unfinished = content.get("unfinished")

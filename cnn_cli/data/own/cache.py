@@ -5,9 +5,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-import platformdirs
-
 from cnn_cli.files import TEMPORARY
+from cnn_cli.user_folders import expanded, user_cache
 
 ABANDONED = 86_400
 """Seconds after which an unchanged temporary file is removed: its process was killed."""
@@ -16,7 +15,7 @@ ABANDONED = 86_400
 def cache_folder() -> Path:
     """Return the folder in which decoded images are kept: CNN_CACHE, else one in the user's cache folder."""
     folder = os.environ.get("CNN_CACHE")
-    return Path(folder).expanduser() if folder else platformdirs.user_cache_path("cnn") / "decoded"
+    return expanded(folder, "CNN_CACHE") if folder else user_cache() / "decoded"
 
 
 def remove_abandoned(folder: Path) -> None:

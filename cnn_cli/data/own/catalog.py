@@ -16,6 +16,7 @@ from cnn_cli.data.own.contents import Contents, Encoded, Entry
 from cnn_cli.data.own.digests import DAMAGE, SETTLED, changed
 from cnn_cli.data.own.forms import files_of, in_folder
 from cnn_cli.files import atomic_write, signature
+from cnn_cli.json_text import parse_json
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def _load(path: Path, root: Path, signatures: Sequence[bytes]) -> Contents | Non
     """Return what is remembered of files with these signatures, without the function that reads them."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            record = json.loads(arrays["record"].tobytes())
+            record = parse_json(arrays["record"].tobytes())
             digests = arrays["digests"].tobytes()
             labels, splits = arrays["labels"].tolist(), arrays["splits"].tolist()
         if record["version"] != VERSION or record["signatures"] != [each.hex() for each in signatures]:

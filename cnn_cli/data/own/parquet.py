@@ -1,6 +1,5 @@
 """Parquet files with encoded images and labels, as data hubs store them. Needs the extra `parquet`."""
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from hashlib import sha256
@@ -10,6 +9,7 @@ from typing import Any
 from cnn_cli import extras
 from cnn_cli.data.own.contents import IMAGES, LABELS, Contents, Entry, by_split, explained, words_of
 from cnn_cli.errors import DataError
+from cnn_cli.json_text import parse_json
 from cnn_cli.text import one_line
 
 HINT = "a row has an image file's bytes in the column `image`, and a number or a name in `label`"
@@ -67,7 +67,7 @@ def _column(names: Sequence[str], known: frozenset[str], what: str, file: Path) 
 def _class_names(schema: Any, label: str) -> list[str] | None:
     """Return the names of the classes as the `datasets` library stores them beside the numbers."""
     try:
-        features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
+        features = parse_json(schema.metadata[b"huggingface"])["info"]["features"]
         return list(map(str, features[label]["names"]))
     except (KeyError, TypeError, ValueError):
         return None

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnn_cli.files import atomic_write
+from cnn_cli.json_text import parse_json
 
 
 class Table(NamedTuple):
@@ -23,7 +24,7 @@ class Table(NamedTuple):
 def read_table(path: Path) -> Table:
     """Read a table; a damaged one raises one of `digests.DAMAGE`."""
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        record = json.loads(arrays["record"].tobytes())
+        record = parse_json(arrays["record"].tobytes())
         content, places = arrays["digests"].tobytes(), arrays["places"]
     if not isinstance(record, dict):
         raise TypeError("its record is not a mapping")

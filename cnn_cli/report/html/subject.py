@@ -1,6 +1,5 @@
 """What a report is about: a run or checkpoints, with everything that is known of them."""
 
-import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from cnn_cli.checkpoint.file import Checkpoint
 from cnn_cli.checkpoint.run_folder import RunFolder
 from cnn_cli.errors import DataError
+from cnn_cli.json_text import parse_json
 from cnn_cli.model.network import input_shape, network_for
 from cnn_cli.model.summary import NetworkSummary, summarize
 from cnn_cli.training.evaluation import Evaluation
@@ -66,7 +66,7 @@ class Subject:
             return []
         names = {field.name for field in fields(EpochRecord)}
         try:
-            lines = map(json.loads, self.folder.history.read_text().splitlines())
+            lines = map(parse_json, self.folder.history.read_text().splitlines())
             return [EpochRecord(**{name: line[name] for name in names & line.keys()}) for line in lines]
         except (OSError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"{self.folder.history}: cannot be read: {error}") from None

@@ -1,0 +1,18 @@
+"""JSON from files: the same values as by the standard library, and one kind of error."""
+
+import json
+
+import pytest
+
+from cnn_cli.json_text import parse_json
+
+
+def test_values_are_those_of_the_standard_library() -> None:
+    text = json.dumps({"a": [1, 2.5, None, True], "é": "x"})
+    assert parse_json(text) == parse_json(text.encode()) == json.loads(text)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1,]", b"\xff", "[" * 100_000, '{"a":' * 100_000], ids=len)
+def test_anything_else_is_a_value_error(text: str | bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_json(text)
