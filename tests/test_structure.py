@@ -30,10 +30,10 @@ LEVELS = (
     {"checkpoint"},
     {"config"},
     {"locks"},
-    {"files", "workers"},
+    {"files", "workers", "user_folders"},
     {"extras"},
     {"errors", "distributed", "memory", "resources", "version"},
-    {"text"},
+    {"text", "json_text"},
 )
 """A room imports from itself and from the levels below its own, never from a room of the same level."""
 
