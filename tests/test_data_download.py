@@ -86,7 +86,7 @@ def test_the_error_lists_what_every_mirror_did(mnist_folder, tmp_path):
 
 
 def test_no_mirrors(tmp_path):
-    with pytest.raises(DataError, match="no mirrors are given"):
+    with pytest.raises(DataError, match=r"downloads are off \(data.download=false or CNN_OFFLINE\)"):
         download(FILE, tmp_path, [])
 
 

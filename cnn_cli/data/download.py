@@ -22,6 +22,9 @@ tried, the bytes start again."""
 
 Body = TypeVar("Body")
 
+DOWNLOADS_OFF = "downloads are off (data.download=false or CNN_OFFLINE)"
+"""The reason why a data set is not downloaded, for error messages."""
+
 
 @dataclass(frozen=True)
 class Download:
@@ -133,7 +136,7 @@ def _first(
         except (TransferError, DamagedError) as error:
             failures.append(f"{mirror}: {error}")
             log.info("%s from %s", name, failures[-1])
-    raise DataError(f"{name} cannot be downloaded ({'; '.join(failures) or 'no mirrors are given'})")
+    raise DataError(f"{name} cannot be downloaded ({'; '.join(failures) or DOWNLOADS_OFF})")
 
 
 def _unwritable(path: Path, error: OSError, room: str) -> DataError:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from functools import partial
 
 from cnn_cli.config.schema import Data
-from cnn_cli.data.download import Archive, download_archive
+from cnn_cli.data.download import DOWNLOADS_OFF, Archive, download_archive
 from cnn_cli.data.idx_files import SetFiles
 from cnn_cli.data.idx_sets import IDX_SETS, IdxSet, IdxSplit
-from cnn_cli.data.source import DOWNLOADS_OFF, Access, LabeledImages, Source, data_root, may_download
+from cnn_cli.data.source import Access, LabeledImages, Source, data_root, may_download
 from cnn_cli.data.verify import Check
 from cnn_cli.errors import DataError
 

@@ -22,9 +22,6 @@ from cnn_cli.user_folders import expanded, user_cache
 DIGITS = tuple("0123456789")
 """The classes of every set of digits. A fallback must have the classes of the set that it replaces."""
 
-DOWNLOADS_OFF = "downloads are off (data.download=false or CNN_OFFLINE)"
-"""The reason why a data set is not downloaded, for error messages."""
-
 
 @dataclass(frozen=True)
 class LabeledImages:

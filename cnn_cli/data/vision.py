@@ -22,9 +22,8 @@ from typing import Any, Self
 
 from cnn_cli.config.schema import Data
 from cnn_cli.data.archive import extract
-from cnn_cli.data.download import Progress
+from cnn_cli.data.download import DOWNLOADS_OFF, Progress
 from cnn_cli.data.source import (
-    DOWNLOADS_OFF,
     Access,
     LabeledImages,
     Source,
