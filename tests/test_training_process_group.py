@@ -90,28 +90,36 @@ def test_a_connection_that_breaks_is_one_message(monkeypatch, text):
         raise RuntimeError("shapes do not fit")
 
 
-def test_an_error_that_all_processes_have_is_reported_once(monkeypatch):
-    def first(text: str) -> bool:
-        with reported_once(text) as is_first:
-            return is_first
-
-    assert first("alone")
-    assert first("alone")
+@pytest.fixture
+def agent_store(monkeypatch):
+    """Pretend to be one of two processes that torchrun has started, with its store."""
     store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     variables = {"WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": store.port}
     for name, value in {**variables, "TORCHELASTIC_USE_AGENT_STORE": "True"}.items():
         monkeypatch.setenv(name, str(value))
+    return store
+
+
+def first(text: str) -> bool:
+    with reported_once(text) as is_first:
+        return is_first
+
+
+def test_an_error_of_the_only_process_is_reported():
+    assert first("alone")
+    assert first("alone")
+
+
+@pytest.mark.usefixtures("agent_store")
+def test_an_error_that_all_processes_have_is_reported_once(monkeypatch):
     assert [first(text) for text in ("one", "one", "two", "one")] == [True, False, True, False]
     monkeypatch.setenv("MASTER_ADDR", "no.such.host.invalid")
     assert first("one")  # nobody to ask
 
 
-def test_a_process_waits_until_another_has_said_its_error(monkeypatch):
-    """Torchrun stops all processes when one ends: if that is the silent one, nobody says the error."""
-    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    variables = {"WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": store.port}
-    for name, value in {**variables, "TORCHELASTIC_USE_AGENT_STORE": "True"}.items():
-        monkeypatch.setenv(name, str(value))
+@pytest.mark.usefixtures("agent_store")
+def test_a_process_waits_until_another_has_reported_its_error():
+    """Torchrun stops all processes when one ends: if that is the silent one, nobody reports the error."""
     heard = []
 
     def second() -> None:

@@ -163,11 +163,12 @@ def run(arguments: Sequence[str]) -> int:
 
     rest, common = split_common_options(arguments)
     console.configure(quiet="quiet" in common, verbose="verbose" in common)
-    sys.meta_path.insert(0, _TorchFinder())
+    finder = _TorchFinder()
+    sys.meta_path.insert(0, finder)
     try:
         return _invoke(rest) if "debug" in common else _guarded(rest)
     finally:
-        sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _TorchFinder)]
+        sys.meta_path.remove(finder)
         _flush_stdout()
 
 

@@ -47,7 +47,7 @@ class Prediction:
 
     @property
     def unsure(self) -> bool:
-        """Whether the confidence is below the threshold."""
+        """Whether the answer is not confident."""
         return not self.confident
 
     def _repr_html_(self) -> str:
@@ -83,7 +83,8 @@ def predict(
     Args:
         reader: the network or ensemble.
         images: the images; an error keeps its place.
-        min_confidence: from this probability of its label on, an answer is confident, 0..1.
+        min_confidence: from this probability of its label on, times the share of the ink that was taken for
+            the digit, an answer is confident, 0..1.
         explain: whether to add explanations to the network inputs.
     """
     with closing(preprocess_batches(images, reader.input_format, BATCH, explain)) as batches:
