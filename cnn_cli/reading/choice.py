@@ -1,7 +1,7 @@
 """Which hypothesis about an image is taken: the one of the highest score.
 
 The score is the network's confidence, times the share of the ink that the hypothesis takes for the digit:
-what is left out may be the bar of a broken 7, or show that there is no digit, as the dot of an i does.
+what is left out may be the bar of a broken 7, or show that the image is a drawing and no digit.
 """
 
 from collections.abc import Sequence
