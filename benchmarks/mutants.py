@@ -9,8 +9,8 @@ depends on the seed and on the mutated code alone, so that it stays when other c
 
 The outcome of each mutant is appended to outcomes.jsonl in the folder, and the command may be stopped at any
 time: the next one tests only what has no outcome, or survived other tests or a smaller budget. mutants.yaml
-names mutants that no test can or need find, and why; they count as survivors and are not tested.
-Writes results/mutants.json.
+names mutants that no test can or need find, or only one that is too far away, and why; they count as
+survivors and are not tested. Writes results/mutants.json.
 """
 
 import argparse

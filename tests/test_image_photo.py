@@ -126,6 +126,12 @@ def test_an_image_of_any_mode_becomes_a_png_of_8_bits(mode):
     assert difference.mean() < (3 if mode == "LAB" else 0.6 if mode in ("I;16", "F") else 1e-9)
 
 
+def test_a_png_of_a_large_image_has_its_full_size():
+    content = io.BytesIO()
+    scene(1100, 1000).save(content, "PNG")  # more than a block of pixels
+    assert Image.open(io.BytesIO(png_of(content.getvalue(), name="a"))).size == (1100, 1000)
+
+
 def test_a_square_of_the_right_size_keeps_its_pixels():
     image = noise(32, 32)
     np.testing.assert_array_equal(photo(image, 32), np.asarray(image).transpose(2, 0, 1))
