@@ -548,6 +548,12 @@ def test_errors_in_a_base_point_into_it() -> None:
     assert failure() == "configs/base.yaml:12:11 train.epochs: must be a whole number, not 'two'"
 
 
+def test_a_base_that_is_no_config_at_all_is_reported_where_it_is_named() -> None:
+    write("my", "seed: 1\nbase: base.yaml\n")
+    write("base", "#" * 262_145)
+    assert failure() == "2:7 base: configs/base.yaml: longer than 256 KiB, which no config needs"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

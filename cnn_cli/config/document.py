@@ -55,19 +55,24 @@ _PLAIN_ENGLISH = {
 _OPENED_BEFORE = ("expected ',' or ", "expected ':'", "unexpected end of stream")
 
 
+class UnreadableError(ConfigError):
+    """A file that is no config as a whole, so that its message has no line and column."""
+
+
 def read(path: Path) -> Node:
     """Read a YAML file whose top level is a map.
 
     Raises:
-        ConfigError: the file cannot be read or parsed.
+        UnreadableError: the file cannot be read, or is too long.
+        ConfigError: it cannot be parsed.
     """
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+        raise UnreadableError(f"{path}: cannot be read: {error.strerror}") from None
     if len(data) > MAX_BYTES:
-        raise ConfigError(_too_long(str(path)))
+        raise UnreadableError(_too_long(str(path)))
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
@@ -79,7 +84,7 @@ def read(path: Path) -> Node:
 def parse(text: str, source: str) -> Node:
     """Parse a config: one document with a map at its top level. Messages name it `source`."""
     if len(text) > MAX_BYTES:
-        raise ConfigError(_too_long(source))
+        raise UnreadableError(_too_long(source))
     text = text.removeprefix("\ufeff")
     refuse_forbidden(text, lambda index: _position_after(text[:index], source))
     root = _tree(text, lambda position: SourcePosition(source, position.line + 1, position.column + 1))

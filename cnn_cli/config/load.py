@@ -108,7 +108,10 @@ def read(path: Path, above: tuple[Path, ...] = ()) -> Node:
     if base is None:
         return tree
     chain = (*above, path)
-    below = read(_base_path(base, path, chain), chain)
+    try:
+        below = read(_base_path(base, path, chain), chain)
+    except document.UnreadableError as error:
+        raise ConfigError(f"{base.position} base: {error.message}") from None
     return merge(_without(below, "name"), _without(tree, "base"))
 
 

@@ -75,10 +75,20 @@ class ProcessGroup:
 
     @contextmanager
     def main_process_first(self) -> Iterator[None]:
-        """Run the context in the main process first, so that the others find the files it downloaded."""
+        """Run the context in the main process first, so that the others find the files it downloaded.
+
+        The others go on after an error in it, too: they find the same one, which is then reported once.
+        """
         if self.is_distributed and not self.is_main:
             dist.barrier()
-        yield
+        try:
+            yield
+        except CnnError:
+            self._let_the_others_go_on()
+            raise
+        self._let_the_others_go_on()
+
+    def _let_the_others_go_on(self) -> None:
         if self.is_distributed and self.is_main:
             dist.barrier()
 

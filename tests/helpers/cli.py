@@ -47,8 +47,14 @@ class Outcome:
 
 
 def cnn(*arguments: object, stdin: bytes = b"") -> Outcome:
-    """Run a command in this process with piped streams, as in a script, and restore what it changes."""
-    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    """Run a command in this process with piped streams, as in a script, and restore what it changes.
+
+    The streams escape what is no text, as those of the program do (`cnn_cli.cli.streams`).
+    """
+    out, err = (
+        io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="backslashreplace", write_through=True)
+        for _ in range(2)
+    )
     with redirect_stdout(out), redirect_stderr(err), _stdin(stdin), _restored_globals():
         code = run([str(argument) for argument in arguments])
     texts = [stream.buffer.getvalue().decode() for stream in (out, err)]

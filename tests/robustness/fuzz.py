@@ -143,17 +143,23 @@ def change_bytes(rng: random.Random, content: bytes, start: int = 0, end: int | 
     return bytes(changed)
 
 
+class _Rung(BaseException):
+    """Passes through all handlers of errors: a TimeoutError would be handled as one of a file."""
+
+
 @contextmanager
 def alarm() -> Iterator[None]:
     """Stop a body that hangs by a TimeoutError."""
 
     def ring(*_: object) -> None:
-        raise TimeoutError(f"it takes more than {HANG} s")
+        raise _Rung
 
     before = signal.signal(signal.SIGPROF, ring)
     signal.setitimer(signal.ITIMER_PROF, HANG)
     try:
         yield
+    except _Rung:
+        raise TimeoutError(f"it takes more than {HANG} s") from None
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)

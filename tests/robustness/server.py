@@ -174,13 +174,21 @@ def _serve() -> None:
 
 def _import_all() -> None:
     """Import what most commands need, and load what torch loads on its first use."""
+    import PIL.Image
     import torch
 
     import cnn_cli.__main__
     import cnn_cli.api.runs
+    import cnn_cli.cli.answers
     import cnn_cli.cli.app
+    import cnn_cli.cli.streams
+    import cnn_cli.console
+    import cnn_cli.data.own.layout
+    import cnn_cli.data.synthetic.drawing
     import cnn_cli.reading.predict
     import cnn_cli.training.bench  # noqa: F401
+
+    PIL.Image.init()
 
     torch.set_num_threads(1)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
+from robustness.fuzz import generator
 from robustness.runs import figures, leftovers, weights, write_config
 from robustness.server import Server
 from robustness.trials import Trials, scaled
@@ -80,7 +81,7 @@ def server(tmp_path_factory: pytest.TempPathFactory):
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with three classes of colored shapes."""
-    folder, draws = tmp_path_factory.mktemp("images"), random.Random(1)
+    folder, draws = tmp_path_factory.mktemp("images"), generator("resume 1")
     for name in ("line", "ellipse", "rectangle"):
         (folder / name).mkdir()
         for number in range(40):
@@ -96,7 +97,7 @@ def test_a_resumed_run_ends_with_the_same_bytes(
     trials: Trials, server: Server, images: Path, tmp_path: Path
 ) -> None:
     """A run that is stopped and resumed, however often, ends with the same bytes as one that is not."""
-    train, draws = write_config(tmp_path, CONFIG), random.Random(2)
+    train, draws = write_config(tmp_path, CONFIG), generator("resume 2")
     for name, settings in SETTINGS.items():
         if name == "folder":
             settings = (*settings, f"data.root={images}")

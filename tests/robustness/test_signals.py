@@ -1,7 +1,6 @@
 """Ctrl-C and SIGTERM at any moment of any command."""
 
 import os
-import random
 import signal
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ import pytest
 from helpers.cli import digit, spawn
 from helpers.mirror import Handler, serve
 
+from robustness.fuzz import generator
 from robustness.runs import leftovers, write_config
 from robustness.server import Server
 from robustness.trials import Trials, scaled
@@ -112,7 +112,7 @@ def test_a_signal_ends_a_command_with_its_code(
 ) -> None:
     """SIGINT ends any command with 130, SIGTERM with 143, at any moment, in time, without a traceback."""
     monkeypatch.chdir(place)
-    draws = random.Random(3)
+    draws = generator("signals 3")
     with serve(place, _dripping) as mirror:
         (place / "train-images-idx3-ubyte.gz").touch()
         for name, (before, arguments) in _commands(place, mirror.url).items():
@@ -151,7 +151,7 @@ def _one(
 
 def test_a_signal_ends_the_start_of_the_program(trials: Trials, place: Path) -> None:
     """A signal in the first moments of a real process ends it, with its code or as the system does it."""
-    draws = random.Random(4)
+    draws = generator("signals 4")
     for number in range(scaled(60)):
         kind = list(SIGNALS)[number % 2]
         moment = draws.uniform(0.0, 0.3)
@@ -192,7 +192,7 @@ def test_a_stopped_test_is_done_alone(trials: Trials, server: Server, place: Pat
 def test_the_second_signal_exits_at_once(trials: Trials, server: Server, place: Path) -> None:
     """A second Ctrl-C ends a training at once, also while it saves, and its checkpoint stays whole."""
     train = write_config(place)
-    draws = random.Random(5)
+    draws = generator("signals 5")
     for number in range(scaled(20)):
         run = place / f"twice-{number}"
         with trials.trial(f"run {number}"):

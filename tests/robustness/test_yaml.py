@@ -98,7 +98,8 @@ PIECES = (
     ),
 )
 
-PLACE = re.compile(r"fuzzed\.yaml:\d+:\d+|argument ['\"]|\.\.\. and \d+ more|fuzzed\.yaml: (longer|cannot)")
+PLACE = re.compile(r".+?:\d+:\d+\b|argument ['\"]|\.\.\. and \d+ more|fuzzed\.yaml: (longer|cannot)")
+"""Of an error: in the file, or in another that its `base:` names."""
 
 
 def changed_tree(rng: random.Random) -> bytes:
