@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from cnn_cli.errors import CnnError
+from cnn_cli.errors import CnnError, DataError
 from cnn_cli.training.process_group import SINGLE_PROCESS, ProcessGroup
 from cnn_cli.training.reported_once import reported_once
 
@@ -73,6 +73,20 @@ def test_a_single_process_exchanges_nothing():
         assert SINGLE_PROCESS.gather(values, 3) is values
         assert SINGLE_PROCESS.data_parallel(network) is network
         assert SINGLE_PROCESS.max(7) == 7
+
+
+@pytest.mark.parametrize(
+    ("error", "barriers"),
+    [(DataError("MNIST is not here"), 1), (KeyboardInterrupt(), 0)],
+    ids=["an error that the others find as well", "Ctrl-C, which all processes get"],
+)
+def test_the_others_go_on_after_an_error_of_the_main_process(error, barriers, monkeypatch):
+    """They wait at a barrier until the main process comes to it, and would report a lost process instead."""
+    reached: list[None] = []
+    monkeypatch.setattr(dist, "barrier", lambda: reached.append(None))
+    with pytest.raises(type(error)), ProcessGroup(rank=0, count=2).main_process_first():
+        raise error
+    assert len(reached) == barriers
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,9 @@ def _serve() -> None:
 
 def _import_all() -> None:
     """Import what most commands need, and load what torch loads on its first use."""
+    import filelock  # noqa: F401
     import PIL.Image
+    import rich.console  # noqa: F401
     import torch
 
     import cnn_cli.__main__
@@ -189,7 +191,6 @@ def _import_all() -> None:
     import cnn_cli.training.bench  # noqa: F401
 
     PIL.Image.init()
-
     torch.set_num_threads(1)
 
 

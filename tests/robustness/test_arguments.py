@@ -2,12 +2,15 @@
 
 import random
 import re
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from helpers.cli import TINY, cnn, digit
 
 from cnn_cli.errors import ExitCode
+from robustness import fuzz
 from robustness.fuzz import LONGEST, NASTY, alarm, generator
 from robustness.trials import Trials, scaled
 
@@ -175,3 +178,14 @@ def test_arguments(
             assert max(map(len, outcome.err.splitlines()), default=0) <= 2 * LONGEST, "a long line"
             assert outcome.code in (0, 5) or "error: " in outcome.err, "no message"
             assert inputs(workplace) == before, "an input was changed"
+
+
+def test_no_handler_of_errors_takes_the_alarm(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang() -> None:
+        while True:
+            with suppress(Exception):
+                time.sleep(0)
+
+    monkeypatch.setattr(fuzz, "HANG", 0.05)
+    with pytest.raises(TimeoutError, match=r"more than 0.05 s"), alarm():
+        hang()

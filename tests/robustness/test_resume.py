@@ -81,7 +81,7 @@ def server(tmp_path_factory: pytest.TempPathFactory):
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with three classes of colored shapes."""
-    folder, draws = tmp_path_factory.mktemp("images"), generator("resume 1")
+    folder, draws = tmp_path_factory.mktemp("images"), generator("shapes")
     for name in ("line", "ellipse", "rectangle"):
         (folder / name).mkdir()
         for number in range(40):
@@ -97,7 +97,7 @@ def test_a_resumed_run_ends_with_the_same_bytes(
     trials: Trials, server: Server, images: Path, tmp_path: Path
 ) -> None:
     """A run that is stopped and resumed, however often, ends with the same bytes as one that is not."""
-    train, draws = write_config(tmp_path, CONFIG), generator("resume 2")
+    train, draws = write_config(tmp_path, CONFIG), generator("stops")
     for name, settings in SETTINGS.items():
         if name == "folder":
             settings = (*settings, f"data.root={images}")

@@ -112,7 +112,7 @@ def test_a_signal_ends_a_command_with_its_code(
 ) -> None:
     """SIGINT ends any command with 130, SIGTERM with 143, at any moment, in time, without a traceback."""
     monkeypatch.chdir(place)
-    draws = generator("signals 3")
+    draws = generator("signals")
     with serve(place, _dripping) as mirror:
         (place / "train-images-idx3-ubyte.gz").touch()
         for name, (before, arguments) in _commands(place, mirror.url).items():
@@ -151,7 +151,7 @@ def _one(
 
 def test_a_signal_ends_the_start_of_the_program(trials: Trials, place: Path) -> None:
     """A signal in the first moments of a real process ends it, with its code or as the system does it."""
-    draws = generator("signals 4")
+    draws = generator("signals at the start")
     for number in range(scaled(60)):
         kind = list(SIGNALS)[number % 2]
         moment = draws.uniform(0.0, 0.3)
@@ -192,7 +192,7 @@ def test_a_stopped_test_is_done_alone(trials: Trials, server: Server, place: Pat
 def test_the_second_signal_exits_at_once(trials: Trials, server: Server, place: Path) -> None:
     """A second Ctrl-C ends a training at once, also while it saves, and its checkpoint stays whole."""
     train = write_config(place)
-    draws = generator("signals 5")
+    draws = generator("second signals")
     for number in range(scaled(20)):
         run = place / f"twice-{number}"
         with trials.trial(f"run {number}"):

@@ -113,7 +113,7 @@ def test_an_interrupted_write_keeps_the_file_before_it(
     """A write that is interrupted at any operation keeps the old file; the run can still go on."""
     run = Path(cases[0].arguments[-1])
     grid = [(case, name, number) for case in cases for name, number in _faults(case)]
-    draws = generator("writes 1")
+    draws = generator("interrupted writes")
     for case, name, number in draws.sample(grid, min(len(grid), scaled(1000))):
         with trials.trial(f"{case.name}: {name} operation {number} of {case.operations}"):
             _restore(case, run)
@@ -158,7 +158,7 @@ def test_a_run_that_is_killed_at_a_random_moment_loses_nothing(
     trials: Trials, server: Server, cases: list[Case]
 ) -> None:
     """A run that is killed at a random moment has a whole checkpoint, and goes on to the same bytes."""
-    case, draws = cases[0], generator("writes 2")
+    case, draws = cases[0], generator("kills")
     run = Path(case.arguments[-1])
     _restore(case, run)
     length = server.run(*case.arguments).seconds

@@ -98,8 +98,10 @@ PIECES = (
     ),
 )
 
-PLACE = re.compile(r".+?:\d+:\d+\b|argument ['\"]|\.\.\. and \d+ more|fuzzed\.yaml: (longer|cannot)")
-"""Of an error: in the file, or in another that its `base:` names."""
+PLACE = re.compile(
+    r"(fuzzed\.yaml|/[^:]+):\d+:\d+\b|argument ['\"]|\.\.\. and \d+ more|fuzzed\.yaml: (longer|cannot)"
+)
+"""The start of an error: a place in the file or in another that its `base:` names, or an argument."""
 
 
 def changed_tree(rng: random.Random) -> bytes:
