@@ -155,7 +155,7 @@ def desk(workplace: Path) -> Path:
             ImageDraw.Draw(image).line(stroke, fill=0, width=8)
             image.save(workplace / "digits" / name / f"{number}.png")
     for part, seed in (("learn", 1), ("test", 2)):
-        write_photos(workplace / "photos" / part, 2, seed, PLAIN_HAND)
+        write_photos(workplace / "photos" / part, 3, seed, PLAIN_HAND)
     _write_tables(workplace)
     (workplace / "bin").mkdir()
     (workplace / "bin" / "cnn").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cnn_cli "$@"\n')

@@ -67,8 +67,8 @@ def server(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope="module")
-def cases(server: Server, tmp_path_factory: pytest.TempPathFactory) -> list[Case]:
-    """A new run, one that replaces another, and one that continues."""
+def cases(server: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Case]:
+    """A new run, one that replaces another, and one that continues, by name."""
     folder = tmp_path_factory.mktemp("cases")
     train, run = write_config(folder), folder / "run"
     new = Case("train", (*train, "--out", str(run)), None)
@@ -82,7 +82,7 @@ def cases(server: Server, tmp_path_factory: pytest.TempPathFactory) -> list[Case
     stopped = Path(shutil.copytree(run, folder / "stopped"))
     continued = Case("train --resume", ("train", "--resume", str(run)), stopped)
     _measure(server, continued, run)
-    return [new, replacing, continued]
+    return {case.name: case for case in (new, replacing, continued)}
 
 
 def _measure(server: Server, case: Case, run: Path) -> None:
@@ -107,15 +107,16 @@ def _restore(case: Case, run: Path) -> None:
         shutil.copytree(case.before, run)
 
 
+@pytest.mark.parametrize("command", ["train", "train --overwrite", "train --resume"])
 def test_an_interrupted_write_keeps_the_file_before_it(
-    trials: Trials, server: Server, cases: list[Case]
+    trials: Trials, server: Server, cases: dict[str, Case], command: str
 ) -> None:
     """A write that is interrupted at any operation keeps the old file; the run can still go on."""
-    run = Path(cases[0].arguments[-1])
-    grid = [(case, name, number) for case in cases for name, number in _faults(case)]
-    draws = generator("interrupted writes")
-    for case, name, number in draws.sample(grid, min(len(grid), scaled(1000))):
-        with trials.trial(f"{case.name}: {name} operation {number} of {case.operations}"):
+    case, run = cases[command], Path(cases["train"].arguments[-1])
+    grid = list(product(FAULTS, range(1, case.operations + 1)))
+    draws = generator(f"interrupted writes of {command}")
+    for name, number in draws.sample(grid, min(len(grid), scaled(334))):
+        with trials.trial(f"{name} operation {number} of {case.operations}"):
             _restore(case, run)
             before = leftovers(run)
             kind, code, and_later = FAULTS[name]
@@ -124,10 +125,6 @@ def test_an_interrupted_write_keeps_the_file_before_it(
             if kind == FAIL and not and_later:
                 assert set(leftovers(run)) <= set(before), "a handled error leaves temporary files"
             _check_and_continue(server, case, run)
-
-
-def _faults(case: Case) -> list[tuple[str, int]]:
-    return list(product(FAULTS, range(1, case.operations + 1)))
 
 
 def _check_end(ended: Ended, kind: int) -> None:
@@ -155,10 +152,10 @@ def _check_and_continue(server: Server, case: Case, run: Path) -> None:
 
 
 def test_a_run_that_is_killed_at_a_random_moment_loses_nothing(
-    trials: Trials, server: Server, cases: list[Case]
+    trials: Trials, server: Server, cases: dict[str, Case]
 ) -> None:
     """A run that is killed at a random moment has a whole checkpoint, and goes on to the same bytes."""
-    case, draws = cases[0], generator("kills")
+    case, draws = cases["train"], generator("kills")
     run = Path(case.arguments[-1])
     _restore(case, run)
     length = server.run(*case.arguments).seconds
