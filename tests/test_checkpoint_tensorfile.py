@@ -151,14 +151,14 @@ def test_flipped_bits_in_the_length_of_the_header(path, bit):
     refused(path)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(st.binary(min_size=1, max_size=300))
 def test_random_bytes(path, content):
     path.write_bytes(content)
     refused(path)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
 @given(st.binary(min_size=1, max_size=300))
 def test_random_headers(path, header):
     path.write_bytes(with_header(header))

@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cnn_cli.data import idx
@@ -79,7 +79,6 @@ def test_says_what_is_wrong(data, problem):
     assert problem in caught.value.message
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(
     st.one_of(
         st.binary(max_size=64),

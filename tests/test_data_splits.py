@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
@@ -33,7 +33,6 @@ def test_class_counts_are_scikit_learns():
     assert torch.equal(labels[validation].bincount(), torch.from_numpy(expected).bincount())
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=80), st.data(), st.integers(0, 2**32))
 def test_exact_count_and_shares_within_one(values, data, seed):
     labels = torch.tensor(values)

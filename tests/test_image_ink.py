@@ -172,7 +172,7 @@ def test_a_blank_page_in_uneven_light_has_no_ink() -> None:
     assert not find_digit(180 + 40 * x - 30 * y * y).ink.any()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(2, 40), st.integers(2, 40), st.integers(0, 2**32 - 1), st.sampled_from([0.02, 0.3, 0.9]))
 def test_any_image_gives_ink_in_range(height: int, width: int, seed: int, share: float) -> None:
     random = np.random.default_rng(seed)
@@ -184,7 +184,7 @@ def test_any_image_gives_ink_in_range(height: int, width: int, seed: int, share:
     assert ink.max() <= 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(1, 30), st.integers(1, 30), st.integers(0, 2**32 - 1), st.floats(0, 1))
 def test_labels_equal_scipys(height: int, width: int, seed: int, share: float) -> None:
     mask = np.random.default_rng(seed).random((height, width)) < share
@@ -197,7 +197,7 @@ def test_labels_equal_scipys(height: int, width: int, seed: int, share: float) -
     )  # the same components, numbered differently
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 25), st.integers(0, 2**32 - 1))
 def test_closing_equals_scipys(height: int, width: int, window: int, seed: int) -> None:
     values = np.random.default_rng(seed).random((height, width)).astype(np.float32)

@@ -90,7 +90,7 @@ def test_dilation_equals_scipys(radius: int) -> None:
     np.testing.assert_array_equal(_dilate(ink, radius), expected)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.integers(1, 90),
     st.integers(1, 90),

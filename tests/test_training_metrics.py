@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn import metrics as sklearn_metrics
@@ -85,7 +85,6 @@ def test_all_right_and_all_wrong():
     assert [entry.f1 for entry in wrong.per_class] == [0.0] * 3
 
 
-@settings(deadline=None)  # a busy machine is not a failure
 @given(st.integers(1, 100_000), st.floats(0, 1))
 def test_the_wilson_interval_is_that_of_scipy(n, share):
     correct = round(n * share)

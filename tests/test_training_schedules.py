@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.optim.lr_scheduler import (
     CosineAnnealingLR,
@@ -36,7 +36,6 @@ def torchs(steps: int, scheduler: type[LRScheduler], **options) -> list[float]:
     return rates
 
 
-@settings(deadline=None)  # a busy machine is not a failure
 @given(st.integers(2, 300), st.floats(0, 0.95))
 def test_one_cycle_is_that_of_torch(steps, warmup):
     if warmup * steps == 1:
