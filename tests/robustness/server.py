@@ -100,14 +100,16 @@ class Server:
             before: Python text that the child runs first.
             fault: to inject.
         """
-        streams = tempfile.mkdtemp(dir=self.folder)
+        streams = Path(tempfile.mkdtemp(dir=self.folder))
+        for name in ("out", "err"):  # here: the child may be killed before it opens them
+            (streams / name).touch()
         faults = (
             (str(fault.folder), fault.number, fault.kind, fault.error, fault.and_later) if fault else None
         )
         pid = self._ask(
-            {"run": [*map(str, arguments)], "streams": streams, "before": before, "fault": faults}
+            {"run": [*map(str, arguments)], "streams": str(streams), "before": before, "fault": faults}
         )
-        return Child(self, pid, Path(streams))
+        return Child(self, pid, streams)
 
     def run(self, *arguments: object, before: str = "", fault: Fault | None = None) -> Ended:
         """Run a command to its end."""
@@ -210,9 +212,7 @@ def _child(run: list[str], streams: str, before: str, fault: list[Any] | None) -
 
     os.setpgid(0, 0)
     for descriptor, name in ((0, os.devnull), (1, f"{streams}/out"), (2, f"{streams}/err")):
-        os.dup2(
-            os.open(name, os.O_RDONLY if descriptor == 0 else os.O_WRONLY | os.O_CREAT, 0o644), descriptor
-        )
+        os.dup2(os.open(name, os.O_RDONLY if descriptor == 0 else os.O_WRONLY), descriptor)
     sys.argv = ["cnn", *run]
     code = 98
     try:
