@@ -3,7 +3,8 @@
 A digit is put into an image: light or dark, tight or with a margin, small or large, with noise, lines or
 gaps. The image code then proposes network inputs, as it does for a user's image. Those that show the digit
 become training images; the others (the background as ink, the digit turned, a part of it) become outliers, so
-that the network learns to be unsure of a wrong hypothesis, and its confidence can choose the right one.
+that the network learns to be unsure of a wrong hypothesis, and its confidence can choose the right one. About
+an image without a digit all hypotheses are wrong: a letter, a view of anything, paper in uneven light.
 """
 
 from collections.abc import Iterator
@@ -13,11 +14,9 @@ from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from cnn_cli.data.disturb import DISTURBANCES, Tones
+from cnn_cli.data.scenes import Scene, compose, compose_view
 from cnn_cli.image.hypotheses import TURNS, Hypothesis, Kind, all_hypotheses
-from cnn_cli.image.normalize import crop
 from cnn_cli.workers import map_ordered
 
 Images = NDArray[np.uint8]
@@ -29,9 +28,6 @@ _Job = tuple[int, Images, int, np.random.Generator]
 BLOCK = 250
 """Images that a worker process composes at once."""
 
-LEAST_CONTRAST = 40
-"""Gray levels between background and ink, at least."""
-
 # A hypothesis is right if the cosine between its ink and the digit's is at least the first number, and wrong
 # if it is at most the second; between them it is neither.
 RIGHT, WRONG = 0.75, 0.35
@@ -40,8 +36,8 @@ RIGHT, WRONG = 0.75, 0.35
 # be right; below the last number it is wrong.
 SIZES, TOO_SMALL = (12, 28), 9
 
-SMALLER = Image.Resampling.BICUBIC, Image.Resampling.BOX
-"""How a digit is brought to few pixels: BOX counts the ink in each, as scanners of forms did."""
+VIEWS = 0.35
+"""Share of views among the images without a digit; the others show a drawing."""
 
 TURNED = 0.25
 """Share of the images whose turned hypotheses may become outliers; there are three for each image."""
@@ -61,17 +57,6 @@ class Proposals:
     """int64 [K]: the digit that each shows, as an index into the given images."""
     wrong: Images
     """uint8 [M, 28, 28]: wrong hypotheses, at most one per image."""
-
-
-@dataclass(frozen=True)
-class _Scene:
-    """A composed image."""
-
-    gray: Gray
-    """Luminance [H, W], 0..255."""
-    ink: Gray
-    """The digit's ink [H, W] in 0..1, before any disturbance."""
-    tones: Tones
 
 
 def propose(images: Images, labels: NDArray[np.integer], count: int, seed: int) -> Proposals:
@@ -99,6 +84,39 @@ def propose(images: Images, labels: NDArray[np.integer], count: int, seed: int) 
     return Proposals(_stacked(digits), np.array(which, np.int64), _stacked(wrong))
 
 
+def propose_outliers(drawings: Images, count: int, seed: int) -> Images:
+    """Compose images without a digit, and return one hypothesis about each.
+
+    Args:
+        drawings: uint8 [N, 28, 28] of no digits, 0 = background.
+        count: number of images; of one that shows nothing, there is no hypothesis.
+        seed: any integer from 0. An image depends only on the drawings, the seed and its number.
+
+    Returns:
+        uint8 [M, 28, 28], at most `count`.
+    """
+    blocks = (
+        [
+            (drawings[number % len(drawings)], np.random.default_rng([seed, number]))
+            for number in range(first, min(first + BLOCK, count))
+        ]
+        for first in range(0, count if len(drawings) else 0, BLOCK)
+    )
+    with closing(map_ordered(_outlier_block, blocks)) as made:
+        return _stacked([image for image in chain.from_iterable(made) if image is not None])
+
+
+def _outlier_block(block: list[tuple[Images, np.random.Generator]]) -> list[Images | None]:
+    """Return a hypothesis for each drawing, or for a view in its place."""
+    return [_any_of(_upright(drawing, rng), rng) for drawing, rng in block]
+
+
+def _upright(drawing: Images, rng: np.random.Generator) -> list[Images]:
+    """Return the network inputs of an image without a digit; many a turned sign is a digit."""
+    scene = compose_view(rng) if rng.random() < VIEWS else compose(drawing, rng)
+    return [each.digit.pixels for each in all_hypotheses(scene.gray) if each.kind not in TURNS]
+
+
 def _blocks(
     images: Images, labels: NDArray[np.integer], inked: NDArray[np.intp], count: int, seed: int
 ) -> Iterator[list[_Job]]:
@@ -118,7 +136,7 @@ def _propose_block(block: list[_Job]) -> list[tuple[int, Images | None, Images |
 
 
 def _propose(digit: Images, label: int, rng: np.random.Generator) -> tuple[Images | None, Images | None]:
-    scene = _compose(digit, rng)
+    scene = compose(digit, rng)
     right, wrong = _judge(scene, label, with_turned=rng.random() < TURNED)
     return _any_of(right, rng), _any_of(wrong, rng)
 
@@ -127,7 +145,7 @@ def _any_of(images: list[Images], rng: np.random.Generator) -> Images | None:
     return images[rng.integers(len(images))] if images else None
 
 
-def _judge(scene: _Scene, label: int, with_turned: bool) -> tuple[list[Images], list[Images]]:
+def _judge(scene: Scene, label: int, with_turned: bool) -> tuple[list[Images], list[Images]]:
     """Return the network inputs that show the scene's digit, and those that do not."""
     right: list[Images] = []
     wrong: list[Images] = []
@@ -140,7 +158,7 @@ def _judge(scene: _Scene, label: int, with_turned: bool) -> tuple[list[Images], 
     return right, wrong
 
 
-def _verdict(hypothesis: Hypothesis, scene: _Scene) -> bool | None:
+def _verdict(hypothesis: Hypothesis, scene: Scene) -> bool | None:
     """Return whether a hypothesis shows the digit; None if neither answer is clear."""
     is_light = scene.tones.ink > scene.tones.background
     size = hypothesis.digit.scale * max(_extent(scene.ink))
@@ -159,91 +177,6 @@ def _turned(hypothesis: Hypothesis, label: int) -> bool | None:
     """Return False if a turned upright digit is no digit, and None if it may be one."""
     harmless = UPSIDE_DOWN if hypothesis.kind == Kind.TURNED_180 else ROUND
     return None if label in harmless else False
-
-
-def _compose(digit: Images, rng: np.random.Generator) -> _Scene:
-    """Put a digit into an image, in one of three ways, and disturb it."""
-    ink = (_like_mnist, _tight, _on_canvas)[rng.choice(3, p=(0.3, 0.4, 0.3))](digit, rng)
-    background, contrast = rng.uniform(0, 255), LEAST_CONTRAST + (255 - LEAST_CONTRAST) * rng.random() ** 0.5
-    if rng.random() < 0.5:  # drawing programs have black and white
-        background = float(rng.choice([0, 255]))
-    sign = 1 if background + contrast <= 255 else -1
-    if background - contrast < 0 and sign < 0:
-        background, sign = (0.0, 1) if rng.random() < 0.5 else (255.0, -1)
-    tones = Tones(background, background + sign * contrast)
-    gray = (tones.background + (tones.ink - tones.background) * ink).astype(np.float32)
-    for _ in range(int(rng.choice(3, p=(0.25, 0.6, 0.15)))):
-        gray = DISTURBANCES[rng.integers(len(DISTURBANCES))](gray, tones, rng)
-    return _Scene(np.rint(gray).astype(np.float32), ink, tones)
-
-
-def _like_mnist(digit: Images, rng: np.random.Generator) -> Gray:
-    """Return the digit as it is, or moved and scaled within its field."""
-    whole = digit.astype(np.float32) / np.float32(255)
-    if rng.random() < 0.5:
-        return whole
-    factor = 1 / rng.uniform(0.55, 1.15)
-    x, y = rng.uniform(-4, 4, 2) * min(1, factor)
-    shift = 14 * (1 - factor)
-    image = Image.fromarray(whole)
-    matrix = (factor, 0, shift - x * factor, 0, factor, shift - y * factor)
-    moved = np.asarray(image.transform(image.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR))
-    return moved if moved.any() else whole
-
-
-def _tight(digit: Images, rng: np.random.Generator) -> Gray:
-    """Return the digit so that it fills a small image, perhaps stretched or with few pixels."""
-    cropped = _cropped(digit)
-    side = int(rng.choice([8, 8, 8, 10, 12, 16, 16, 20, 24, 28, 32, 40]))
-    height, width = _fit(cropped.shape, side)
-    if rng.random() < 0.3:
-        width = side
-    image = _resized(cropped, height, width, SMALLER[rng.integers(len(SMALLER))])
-    if rng.random() < 0.6:  # a square image
-        image = np.pad(image, _around(image.shape, side))
-    if rng.random() < 0.4:
-        image = np.pad(image, int(rng.integers(1, 1 + max(1, side // 8))))
-    if rng.random() < 0.4:  # enlarged from few pixels
-        factor = rng.uniform(1.5, 8)
-        height, width = (min(64, round(length * factor)) for length in image.shape)
-        smooth = Image.Resampling.BICUBIC if rng.random() < 0.6 else Image.Resampling.NEAREST
-        image = _resized(image, height, width, smooth)
-    return image
-
-
-def _on_canvas(digit: Images, rng: np.random.Generator) -> Gray:
-    """Return the digit somewhere on a larger image."""
-    canvas = np.zeros((int(rng.integers(32, 90)), int(rng.integers(32, 90))), np.float32)
-    side = round(min(canvas.shape) * rng.uniform(0.35, 0.95))
-    cropped = _cropped(digit)
-    ink = _resized(cropped, *_fit(cropped.shape, side))
-    top, left = (
-        int(rng.integers(0, whole - part + 1)) for whole, part in zip(canvas.shape, ink.shape, strict=True)
-    )
-    canvas[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
-    return canvas
-
-
-def _fit(shape: tuple[int, ...], side: int) -> tuple[int, int]:
-    height, width = (max(1, round(length * side / max(shape))) for length in shape)
-    return height, width
-
-
-def _around(shape: tuple[int, ...], side: int) -> list[tuple[int, int]]:
-    """Return the padding that makes an image a square of `side`."""
-    missing = [max(0, side - length) for length in shape]
-    return [(count // 2, count - count // 2) for count in missing]
-
-
-def _resized(
-    image: np.ndarray, height: int, width: int, resampling: Image.Resampling = Image.Resampling.BICUBIC
-) -> Gray:
-    resized = Image.fromarray(image).resize((width, height), resampling)
-    return np.asarray(resized, np.float32).clip(0, 1)
-
-
-def _cropped(digit: Images) -> Gray:
-    return crop(digit).astype(np.float32) / np.float32(255)
 
 
 def _extent(ink: Gray) -> tuple[int, int]:

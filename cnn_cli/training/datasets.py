@@ -93,7 +93,8 @@ def training_data(config: Config, source: Source) -> tuple[TrainingData, Preproc
     preprocessing = measured_preprocessing(config, source, train)
     _check_digits(config, source)
     train, wrong = _with_more_digits(config, train)
-    outliers = draw_pool(len(train), config.data.outliers, derive(config.seed, OUTLIERS_PURPOSE), also=wrong)
+    seed, composed = derive(config.seed, OUTLIERS_PURPOSE), config.data.proposed > 0
+    outliers = draw_pool(len(train), config.data.outliers, seed, also=wrong, composed=composed)
     weights = None
     if config.train.class_weights == "balanced":
         weights = balanced_weights(train.labels, len(source.classes))

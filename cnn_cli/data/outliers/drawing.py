@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnn_cli.data.outliers.digits import Pen, doubles, halves
-from cnn_cli.data.outliers.glyphs import GLYPHS
+from cnn_cli.data.outliers.glyphs import GLYPHS, PRINTED
 from cnn_cli.data.outliers.scribbles import POINTS, scribbles
 from cnn_cli.data.outliers.textures import textures
 from cnn_cli.data.synthetic import render, shape
 from cnn_cli.data.synthetic.drawing import threads
+from cnn_cli.data.synthetic.fonts import printed
 from cnn_cli.data.synthetic.splines import alphabet
+from cnn_cli.image.normalize import normalize_digit
 
 Images = NDArray[np.uint8]
 
@@ -49,6 +51,11 @@ def _glyphs(n: int, rng: np.random.Generator) -> Images:
     return _inked(shape.write(signs, rng.integers(len(signs.label), size=n), rng), rng)
 
 
+def _printed(n: int, rng: np.random.Generator) -> Images:
+    signs = rng.choice(list(PRINTED), n)
+    return np.stack([normalize_digit(printed(str(sign), rng)).pixels for sign in signs])
+
+
 def _scribbles(n: int, rng: np.random.Generator) -> Images:
     path = scribbles(n, rng)
     along = np.broadcast_to(np.linspace(0, 1, POINTS, dtype=np.float32), (n, POINTS))
@@ -71,11 +78,12 @@ def _inked(pen: Pen, rng: np.random.Generator) -> Images:
 
 
 KINDS: tuple[tuple[Callable[[int, np.random.Generator], Images], int], ...] = (
-    (_glyphs, 120),
-    (_scribbles, 45),
-    (_halves, 20),
-    (_doubles, 30),
-    (textures, 35),
+    (_glyphs, 80),
+    (_printed, 60),
+    (_scribbles, 40),
+    (_halves, 15),
+    (_doubles, 25),
+    (textures, 30),
 )
 """The function that draws each kind, and its number of images in a block. Letters resemble digits most."""
 

@@ -121,3 +121,6 @@ OTHERS = (
 )
 
 GLYPHS = CAPITALS + SMALL + OTHERS
+
+PRINTED = "ACEFHKLMNPRTUVWXYacdefhkmnprtuvwx+=?#@&%*<>~^"
+"""Letters and signs in print, which has serifs; also c and p, which only handwriting makes a digit."""

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-MAX_DRAWN = 20_000
-"""Upper limit of the outliers drawn for a run, which takes about 4 s. Augmentation changes each of them at
+MAX_DRAWN = 40_000
+"""Upper limit of the outliers drawn for a run, which takes about 10 s. Augmentation changes each of them at
 every use."""
+
+COMPOSED = 0.5
+"""Images without a digit that are composed for each one that is drawn."""
 
 EPOCHS = 10
 """Outliers are drawn for at most this number of epochs, so that a small run starts at once."""
@@ -49,7 +52,7 @@ class OutlierPool:
         return OutlierPool(self.images.to(device), self.ratio)
 
 
-def draw_pool(count: int, ratio: float, seed: int, also: Tensor) -> OutlierPool:
+def draw_pool(count: int, ratio: float, seed: int, also: Tensor, *, composed: bool = False) -> OutlierPool:
     """Draw the outliers of a run with `count` training images.
 
     Args:
@@ -57,12 +60,19 @@ def draw_pool(count: int, ratio: float, seed: int, also: Tensor) -> OutlierPool:
         ratio: outliers per training image; 0 gives an empty pool.
         seed: of the drawing.
         also: further outliers, uint8 [L, 1, 28, 28]; at most as many as are drawn are used, chosen at random.
+        composed: whether images are composed of the drawn ones; hypotheses about them are further outliers.
     """
     if not ratio:
         return OutlierPool.empty()
     from cnn_cli.data.outliers.drawing import draw  # drawing needs imports that most runs do not
 
-    drawn = torch.from_numpy(draw(min(MAX_DRAWN, math.ceil(EPOCHS * ratio * count)), seed)).unsqueeze(1)
+    images = draw(min(MAX_DRAWN, math.ceil(EPOCHS * ratio * count)), seed)
+    drawn = torch.from_numpy(images).unsqueeze(1)
+    if composed:
+        from cnn_cli.data.proposed import propose_outliers
+
+        made = propose_outliers(images, round(COMPOSED * len(images)), seed)
+        also = torch.cat([also, torch.from_numpy(made).unsqueeze(1)])
     # At least half of the pool is drawn: further outliers, of which there may be many, are all of few kinds.
     chosen = torch.randperm(len(also), generator=torch.Generator().manual_seed(seed))[: len(drawn)]
     return OutlierPool(torch.cat([drawn, also[chosen.sort().values]]), ratio)

@@ -1,4 +1,4 @@
-"""Printed digits, in the fonts that are installed with matplotlib."""
+"""Printed digits and letters, in the fonts that are installed with matplotlib."""
 
 from functools import cache
 from pathlib import Path
@@ -35,12 +35,16 @@ LARGEST_STROKE = 5
 """Upper limit of what is added to a stroke on each side, in pixels of the drawn letters."""
 
 
-def printed(digit: int, rng: np.random.Generator) -> Ink:
-    """Draw a printed digit: float32 [H, W], 0 = background, 1 = ink; font, weight and width are random."""
+def printed(sign: int | str, rng: np.random.Generator) -> Ink:
+    """Draw a printed digit or letter; font, weight and width are random.
+
+    Returns:
+        Ink, float32 [H, W], 0 = background, 1 = ink.
+    """
     font = _font(FONTS[rng.integers(len(FONTS))])
     bold = int(rng.integers(0, LARGEST_STROKE + 1)) if rng.random() < 0.4 else 0
     image = Image.new("L", (2 * FINE, 2 * FINE))
-    ImageDraw.Draw(image).text((FINE, FINE), str(digit), 255, font, anchor="mm", stroke_width=bold)
+    ImageDraw.Draw(image).text((FINE, FINE), str(sign), 255, font, anchor="mm", stroke_width=bold)
     left, top, right, bottom = image.getbbox() or (0, 0, 1, 1)
     width = max(1, round((right - left) * np.exp(0.12 * rng.standard_normal())))
     cropped = image.crop((left, top, right, bottom)).resize((width, bottom - top))
