@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
-from cnn_cli.data import proposed, synthetic
-from cnn_cli.data.proposed import Proposals, propose
+from cnn_cli.data import proposed, scenes, synthetic
+from cnn_cli.data.disturb import Tones
+from cnn_cli.data.outliers.drawing import draw
+from cnn_cli.data.proposed import Proposals, propose, propose_outliers
+from cnn_cli.data.scenes import Scene
 from cnn_cli.image.hypotheses import TURNS, Kind, all_hypotheses
 
 
@@ -64,11 +67,11 @@ def test_the_background_as_ink_is_never_right(digits) -> None:
     """For plain images: dark ink is never read as light, and a found digit is right."""
     for number in range(40):
         rng = np.random.default_rng(number)
-        ink = proposed._on_canvas(digits[0][number], rng)
+        ink = scenes._on_canvas(digits[0][number], rng)
         background = 255.0 * (number % 2)
-        tones = proposed.Tones(background, 255 - background)
+        tones = Tones(background, 255 - background)
         gray = (background + (tones.ink - background) * ink).astype(np.float32)
-        scene = proposed._Scene(gray, ink, tones)
+        scene = Scene(gray, ink, tones)
         hypotheses = list(all_hypotheses(gray))
         assert hypotheses[0].kind == Kind.FOUND
         for each in hypotheses:
@@ -95,3 +98,46 @@ def test_the_background_as_ink_is_never_right(digits) -> None:
 def test_turned_digits_that_are_no_digits(kind, label, expected) -> None:
     hypothesis = type("Turned", (), {"kind": kind})()
     assert proposed._turned(hypothesis, label) is expected
+
+
+def test_hypotheses_about_images_without_a_digit() -> None:
+    drawings = draw(60, 1)
+    made = propose_outliers(drawings, 60, 2)
+    assert made.shape == (60, 28, 28)
+    assert made.dtype == np.uint8
+    assert np.array_equal(made[:20], propose_outliers(drawings, 20, 2))
+    assert not np.array_equal(made[:20], propose_outliers(drawings, 20, 3))
+    assert propose_outliers(drawings[:0], 20, 2).shape == (0, 28, 28)
+
+
+@pytest.mark.parametrize("views", [0, 1])
+def test_they_are_what_the_image_code_proposes_upright(views, monkeypatch) -> None:
+    """A drawing or a view is composed, and one of all upright hypotheses about it is returned."""
+    monkeypatch.setattr(proposed, "VIEWS", views)
+    drawings, kinds = draw(40, 1), set()
+    for number, image in enumerate(propose_outliers(drawings, 40, 2)):
+        rng = np.random.default_rng([2, number])
+        rng.random()  # whether it is a view
+        scene = scenes.compose_view(rng) if views else scenes.compose(drawings[number], rng)
+        equal = [each.kind for each in all_hypotheses(scene.gray) if np.array_equal(each.digit.pixels, image)]
+        assert equal[0] not in TURNS
+        kinds.update(equal)
+    assert {Kind.FOUND, Kind.WHOLE_DARK, Kind.WHOLE_LIGHT} <= kinds
+
+
+def test_views_have_the_spectrum_of_photos(monkeypatch) -> None:
+    """The amplitude falls with the frequency to the power that was asked for; sides are never narrow."""
+    monkeypatch.setattr(scenes, "DISTURBANCES", [lambda gray, tones, rng: gray])
+    monkeypatch.setattr(scenes, "HEIGHTS", (200, 201))
+    for fall in (0.7, 1.5):
+        monkeypatch.setattr(scenes, "FALL", (fall, fall))
+        slopes = []
+        for seed in range(12):
+            gray = scenes.compose_view(np.random.default_rng(seed)).gray
+            assert 0.69 <= gray.shape[1] / gray.shape[0] <= 1.61
+            window = np.hanning(len(gray))[:, None] * np.hanning(gray.shape[1])
+            amplitude = np.abs(np.fft.rfft2((gray - gray.mean()) * window))
+            frequency = np.hypot(np.fft.fftfreq(len(gray))[:, None], np.fft.rfftfreq(gray.shape[1]))
+            middle = (frequency > 0.02) & (frequency < 0.15)
+            slopes.append(np.polyfit(np.log(frequency[middle]), np.log(amplitude[middle] + 1e-9), 1)[0])
+        assert np.mean(slopes) == pytest.approx(-fall, abs=0.15)

@@ -18,7 +18,7 @@ from cnn_cli.data.augment.mixup import Mix
 from cnn_cli.data.outliers import pool
 from cnn_cli.data.outliers.drawing import draw
 from cnn_cli.data.outliers.pool import OutlierPool, draw_pool
-from cnn_cli.data.proposed import propose
+from cnn_cli.data.proposed import propose, propose_outliers
 from cnn_cli.data.source import LabeledImages, Source
 from cnn_cli.data.synthetic.styles import draw_styles
 from cnn_cli.errors import ConfigError
@@ -252,7 +252,11 @@ def test_proposed_digits_are_made_of_all_digits_and_wrong_hypotheses_become_outl
     assert len(data.train) == 104 + 26 + 52
     assert np.array_equal(data.train.take(slice(130, None))[:, 0], made.digits)
     assert torch.equal(data.train.labels[130:], base.labels[made.which])
-    assert np.array_equal(data.outliers.images[-len(made.wrong) :, 0], made.wrong)
+    seed = derive(0, OUTLIERS_PURPOSE)
+    drawn_ones = draw(math.ceil(10 * 0.25 * 182), seed)
+    composed = propose_outliers(drawn_ones, round(len(drawn_ones) / 2), seed)
+    expected = np.concatenate([drawn_ones, made.wrong, composed])
+    assert np.array_equal(data.outliers.images[:, 0], expected)
 
 
 @pytest.mark.parametrize("name", ["outliers", "drawn", "proposed"])
