@@ -1,5 +1,6 @@
 """A result never replaces what a command reads, a checkpoint or a config."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,10 @@ def place(workplace: Path, trained_run: Path) -> Path:
     (workplace / "scans").mkdir()
     digit(workplace / "scans" / "a.png")
     (workplace / "link.png").symlink_to("one.png")
-    (workplace / "list.txt").write_text("scans/a.png\n")
+    for name in ("list.txt", "list.png", "list.csv"):
+        (workplace / name).write_text("scans/a.png\n")
+    for name in ("net.png", "net.html", "net.csv"):
+        shutil.copy(trained_run / "model.safetensors", workplace / name)
     return workplace
 
 
@@ -55,6 +59,27 @@ def content_of(folder: Path) -> dict[str, bytes]:
         ("data show synthetic --out tiny.yaml", "the name must end in .png"),
         ("export run --to run/model.safetensors", "would replace a file that is read"),
         ("export run --to run/config.yaml", "name a file .onnx"),
+        ("data check synthetic --labels --out tiny.yaml", "the name must end in .png"),
+        # a checkpoint may have any name, and a list, too
+        *(
+            (command, f"{command.split()[-1]}: would replace a file that is read")
+            for command in (
+                "predict one.png -k net.png --contact-sheet net.png",
+                "predict one.png -k net.csv --submission net.csv",
+                "predict one.png -k run -k net.png --show-input net.png",
+                "predict --files-from list.png -k run --show-input list.png",
+                "predict --files-from list.csv -k run --submission list.csv",
+                "read --files-from list.png --contact-sheet list.png",
+                "eval net.png --plot net.png",
+                "eval net.html --report net.html",
+                "compare run net.png --contact-sheet net.png",
+                "compare net.html run --report net.html",
+                "look one.png -k net.html --out net.html",
+                "report net.html --out net.html",
+                "export net.png --to net.png",
+                "data check synthetic --labels --with net.png --out net.png",
+            )
+        ),
     ],
 )
 def test_an_input_is_never_replaced(place: Path, command: str, message: str) -> None:

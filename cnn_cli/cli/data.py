@@ -11,7 +11,7 @@ from cnn_cli.cli import cache
 from cnn_cli.cli.completion import checkpoint_names, data_set_names
 from cnn_cli.cli.help import Command, examples
 from cnn_cli.cli.options import Json, config_option
-from cnn_cli.cli.outputs import PNG, check_output, keep_inputs
+from cnn_cli.cli.outputs import PNG, check_drawings, check_output, keep_checkpoints, keep_inputs
 from cnn_cli.errors import ConfigError, DataError
 from cnn_cli.text import printable
 
@@ -109,8 +109,11 @@ def check(
 
     if not labels and (networks or out):
         raise ConfigError("--with and --out belong to --labels", hint="cnn data check --labels --out OUT.png")
+    outputs = {"--out": out}
+    check_drawings(outputs, [])
     data = stored(with_name(_data(settings) if config is None else _data_of(config, settings)))
     checkpoints = _read_networks(networks or [])
+    keep_checkpoints(outputs, checkpoints)
     data = data_check.as_read_by(data, checkpoints[0]) if checkpoints else data
     source = None if data.name in PUBLISHED else open_source(data)
     results = check_opened(source, data) if source else check_source(data)
@@ -127,6 +130,7 @@ def check(
     if labels:
         offline = data.model_copy(update={"download": False, "fallback": "none"})
         source = source or open_source(offline)
+        keep_inputs(outputs, source.paths)
         data_check.show_labels(source, data, checkpoints, config, out, as_json)
 
 
@@ -167,7 +171,7 @@ def show(
     check_output("--out", out, PNG)
     with console.download_bar() as bar:
         source = open_source(data, Access(bar))
-    keep_inputs("--out", out, source.paths)
+    keep_inputs({"--out": out}, source.paths)
     images = source.test() if test else source.train()
     if augment:
         _write_augmented(images, source, data, count, out)

@@ -72,7 +72,7 @@ def export(
         raise ConfigError("export needs --to FILE", hint=f"cnn export {checkpoint} --to model.onnx")
     _check_settings(settings or [], int8)
     file = choose_checkpoint(checkpoint, lines=False)
-    keep_inputs("--to", to, [file])
+    keep_inputs({"--to": to}, [file])
     trained = read(file)
     load = (lambda: _load(trained, settings or [])) if int8 else None
     _show(write(trained, to, MIN_CONFIDENCE, load), as_json)

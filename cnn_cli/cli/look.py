@@ -9,7 +9,7 @@ import typer
 from cnn_cli.cli.help import examples
 from cnn_cli.cli.images import Images, MinConfidence
 from cnn_cli.cli.options import DEFAULT_CHECKPOINT, checkpoint_option
-from cnn_cli.cli.outputs import HTML, check_output
+from cnn_cli.cli.outputs import HTML, check_output, keep_checkpoints
 from cnn_cli.config.choices import MIN_CONFIDENCE
 from cnn_cli.errors import ConfigError, ExitCode
 
@@ -44,6 +44,7 @@ def look(
 
     check_output("--out", out, HTML, images or [])
     reader, _ = open_named_reader([checkpoint] if checkpoint else [])
+    keep_checkpoints({"--out": out}, reader.checkpoints)
     readable, code = _readable(reader, images or [])
     write_page(out, page_of(reader.checkpoints[0], readable, min_confidence))
     console.line(str(out))

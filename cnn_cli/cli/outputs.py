@@ -13,6 +13,7 @@ from cnn_cli.cli.options import quoted
 from cnn_cli.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from cnn_cli.checkpoint.file import Checkpoint
     from cnn_cli.image.pages import ImageFile
     from cnn_cli.reading.sources import ImageSource
 
@@ -51,22 +52,32 @@ def check_output(option: str, path: Path, endings: tuple[str, ...], inputs: Iter
             f"{option} {path}: the name must end in {' or '.join(endings)}",
             hint=f"{option} {quoted((path if path.name else Path('result')).with_suffix(endings[0]).name)}",
         )
-    keep_inputs(option, path, inputs)
+    keep_inputs({option: path}, inputs)
 
 
-def keep_inputs(option: str, path: Path, inputs: Iterable[Path]) -> None:
-    """Check that a result replaces no input.
+def keep_inputs(outputs: Outputs, inputs: Iterable[Path]) -> None:
+    """Check that no result replaces an input.
 
     Args:
-        option: the option that names the file, for messages.
-        path: the file to write.
+        outputs: the files to write.
         inputs: files that are read, or folders of such files.
 
     Raises:
-        ConfigError: it would.
+        ConfigError: one would.
     """
-    if os.path.lexists(path) and any(_is_below(path, read) for read in inputs):
-        raise _would_replace(option, path)
+    inputs = list(inputs)
+    for option, path in outputs.items():
+        if path is not None and os.path.lexists(path) and any(_is_below(path, read) for read in inputs):
+            raise _would_replace(option, path)
+
+
+def keep_checkpoints(outputs: Outputs, checkpoints: "Iterable[Checkpoint]") -> None:
+    """Check that no result replaces the file of a network: any name may be that of a checkpoint.
+
+    Raises:
+        ConfigError: one would.
+    """
+    keep_inputs(outputs, [each.path for each in checkpoints if each.path is not None])
 
 
 def check_drawings(outputs: Outputs, inputs: Iterable[Path]) -> None:

@@ -20,7 +20,7 @@ from cnn_cli.cli.images import (
     show_results,
 )
 from cnn_cli.cli.options import Checkpoints, Json
-from cnn_cli.cli.outputs import check_drawings, keep_images
+from cnn_cli.cli.outputs import check_drawings, keep_checkpoints, keep_images
 from cnn_cli.cli.submission import Submission, SubmissionFile
 from cnn_cli.config.choices import MIN_CONFIDENCE
 from cnn_cli.errors import ExitCode
@@ -74,13 +74,14 @@ def predict(
     check_inputs("predict", images or [], files_from)
     check_formats(as_json, as_csv)
     outputs = {"--contact-sheet": contact_sheet, "--show-input": show_input}
-    check_drawings(outputs, images or [])
+    check_drawings(outputs, [*(images or []), *filter(None, [files_from])])
     sheets = ContactSheets(contact_sheet, show_input)
     sorting = Sorting(sort_into, images or [])
     answers = Submission(submission, [*(images or []), files_from])
     from cnn_cli.reading.predict import predict as predict_images
 
     reader, files = open_named_reader(checkpoint or [])
+    keep_checkpoints(outputs | {"--submission": submission}, reader.checkpoints)
     show = shower(as_json, as_csv, explain, {"checkpoint": files, "trained_on": reader.trained_on})
     named = keep_images(named_images(images or [], files_from), outputs)
     results = predict_images(reader, named, min_confidence, explain or sheets.needs_explanation)

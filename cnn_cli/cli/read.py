@@ -21,7 +21,7 @@ from cnn_cli.cli.images import (
     single_image,
 )
 from cnn_cli.cli.options import Checkpoints, Json
-from cnn_cli.cli.outputs import check_drawings, keep_images
+from cnn_cli.cli.outputs import check_drawings, keep_checkpoints, keep_images
 from cnn_cli.config.choices import MIN_CONFIDENCE
 from cnn_cli.errors import ConfigError
 
@@ -81,12 +81,13 @@ def read(
     _check_annotate(annotate, single)
     check_formats(as_json, as_csv)
     outputs = {"--annotate": annotate, "--contact-sheet": contact_sheet, "--show-input": show_input}
-    check_drawings(outputs, paths)
+    check_drawings(outputs, [*paths, *filter(None, [files_from])])
     sheets = ContactSheets(contact_sheet, show_input)
     from cnn_cli.cli.texts import text_shower
     from cnn_cli.reading.text import read_texts
 
     reader, files = open_named_line_reader(checkpoint or [])
+    keep_checkpoints(outputs, reader.checkpoints)
     origin = {"checkpoint": files, "trained_on": reader.trained_on}
     show = text_shower(as_json, as_csv, explain, not single, origin)
     results = read_texts(reader, keep_images(named, outputs), min_confidence, signs=signs)

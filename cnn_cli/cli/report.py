@@ -57,7 +57,7 @@ def report(
     names, overrides = split_arguments("report", arguments)
     if not names:
         raise ConfigError("report needs a run", hint="cnn report checkpoints/lenet")
-    check_output("--out", out, HTML)
+    check_output("--out", out, HTML, [name for name in names if name.is_file()])
     command = shlex.join(["cnn", "report", *arguments])
     benchmarks = [name for name in names if name.suffix == ".json"]
     if not benchmarks:

@@ -105,7 +105,7 @@ def _start(name: str, overrides: list[str], out: Path | None, overwrite: bool, a
 
     requested = out or Path(config.output.folder) / config.name
     if overwrite:
-        keep_inputs("--overwrite", RunFolder(requested).config, [loaded.origin])
+        keep_inputs({"--overwrite": RunFolder(requested).config}, [loaded.origin])
 
     @contextmanager
     def folder() -> "Iterator[RunFolder]":
