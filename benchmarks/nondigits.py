@@ -146,7 +146,13 @@ def _around(center: float, radius: float, count: int, shift: float = 0.0) -> lis
 
 
 def _other_font(rng: np.random.Generator) -> Path:
-    names = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSerif", "DejaVuSansMono", "STIXGeneral", "cmss10")
+    names = (  # none of them is among those that outliers are printed in
+        "DejaVuSans-BoldOblique",
+        "DejaVuSansMono-Oblique",
+        "DejaVuSerif-BoldItalic",
+        "STIXGeneralBolIta",
+        "cmti10",
+    )
     return Path(mpl.get_data_path()) / "fonts" / "ttf" / f"{rng.choice(names)}.ttf"
 
 
