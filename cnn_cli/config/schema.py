@@ -72,8 +72,8 @@ class Data(Section):
     flag and foot, the crossed 7), print, pixel fonts, displays. For digits only."""
     proposed: Annotated[float, Field(ge=0, le=4)] = 0.0
     """Number of digits, per training image, that are put into images (tight, small, noisy, light on dark) and
-    found there again; with `outliers`, wrong hypotheses about these images, and what is found in images without
-    a digit, are added to them. For digits only."""
+    found there again; with `outliers`, wrong hypotheses about these images, and what is found in images
+    without a digit, are added to them. For digits only."""
     synthetic: Synthetic = Synthetic()
     """Number and seed of the built-in digits."""
     own: Own = Own()
