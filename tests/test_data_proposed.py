@@ -110,15 +110,15 @@ def test_hypotheses_about_images_without_a_digit() -> None:
     assert propose_outliers(drawings[:0], 20, 2).shape == (0, 28, 28)
 
 
-@pytest.mark.parametrize("views", [0, 1])
-def test_they_are_what_the_image_code_proposes_upright(views, monkeypatch) -> None:
+@pytest.mark.parametrize("without", [0, 1])
+def test_they_are_what_the_image_code_proposes_upright(without, monkeypatch) -> None:
     """A drawing or a view is composed, and one of all upright hypotheses about it is returned."""
-    monkeypatch.setattr(proposed, "VIEWS", views)
+    monkeypatch.setattr(proposed, "WITHOUT_DRAWING", without)
     drawings, kinds = draw(40, 1), set()
     for number, image in enumerate(propose_outliers(drawings, 40, 2)):
         rng = np.random.default_rng([2, number])
         rng.random()  # whether it is a view
-        scene = scenes.compose_view(rng) if views else scenes.compose(drawings[number], rng)
+        scene = scenes.compose_view(rng) if without else scenes.compose(drawings[number], rng)
         equal = [each.kind for each in all_hypotheses(scene.gray) if np.array_equal(each.digit.pixels, image)]
         assert equal[0] not in TURNS
         kinds.update(equal)

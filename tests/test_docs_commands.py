@@ -199,10 +199,10 @@ def test_every_command_of_a_page_runs(page: Path, desk: Path) -> None:
             assert outcome.code == command.code, f"{command.line}\n{outcome.err}"
             if command.output is not None:
                 errors = [line for line in outcome.err.splitlines() if line.startswith(("error: ", "hint: "))]
-                lines, shown = [*outcome.out.splitlines(), *errors], [*command.output]
-                assert masked(lines) == masked(shown), command.line
+                lines, expected = [*outcome.out.splitlines(), *errors], [*command.output]
+                assert masked(lines) == masked(expected), command.line
                 if command.line.startswith(INCLUDED) and "--checkpoint" not in command.line:
-                    assert fractions(lines) == pytest.approx(fractions(shown), abs=ROUNDED), command.line
+                    assert fractions(lines) == pytest.approx(fractions(expected), abs=ROUNDED), command.line
 
 
 def test_few_blocks_do_not_run_and_each_has_a_reason() -> None:

@@ -36,7 +36,7 @@ RIGHT, WRONG = 0.75, 0.35
 # be right; below the last number it is wrong.
 SIZES, TOO_SMALL = (12, 28), 9
 
-VIEWS = 0.35
+WITHOUT_DRAWING = 0.35
 """Share of views among the images without a digit; the others show a drawing."""
 
 TURNED = 0.25
@@ -113,7 +113,7 @@ def _outlier_block(block: list[tuple[Images, np.random.Generator]]) -> list[Imag
 
 def _upright(drawing: Images, rng: np.random.Generator) -> list[Images]:
     """Return the network inputs of an image without a digit; many a turned sign is a digit."""
-    scene = compose_view(rng) if rng.random() < VIEWS else compose(drawing, rng)
+    scene = compose_view(rng) if rng.random() < WITHOUT_DRAWING else compose(drawing, rng)
     return [each.digit.pixels for each in all_hypotheses(scene.gray) if each.kind not in TURNS]
 
 
