@@ -199,9 +199,10 @@ def test_best_has_two_branches() -> None:
     assert count_parameters(ours) * 4 < 5e6  # bytes: it ships with the program
 
 
-def test_reader_is_the_first_branch_of_best_with_a_wider_second_part() -> None:
+def test_reader_is_the_first_branch_of_best_but_wider() -> None:
     (branches,) = kinds(network("best"), Parallel)
     small, ours = branches[0], network("reader")
-    assert widths(ours) == [*widths(small)[:3], *(width * 3 // 2 for width in widths(small)[3:])]
+    first, second = widths(small)[:3], widths(small)[3:]
+    assert widths(ours) == [*(width * 3 // 2 for width in first), *(2 * width for width in second)]
     assert kernels(ours) == kernels(small)
     assert kinds(ours, nn.Linear)[0].out_features == 2 * kinds(small, nn.Linear)[0].out_features
