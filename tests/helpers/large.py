@@ -52,7 +52,7 @@ def gray(side: int) -> Image.Image:
 
 
 READ = """
-import json, os, resource, sys, time
+import json, os, sys, traceback
 from pathlib import Path
 from cnn_cli.errors import CnnError
 from cnn_cli.image.decode import decode
@@ -70,15 +70,20 @@ def read(way, path):
 
 for name in json.loads(sys.argv[1]):
     for way in json.loads(sys.argv[2]):
+        sys.stdout.flush()  # or the child would write it, too
         process = os.fork()
         if not process:
+            code = 1
             try:
                 read(way, Path(name))
                 code = 0
             except CnnError as error:
                 print(json.dumps(error.message), flush=True)
                 code = 3
-            os._exit(code)
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(code)
         _, status, usage = os.wait4(process, 0)
         if os.waitstatus_to_exitcode(status) != 3:
             peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
@@ -94,5 +99,5 @@ def read_each(files: Sequence[Path], ways: Sequence[str]) -> list[list | str]:
     """
     arguments = [json.dumps([str(file) for file in files]), json.dumps(list(ways))]
     command = [sys.executable, "-c", READ, *arguments]
-    run = subprocess.run(command, capture_output=True, text=True, check=True, env=environment())
+    run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment())
     return [json.loads(line) for line in run.stdout.splitlines()]
