@@ -10,14 +10,7 @@ from cnn_cli.cli.completion import checkpoint_names
 from cnn_cli.cli.help import examples
 from cnn_cli.cli.labeled_data import Split, SplitOption, announce, open_data, split_arguments
 from cnn_cli.cli.options import Json, describe_data
-from cnn_cli.cli.outputs import (
-    Report,
-    check_drawings,
-    check_report,
-    command_line,
-    keep_checkpoints,
-    keep_inputs,
-)
+from cnn_cli.cli.outputs import Report, check_drawings, check_report, command_line, keep_measured
 from cnn_cli.errors import BelowBarError, ConfigError, DataError
 from cnn_cli.text import shorten
 
@@ -75,8 +68,7 @@ def compare(
     files = choose_checkpoints(names, lines=False)
     a, b = map(read, files)
     source, compute = open_data(a, overrides)
-    keep_checkpoints({"--contact-sheet": contact_sheet, "--report": report}, [a, b])
-    keep_inputs({"--contact-sheet": contact_sheet}, source.paths)
+    keep_measured({"--contact-sheet": contact_sheet}, report, [a, b], source.paths)
     announce("comparing", files, split, source, compute)
     comparison = measure(a, b, source, split, compute)
     if contact_sheet is not None:

@@ -13,14 +13,7 @@ from cnn_cli.cli.evaluate_lines import check_no_images, evaluate_lines
 from cnn_cli.cli.help import examples
 from cnn_cli.cli.labeled_data import Split, SplitOption, announce, open_data, split_arguments
 from cnn_cli.cli.options import Checkpoints, Json, describe_data
-from cnn_cli.cli.outputs import (
-    Report,
-    check_drawings,
-    check_report,
-    command_line,
-    keep_checkpoints,
-    keep_inputs,
-)
+from cnn_cli.cli.outputs import Report, check_drawings, check_report, command_line, keep_measured
 from cnn_cli.errors import CnnError
 
 if TYPE_CHECKING:
@@ -103,8 +96,7 @@ def evaluate(
         evaluate_lines(checkpoints, files, overrides, split, as_json, min_accuracy)
         return
     source, compute = open_data(checkpoints[0], overrides)
-    keep_checkpoints({"--plot": plot, "--report": report}, checkpoints)
-    keep_inputs({"--plot": plot}, source.paths)
+    keep_measured({"--plot": plot}, report, checkpoints, source.paths)
     announce("evaluating", files, split, source, compute)
     evaluation = measure(checkpoints, source, split, compute)
     augmented = measure(checkpoints, source, split, compute, tta) if tta > 1 else None

@@ -80,6 +80,18 @@ def keep_checkpoints(outputs: Outputs, checkpoints: "Iterable[Checkpoint]") -> N
     keep_inputs(outputs, [each.path for each in checkpoints if each.path is not None])
 
 
+def keep_measured(
+    drawings: Outputs, report: Path | None, checkpoints: "Iterable[Checkpoint]", data: Iterable[Path]
+) -> None:
+    """Check that what is written of a measurement replaces no network, and no drawing an image of its data.
+
+    Raises:
+        ConfigError: something would.
+    """
+    keep_checkpoints({**drawings, "--report": report}, checkpoints)
+    keep_inputs(drawings, data)
+
+
 def check_drawings(outputs: Outputs, inputs: Iterable[Path]) -> None:
     """Check the names of the PNGs that a command draws: different files, and none of its inputs.
 

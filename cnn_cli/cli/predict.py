@@ -74,10 +74,11 @@ def predict(
     check_inputs("predict", images or [], files_from)
     check_formats(as_json, as_csv)
     outputs = {"--contact-sheet": contact_sheet, "--show-input": show_input}
-    check_drawings(outputs, [*(images or []), *filter(None, [files_from])])
+    inputs = [*(images or []), *filter(None, [files_from])]
+    check_drawings(outputs, inputs)
     sheets = ContactSheets(contact_sheet, show_input)
     sorting = Sorting(sort_into, images or [])
-    answers = Submission(submission, [*(images or []), files_from])
+    answers = Submission(submission, inputs)
     from cnn_cli.reading.predict import predict as predict_images
 
     reader, files = open_named_reader(checkpoint or [])

@@ -32,11 +32,11 @@ class Submission:
         ConfigError: the file has another ending, or is one of the inputs.
     """
 
-    def __init__(self, path: Path | None, inputs: Sequence[Path | None]) -> None:
+    def __init__(self, path: Path | None, inputs: Sequence[Path]) -> None:
         self._path = path
         self._labels: list[str] = []
         if path is not None:
-            check_output("--submission", path, (".csv",), [each for each in inputs if each is not None])
+            check_output("--submission", path, (".csv",), inputs)
 
     def add(self, prediction: "Prediction") -> None:
         """Add the answer to the next image, whether it is confident or not."""

@@ -51,12 +51,26 @@ def compose_view(rng: np.random.Generator) -> Scene:
     """Return an image without a drawing: clouds, like a photo of anything or paper in uneven light."""
     height = int(rng.integers(*HEIGHTS))
     width = round(height * rng.uniform(*WIDTHS))
-    frequency = np.hypot(np.fft.fftfreq(2 * height)[:, None], np.fft.rfftfreq(2 * width))
+    view = clouds((2 * height, 2 * width), FALL, rng)[:height, :width]  # the opposite sides of clouds match
+    low, high = view.min(), view.max()
+    return _disturbed(((view - low) / (high - low)).astype(np.float32), rng)
+
+
+def clouds(
+    shape: tuple[int, int], fall: tuple[float, float], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Draw random clouds [H, W] of mean 0, whose amplitudes fall with the frequency.
+
+    Args:
+        shape: height and width in pixels.
+        fall: range of the exponent of 1/frequency.
+        rng: what noise and exponent are drawn from.
+    """
+    height, width = shape
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width))
     frequency[0, 0] = np.inf
-    spectrum = np.fft.rfft2(rng.standard_normal((2 * height, 2 * width))) / frequency ** rng.uniform(*FALL)
-    clouds = np.fft.irfft2(spectrum, s=(2 * height, 2 * width))[:height, :width]  # opposite sides would match
-    low, high = clouds.min(), clouds.max()
-    return _disturbed(((clouds - low) / (high - low)).astype(np.float32), rng)
+    spectrum = np.fft.rfft2(rng.standard_normal(shape)) / frequency ** rng.uniform(*fall)
+    return np.fft.irfft2(spectrum, s=shape)
 
 
 def _disturbed(ink: Gray, rng: np.random.Generator) -> Scene:

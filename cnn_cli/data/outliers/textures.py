@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from cnn_cli.data.scenes import clouds
 from cnn_cli.image.normalize import normalize_digit
 
 FIELD = 40
@@ -27,10 +28,7 @@ def textures(n: int, rng: np.random.Generator) -> NDArray[np.uint8]:
 
 def _texture(rng: np.random.Generator) -> NDArray[np.float32]:
     """Draw ink float32 [FIELD, FIELD] in 0..1: the dark parts of random clouds, within an uneven outline."""
-    frequency = np.hypot(np.fft.fftfreq(FIELD)[:, None], np.fft.rfftfreq(FIELD))
-    frequency[0, 0] = np.inf
-    spectrum = np.fft.rfft2(rng.standard_normal((FIELD, FIELD))) / frequency ** rng.uniform(*FALL)
-    gray = np.fft.irfft2(spectrum, s=(FIELD, FIELD))
+    gray = clouds((FIELD, FIELD), FALL, rng)
     y, x = np.mgrid[-1 : 1 : FIELD * 1j, -1 : 1 : FIELD * 1j]
     gray = gray / gray.std() - rng.uniform(0, 2) * np.hypot(x * rng.uniform(0.5, 1.5), y)
     threshold = np.quantile(gray, 1 - rng.uniform(*INK))
