@@ -510,6 +510,16 @@ def test_a_setting_without_effect_is_refused(setting: str) -> None:
                 load_config("my", arguments)
 
 
+@pytest.mark.parametrize("restarts", ["[2, 2]", "[3, 2]", "[4]", "[5]"])
+def test_restarts_beyond_the_epochs_are_refused_with_a_way_out(restarts: str) -> None:
+    """A config with restarts, such as reader.yaml, is tried with fewer epochs."""
+    few = ["train.schedule=cosine", "train.epochs=4"]
+    message = failure("my", *few, f"train.restarts={restarts}")
+    assert "restarts must rise, and stay below the 4 epochs (one cycle: train.restarts=[])" in message
+    assert load_config("my", [*few, "train.restarts=[]"]).config.train.restarts == ()
+    assert load_config("my", [*few, "train.restarts=[1, 3]"]).config.train.restarts == (1, 3)
+
+
 def test_all_bad_overrides_are_reported_at_once() -> None:
     assert failure("my", "epochs", "seed=1", "=2").count("\n") == 1
 

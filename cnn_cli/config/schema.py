@@ -202,7 +202,9 @@ class Train(Section):
     @model_validator(mode="after")
     def _restarts_lie_within(self) -> Self:
         if any(after <= before for before, after in pairwise((*self.restarts, self.epochs))):
-            raise ValueError(f"restarts must rise, and stay below the {self.epochs} epochs")
+            raise ValueError(
+                f"restarts must rise, and stay below the {self.epochs} epochs (one cycle: train.restarts=[])"
+            )
         return self
 
 
