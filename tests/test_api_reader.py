@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture(scope="module")
 def reader() -> cnn.ImageReader:
-    return cnn.load()
+    return cnn.load("reader")  # by its name: somebody who runs the tests may have a network of their own
 
 
 @pytest.fixture(scope="module")
