@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
@@ -29,9 +30,18 @@ PHOTO = ROOT / "docs" / "images" / "photo.jpg"
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Out of sight of the user's runs: the newest one would be the default network."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("elsewhere"))
+        patch.delenv("CNN_CHECKPOINT", raising=False)
+        yield
+
+
 @pytest.fixture(scope="module")
 def reader() -> cnn.ImageReader:
-    return cnn.load("reader")  # by its name: somebody who runs the tests may have a network of their own
+    return cnn.load()
 
 
 @pytest.fixture(scope="module")
