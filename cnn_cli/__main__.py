@@ -20,11 +20,12 @@ def main() -> None:
         code = _run()
     except Interruption as interruption:
         code = interruption.code
+    streams.leave_stderr()
     if distributed.world_size() > 1:
         # All files are written. In about one run in fifty, gloo's threads abort the process while Python
         # shuts down ("terminate called without an active exception"), and torchrun reports a failure.
-        for stream in filter(None, (sys.stdout, sys.stderr)):
-            stream.flush()
+        if sys.stdout:
+            sys.stdout.flush()
         os._exit(code)
     signals.leave_to_system()
     sys.exit(code)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cnn_cli.reading.line_reader import LineReader
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as `cnn_cli.__main__` does, before torch is loaded
+os.environ.pop("PYTHONUNBUFFERED", None)  # few users set it: what cannot be written stays in a buffer
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is: its threads spin where cores are busy
 
 settings.register_profile("any machine", deadline=None)  # a busy machine is no failure

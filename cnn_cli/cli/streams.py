@@ -23,6 +23,18 @@ def set_up() -> None:
     sys.stdout = _writer(results, encoding)
 
 
+def leave_stderr() -> None:
+    """Write what stderr still holds. Where it is full or nobody reads it, that is dropped.
+
+    Otherwise Python tries again while it shuts down, and the exit code becomes 120.
+    """
+    try:
+        sys.stderr.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stderr.fileno())
+
+
 def _open_if_closed(number: int) -> None:
     try:
         os.fstat(number)
