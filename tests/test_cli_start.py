@@ -64,8 +64,8 @@ def test_other_classes_are_told(start: Path, workplace: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--start", "nowhere"], "argument 'train.start=\"nowhere\"' train.start: nowhere: no such file"),
-        (["--start", "one.png"], "train.start: one.png: is not a checkpoint"),
+        (["--start", "nowhere"], "argument 'train.start=\"nowhere\"': nowhere: no such file"),
+        (["--start", "one.png"], "argument 'train.start=\"one.png\"': one.png: is not a checkpoint"),
         (["--start", "parent.safetensors", "train.freeze=[linera1]"], "no layer 'linera1' (did you mean"),
         (["--start", "parent.safetensors", "data.size=32"], "the weight of layer linear1 must be"),
         (["--config", "tiny.yaml", "train.freeze=[linear1]"], "freeze keeps the weights of `start`"),

@@ -40,7 +40,7 @@ def parent_of(tree: Node) -> Node | None:
     try:
         checkpoint = read_start(start.value)
     except DataError as error:
-        raise ConfigError(f"{start.position} train.start: {error.message}", hint=error.hint) from None
+        raise ConfigError(f"{start.position.of('train.start')}: {error.message}", hint=error.hint) from None
     whole = document.parse(dump(_settings(checkpoint)), str(checkpoint.path))
     data, model = whole.child("data"), whole.child("model")
     assert data is not None

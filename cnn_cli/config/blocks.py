@@ -47,7 +47,7 @@ def expand(tree: Node) -> Node:
 
 def _definitions(blocks: Node) -> dict[str, _Definition]:
     if not isinstance(blocks.value, dict):
-        raise ConfigError(f"{blocks.position} model.blocks: must be a map of names, not {blocks.kind}")
+        raise ConfigError(f"{blocks.position.of('model.blocks')}: must be a map of names, not {blocks.kind}")
     return {name: _definition(name, node) for name, node in blocks.value.items()}
 
 
@@ -57,13 +57,13 @@ def _definition(name: str, node: Node) -> _Definition:
     if isinstance(node.value, list):
         return _Definition({}, _layers(node, where))
     if not isinstance(node.value, dict):
-        raise ConfigError(f"{node.position} {where}: must be a list of layers, or a map with `layers`")
+        raise ConfigError(f"{node.position.of(where)}: must be a list of layers, or a map with `layers`")
     known = ("parameters", "layers")
     for key, child in node.value.items():
         if key not in known:
             raise ConfigError(f"{child.key} {where}: {unknown_name(key, known)}")
     if "layers" not in node.value:
-        raise ConfigError(f"{node.position} {where}.layers: is missing, and it has no default")
+        raise ConfigError(f"{node.position.of(f'{where}.layers')}: is missing, and it has no default")
     parameters = node.value.get("parameters")
     return _Definition(
         _parameters(parameters, f"{where}.parameters") if parameters else {},
@@ -83,20 +83,22 @@ def _check_name(name: str, node: Node, where: str) -> None:
 def _layers(layers: Node, where: str) -> Node:
     """Return the node, which must be a list of at least one layer."""
     if not isinstance(layers.value, list) or not layers.value:
-        raise ConfigError(f"{layers.position} {where}: must be a list of at least 1 layer")
+        raise ConfigError(f"{layers.position.of(where)}: must be a list of at least 1 layer")
     return layers
 
 
 def _parameters(node: Node, where: str) -> dict[str, Node | None]:
     if not isinstance(node.value, list):
-        raise ConfigError(f"{node.position} {where}: must be a list of names, not {node.kind}")
+        raise ConfigError(f"{node.position.of(where)}: must be a list of names, not {node.kind}")
     parameters: dict[str, Node | None] = {}
     for item in node.value:
         name, default = _name_and_value(item)
         if name is None:
-            raise ConfigError(f"{item.position} {where}: must be a name, or `name: default`, not {item.kind}")
+            raise ConfigError(
+                f"{item.position.of(where)}: must be a name, or `name: default`, not {item.kind}"
+            )
         if name in parameters:
-            raise ConfigError(f"{item.position} {where}: there are two parameters {name!r}")
+            raise ConfigError(f"{item.position.of(where)}: there are two parameters {name!r}")
         parameters[name] = default
     return parameters
 

@@ -111,7 +111,7 @@ def read(path: Path, above: tuple[Path, ...] = ()) -> Node:
     try:
         below = read(_base_path(base, path, chain), chain)
     except document.UnreadableError as error:
-        raise ConfigError(f"{base.position} base: {error.message}") from None
+        raise ConfigError(f"{base.position.of('base')}: {error.message}") from None
     return merge(_without(below, "name"), _without(tree, "base"))
 
 
@@ -143,14 +143,16 @@ def _run_name(path: Path) -> str:
 
 def _base_path(base: Node, path: Path, chain: tuple[Path, ...]) -> Path:
     if not isinstance(base.value, str):
-        raise ConfigError(f"{base.position} base: must be the name of a config, not {base.kind}")
+        raise ConfigError(f"{base.position.of('base')}: must be the name of a config, not {base.kind}")
     try:
         found = find(base.value, beside=path.parent)
     except ConfigError as error:
-        raise ConfigError(f"{base.position} base: {error.message}", hint=error.hint) from None
+        raise ConfigError(f"{base.position.of('base')}: {error.message}", hint=error.hint) from None
     names = " -> ".join(map(str, (*chain, found)))
     if any(found.resolve() == other.resolve() for other in chain):
-        raise ConfigError(f"{base.position} base: the configs build on each other in a circle: {names}")
+        raise ConfigError(f"{base.position.of('base')}: the configs build on each other in a circle: {names}")
     if len(chain) > MAX_BASES:
-        raise ConfigError(f"{base.position} base: more than {MAX_BASES} configs build on each other: {names}")
+        raise ConfigError(
+            f"{base.position.of('base')}: more than {MAX_BASES} configs build on each other: {names}"
+        )
     return found

@@ -57,7 +57,7 @@ def _hint(placed: list[tuple[SourcePosition, "_Group"]], schema: type[BaseModel]
 def _line(tree: Node, position: SourcePosition, path: KeyPath, text: str) -> str:
     uses = [f"block {name!r} used at {use}" for name, use in tree.uses(path) if use.line != position.line]
     text = f"{text} ({', '.join(uses)})" if uses else text
-    return f"{position} {dotted(tree.written(path))}: {text}" if path else f"{position}: {text}"
+    return f"{position.of(dotted(tree.written(path)))}: {text}" if path else f"{position}: {text}"
 
 
 def _order(position: SourcePosition) -> tuple[bool, str, int, int]:

@@ -21,6 +21,14 @@ class SourcePosition:
         source = printable(self.source)
         return f"{source}:{self.line}:{self.column}" if self.line else source
 
+    def of(self, key: str) -> str:
+        """Return the place and the key there, `my.yaml:14:7 train.lr`.
+
+        An argument such as `train.lr=x` begins with its key, so that is not said again.
+        """
+        is_said = not self.line and self.source.startswith((f"argument '{key}", f'argument "{key}'))
+        return str(self) if is_said else f"{self} {key}"
+
 
 @dataclass(frozen=True)
 class Node:
