@@ -42,6 +42,29 @@ def test_a_long_thin_line_is_removed_and_the_stroke_that_crosses_it_stays_whole(
     assert np.count_nonzero(unruled) == 40 * 6
 
 
+@pytest.mark.parametrize("slope", [-0.07, -0.03, 0.03, 0.07])
+def test_a_tilted_line_is_removed_and_the_stroke_that_crosses_it_stays_whole(slope: float) -> None:
+    """A line that falls four pixels over its length joined the digits that stand on it with both borders."""
+    mask = np.zeros((80, 200), bool)
+    for column, row in enumerate(np.rint(40 + slope * (np.arange(200) - 100)).astype(int)):
+        mask[row : row + 2, column] = True
+    mask[15:65, 90:96] = True
+    unruled = without_rules(mask)
+    assert unruled[15:65, 90:96].all()
+    assert np.count_nonzero(unruled) <= 40 + 50 * 6  # a few pixels may stay where the line moves by a pixel
+    assert (without_rules(mask.T) == unruled.T).all()
+
+
+def test_digits_without_a_line_keep_every_pixel() -> None:
+    """Feet of letters that stand in a slanted row are no line, however many there are."""
+    mask = np.zeros((90, 400), bool)
+    for number in range(12):
+        left, top = 10 + 32 * number, 10 + 2 * number
+        mask[top : top + 40, left : left + 4] = True
+        mask[top + 38 : top + 40, left : left + 20] = True
+    assert (without_rules(mask) == mask).all()
+
+
 def test_a_thick_bar_is_no_ruled_line() -> None:
     mask = np.zeros((60, 60), bool)
     mask[10:30] = True

@@ -1,5 +1,7 @@
 """Ruled lines in a mask of ink -> the mask without them, where no stroke of a digit crosses them."""
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,12 @@ THIN = 0.05
 STROKE = 1.5
 """Where a line is this many times as thick as it mostly is, a stroke crosses it."""
 
+STEEPEST = 0.08
+"""Lines are at most this tilted, in pixels down for each pixel to the right: 4.6 degrees."""
+
+SAMPLED = 10_000
+"""About so many pixels decide how lines are tilted."""
+
 
 def without_rules(mask: Mask) -> Mask:
     """Return the mask without the pixels of long thin lines; [H, W], true where there may be ink.
@@ -21,12 +29,22 @@ def without_rules(mask: Mask) -> Mask:
     A stroke that crosses a line is thicker there than the line, so its pixels stay, and the digit stays in
     one piece. What only touches a line is cut off from it.
     """
-    across, down = run_lengths(mask), run_lengths(mask.T).T
-    unruled: Mask = mask & ~_rules(across, down) & ~_rules(down.T, across.T).T
+    unruled: Mask = mask & ~_rules(mask) & ~_rules(mask.T).T
     return unruled
 
 
-def _rules(along: NDArray[np.int64], thickness: NDArray[np.int64]) -> Mask:
+def _rules(mask: Mask) -> Mask:
+    """Return the pixels of lines that are horizontal or tilted a little, all by the same slope."""
+    thickness = run_lengths(mask.T).T
+    slope = _slope(mask, thickness)
+    if slope:
+        mask = _sheared(mask, -slope)
+        thickness = run_lengths(mask.T).T
+    level = _level_rules(run_lengths(mask), thickness)
+    return _sheared(level, slope) if slope else level
+
+
+def _level_rules(along: NDArray[np.int64], thickness: NDArray[np.int64]) -> Mask:
     """Return the pixels of horizontal lines.
 
     Args:
@@ -38,6 +56,38 @@ def _rules(along: NDArray[np.int64], thickness: NDArray[np.int64]) -> Mask:
         typical = float(np.median(thickness[row][long[row]]))
         long[row] &= (thickness[row] <= STROKE * typical + 1) & (typical <= THIN * along[row])
     return long
+
+
+def _slope(mask: Mask, thickness: NDArray[np.int64]) -> float:
+    """Return the slope along which most thin ink lies, down for each pixel to the right.
+
+    These are projections as of the Radon transform, for small angles. The slope is 0 if no line is long.
+    """
+    width = mask.shape[1]
+    down, right = np.nonzero(mask & (thickness <= max(1, THIN * width)))
+    every = 1 + len(down) // SAMPLED
+    down, right = down[::every], right[::every] - width // 2
+    steepest = round(STEEPEST * width)
+    best, most = 0, 0
+    for step in sorted(range(-steepest, steepest + 1), key=abs):
+        rows = down - np.rint(right * (step / width)).astype(np.int64) + steepest
+        count = int(np.bincount(rows, minlength=1).max()) if len(rows) else 0
+        if count > most:
+            best, most = step, count
+    return best / width if most * every >= LONG * width else 0.0
+
+
+def _sheared(mask: Mask, slope: float) -> Mask:
+    """Return the mask with each column moved down by the slope times its distance from the middle one."""
+    height, width = mask.shape
+    shifts = np.rint((np.arange(width) - width // 2) * slope).astype(np.int64)
+    starts = [0, *(np.flatnonzero(np.diff(shifts)) + 1).tolist(), width]
+    sheared = np.zeros_like(mask)
+    for start, end in pairwise(starts):
+        down = int(np.clip(shifts[start], -height, height))
+        target = slice(max(0, down), height + min(0, down))
+        sheared[target, start:end] = mask[max(0, -down) : height - max(0, down), start:end]
+    return sheared
 
 
 def run_lengths(mask: Mask) -> NDArray[np.int64]:

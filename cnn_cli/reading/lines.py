@@ -24,7 +24,7 @@ REPEATED_COLUMNS = 6_000
 MAYBE_ONE = 6
 """Up to this number of rows may be one line: gaps divide the digits of a display into rows of their parts."""
 
-POWER = 4
+POWER = 10
 """The power of the mean confidence by which the evidence of readings is weighted: parts of digits give more
 characters than the digits, but unsure ones."""
 
@@ -44,9 +44,23 @@ confident."""
 MAYBE_DIGIT = 0.3
 """A sign may be a digit, and is an unsure digit, if all digits together have at least this probability."""
 
-# A page is read turned if the digits of the upright one have less than the first mean confidence, and those
-# of the turned one at least the second and more evidence in all.
-UPRIGHT_ENOUGH, TURNED_ENOUGH = 0.8, 0.9
+SLASHES = 3.0
+"""A 1 is as confident as if slashes were this many times as common: those of other hands resemble a 1 more
+than the ones that the network learned."""
+
+TONE_ENOUGH = 0.8
+"""Below this mean confidence of the digits, the other tone is tried as ink."""
+
+UPRIGHT_ENOUGH, TURNED_ENOUGH = 0.97, 0.9
+"""Below the first mean confidence of the digits, turned readings are tried; one counts from the second on."""
+
+SURE = 0.9
+"""A digit of more confidence speaks for how a page is turned: many digits resemble another one that is upside
+down, but less than they resemble themselves."""
+
+MORE_SURE = 0.4
+"""How much more a turned page must have of that than the upright one: most pages are upright, and the digits
+of a display are digits upside down, too."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +100,11 @@ class Reading:
         return sum(each.confidence - LEAST for each in self.characters if each.label)
 
     @property
+    def sureness(self) -> float:
+        """By how much the digits are more confident than `SURE`, as a sum over all of them."""
+        return sum(each.confidence - SURE for each in self.characters if each.label.isdigit())
+
+    @property
     def weighted_evidence(self) -> float:
         """The evidence, of less weight if digits are unsure."""
         return self.evidence * self.mean_confidence**POWER
@@ -106,21 +125,27 @@ def read_page(reader: LineReader, gray: np.ndarray) -> Reading:
     """
     texts = list(find_text(gray))
     upright = _best_reading(reader, texts, COLUMNS)
-    if upright.mean_confidence >= UPRIGHT_ENOUGH or len(texts[0].components) == MOST:
+    if len(texts[0].components) == MOST:
         return upright
-    inverse = list(find_text(gray, light_ink=not texts[0].ink_is_light))
-    tried = _best_reading(reader, inverse, TRIED_COLUMNS)
-    if tried.evidence > upright.evidence and tried.mean_confidence > upright.mean_confidence:
-        upright = _best_reading(reader, inverse, COLUMNS) if tried.unread else tried
-        texts = inverse
+    if upright.mean_confidence < TONE_ENOUGH:
+        inverse = list(find_text(gray, light_ink=not texts[0].ink_is_light))
+        tried = _best_reading(reader, inverse, TRIED_COLUMNS)
+        if tried.evidence > upright.evidence and tried.mean_confidence > upright.mean_confidence:
+            upright = _best_reading(reader, inverse, COLUMNS) if tried.unread else tried
+            texts = inverse
     if upright.mean_confidence >= UPRIGHT_ENOUGH:
         return upright
     tries = {
         turns: _best_reading(reader, [text.turned(turns) for text in texts[-1:]], TRIED_COLUMNS)
         for turns in (0, 2, 1, 3)
     }
-    turns = max(tries, key=lambda turns: tries[turns].evidence)
-    if not turns or tries[turns].mean_confidence < TURNED_ENOUGH:
+    turns = max(tries, key=lambda turns: tries[turns].sureness)
+    rivals = upright, tries[0]
+    if (
+        tries[turns].mean_confidence < TURNED_ENOUGH
+        or tries[turns].sureness < max(rival.sureness for rival in rivals) + MORE_SURE
+        or tries[turns].evidence < max(rival.evidence for rival in rivals)
+    ):
         return upright
     turned = list(find_text(np.ascontiguousarray(np.rot90(gray, turns))))
     return replace(_best_reading(reader, turned, COLUMNS), turns=turns)
@@ -213,7 +238,7 @@ def _without_tall_ones(found: list[FoundCharacter]) -> list[FoundCharacter]:
 
 
 def likeliest(probabilities: np.ndarray, classes: Sequence[str]) -> tuple[str, float]:
-    """Return what a character is read as, and the probability of that.
+    """Return what a character is read as, and the probability of that; less for a 1 that may be a slash.
 
     A sign that may be a digit is an unsure digit.
 
@@ -225,7 +250,11 @@ def likeliest(probabilities: np.ndarray, classes: Sequence[str]) -> tuple[str, f
     best = int(probabilities.argmax())
     if not digits[best] and float(probabilities[digits].sum()) >= MAYBE_DIGIT:
         best = int(np.where(digits, probabilities, -1).argmax())
-    return classes[best], float(probabilities[best])
+    confidence = float(probabilities[best])
+    if classes[best] == "1" and "/" in classes:
+        slash = SLASHES * float(probabilities[classes.index("/")])
+        confidence *= confidence / (confidence + slash) if slash else 1
+    return classes[best], confidence
 
 
 def unturned(
