@@ -112,8 +112,8 @@ def test_a_mapping_means_what_the_file_means() -> None:
     ("settings", "message"),
     [
         ({"epoch": 3}, r"unknown key 'epoch' \(did you mean 'epochs'\?\)"),
-        ({"epochs": "three"}, "train.epochs: must be a whole number, not 'three'"),
-        ({"epochs": True}, "train.epochs: must be a whole number"),
+        ({"epochs": "three"}, "train.epochs=\"three\"': must be a whole number, not 'three'"),
+        ({"epochs": True}, "train.epochs=true': must be a whole number"),
         ({"lr": float("nan")}, "train.lr"),
         ({"lr": {1, 2}}, "train.lr: set is not a value of a config"),
         ({"data": {"nam": "mnist"}}, r"unknown key 'nam' \(did you mean 'name'\?\)"),

@@ -45,7 +45,7 @@ def test_the_examples_run_and_give_what_the_page_shows(capsys: pytest.CaptureFix
     for example in examples:
         exec(compile(example, str(PAGE), "exec"), names)
     answer = names["answer"]
-    assert (answer.label, f"{answer.confidence:.2f}", answer.unsure) == ("7", "0.99", False)
+    assert (answer.label, f"{answer.confidence:.2f}", answer.unsure) == ("7", "1.00", False)
     printed = capsys.readouterr().out
     assert re.search(r"^3\?41592\?53 \(\d+, \d+, \d+, \d+\)$", printed, re.MULTILINE)
     assert "nothing.png: no such file - check the path\n" in printed

@@ -26,8 +26,8 @@ class SourcePosition:
 
         An argument such as `train.lr=x` begins with its key, so that is not said again.
         """
-        is_said = not self.line and self.source.startswith((f"argument '{key}", f'argument "{key}'))
-        return str(self) if is_said else f"{self} {key}"
+        repeats = not self.line and self.source.startswith((f"argument '{key}", f'argument "{key}'))
+        return str(self) if repeats else f"{self} {key}"
 
 
 @dataclass(frozen=True)

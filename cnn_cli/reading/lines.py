@@ -44,23 +44,20 @@ confident."""
 MAYBE_DIGIT = 0.3
 """A sign may be a digit, and is an unsure digit, if all digits together have at least this probability."""
 
-SLASHES = 3.0
-"""A 1 is as confident as if slashes were this many times as common: those of other hands resemble a 1 more
-than the ones that the network learned."""
-
-TONE_ENOUGH = 0.8
-"""Below this mean confidence of the digits, the other tone is tried as ink."""
+UNLIKELY = 0.8
+"""Below this mean confidence of the digits, the other tone is tried as ink, and a page is turned to where the
+evidence is greatest."""
 
 UPRIGHT_ENOUGH, TURNED_ENOUGH = 0.97, 0.9
 """Below the first mean confidence of the digits, turned readings are tried; one counts from the second on."""
 
-SURE = 0.9
+CONFIDENT = 0.9
 """A digit of more confidence speaks for how a page is turned: many digits resemble another one that is upside
 down, but less than they resemble themselves."""
 
-MORE_SURE = 0.4
-"""How much more a turned page must have of that than the upright one: most pages are upright, and the digits
-of a display are digits upside down, too."""
+TURNED_MARGIN = 0.4
+"""How much more a turned page must have of that than one that is likely as it is: most pages are upright, and
+the digits of a display are digits upside down, too."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +97,9 @@ class Reading:
         return sum(each.confidence - LEAST for each in self.characters if each.label)
 
     @property
-    def sureness(self) -> float:
-        """By how much the digits are more confident than `SURE`, as a sum over all of them."""
-        return sum(each.confidence - SURE for each in self.characters if each.label.isdigit())
+    def margin(self) -> float:
+        """By how much the digits are more confident than `CONFIDENT`, as a sum over all of them."""
+        return sum(each.confidence - CONFIDENT for each in self.characters if each.label.isdigit())
 
     @property
     def weighted_evidence(self) -> float:
@@ -127,7 +124,7 @@ def read_page(reader: LineReader, gray: np.ndarray) -> Reading:
     upright = _best_reading(reader, texts, COLUMNS)
     if len(texts[0].components) == MOST:
         return upright
-    if upright.mean_confidence < TONE_ENOUGH:
+    if upright.mean_confidence < UNLIKELY:
         inverse = list(find_text(gray, light_ink=not texts[0].ink_is_light))
         tried = _best_reading(reader, inverse, TRIED_COLUMNS)
         if tried.evidence > upright.evidence and tried.mean_confidence > upright.mean_confidence:
@@ -139,16 +136,20 @@ def read_page(reader: LineReader, gray: np.ndarray) -> Reading:
         turns: _best_reading(reader, [text.turned(turns) for text in texts[-1:]], TRIED_COLUMNS)
         for turns in (0, 2, 1, 3)
     }
-    turns = max(tries, key=lambda turns: tries[turns].sureness)
-    rivals = upright, tries[0]
-    if (
-        tries[turns].mean_confidence < TURNED_ENOUGH
-        or tries[turns].sureness < max(rival.sureness for rival in rivals) + MORE_SURE
-        or tries[turns].evidence < max(rival.evidence for rival in rivals)
-    ):
+    turns = _turns(upright, tries)
+    if not turns or tries[turns].mean_confidence < TURNED_ENOUGH:
         return upright
     turned = list(find_text(np.ascontiguousarray(np.rot90(gray, turns))))
     return replace(_best_reading(reader, turned, COLUMNS), turns=turns)
+
+
+def _turns(upright: Reading, tries: dict[int, Reading]) -> int:
+    """Return by how many quarters a page is turned, given the best reading of it for each number of them."""
+    if upright.mean_confidence < UNLIKELY:
+        return max(tries, key=lambda turns: tries[turns].evidence)
+    turns = max(tries, key=lambda turns: tries[turns].margin)
+    most = max(upright.margin, tries[0].margin) + TURNED_MARGIN, max(upright.evidence, tries[0].evidence)
+    return turns if tries[turns].margin >= most[0] and tries[turns].evidence >= most[1] else 0
 
 
 def _best_reading(reader: LineReader, texts: Sequence[TextInk], columns: int) -> Reading:
@@ -238,7 +239,7 @@ def _without_tall_ones(found: list[FoundCharacter]) -> list[FoundCharacter]:
 
 
 def likeliest(probabilities: np.ndarray, classes: Sequence[str]) -> tuple[str, float]:
-    """Return what a character is read as, and the probability of that; less for a 1 that may be a slash.
+    """Return what a character is read as, and the probability of that.
 
     A sign that may be a digit is an unsure digit.
 
@@ -250,11 +251,7 @@ def likeliest(probabilities: np.ndarray, classes: Sequence[str]) -> tuple[str, f
     best = int(probabilities.argmax())
     if not digits[best] and float(probabilities[digits].sum()) >= MAYBE_DIGIT:
         best = int(np.where(digits, probabilities, -1).argmax())
-    confidence = float(probabilities[best])
-    if classes[best] == "1" and "/" in classes:
-        slash = SLASHES * float(probabilities[classes.index("/")])
-        confidence *= confidence / (confidence + slash) if slash else 1
-    return classes[best], confidence
+    return classes[best], float(probabilities[best])
 
 
 def unturned(

@@ -44,10 +44,10 @@ STROKES = (
 """The pen's path for each of `SIGNS`, in the notation of `synthetic.strokes`."""
 
 EXTENT = {
-    "+": (0.4, 0.75),
+    "+": (0.4, 0.9),
     "-": (0.3, 0.8),
     "=": (0.35, 0.8),
-    "/": (1.12, 1.5),
+    "/": (1.0, 1.5),
     ".": (0.1, 0.24),
     ",": (0.2, 0.42),
 }

@@ -10,12 +10,12 @@ from cnn_cli.data.synthetic.strokes import DIGITS, Variant
 
 
 def _ones() -> tuple[Variant, ...]:
-    """Return 1s whose flag has a slope of 0.5 to 1.5, by its width in hundredths of the height.
+    """Return 1s whose flag has a slope of 0.6 to 1.5, by its width in hundredths of the height.
 
     What sets a 1 apart from a 7 is the flag's slope, not its length: a 7 has a bar with a slope below 0.3.
-    Long flags of little slope resemble a 7 most, so they have the largest weights.
+    Long flags resemble a 7 most, so they have the largest weights. Flatter ones would be 7s of MNIST's.
     """
-    widths, slopes = (12, 20, 28, 36, 44, 52), (0.5, 0.6, 0.7, 0.85, 1.0, 1.25, 1.5)
+    widths, slopes = (12, 20, 28, 36, 44, 52), (0.6, 0.7, 0.85, 1.0, 1.25, 1.5)
     ones = []
     for width, slope in product(widths, slopes):
         down = round(width * slope)
@@ -23,7 +23,7 @@ def _ones() -> tuple[Variant, ...]:
             continue
         stem = f"0,{down} {width // 2},{round(down / 2)} {width},0! {width},50 {width},100"
         foot = f"{width - 22},100 {width},99 {width + 22},100"
-        weight = width / 28 * (1.5 if slope < 0.8 else 1)
+        weight = width / 28
         name = f"flag {width}x{down}"
         ones.append(Variant(name, weight, (stem,)))
         ones.append(Variant(f"{name}, foot", 0.4 * weight, (stem, foot)))

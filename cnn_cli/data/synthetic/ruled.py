@@ -10,7 +10,7 @@ FINE = 96
 """Height of a drawn digit in pixels; it is scaled afterwards."""
 
 # Width of the flag or bar in heights, its slope, and how far the stem leans to the left, in heights.
-ONE = (0.12, 0.55), (0.5, 1.4), (-0.12, 0.12)
+ONE = (0.12, 0.55), (0.6, 1.4), (-0.12, 0.12)
 SEVEN = (0.36, 0.7), (-0.08, 0.28), (0.12, 0.65)
 
 THICK = (0.04, 0.28)

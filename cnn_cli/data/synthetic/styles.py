@@ -23,11 +23,11 @@ PRINTED: tuple[tuple[Drawer, int, tuple[int, ...]], ...] = (
     (printed, 46, tuple(range(10))),
     (seven_segments, 30, tuple(range(10))),
     (dots, 20, tuple(range(10))),
-    (ruled, 28, (1, 1, 1, 7, 7)),
+    (ruled, 28, (1, 7)),
 )
 """What draws the other digits of a block, how many, and which in turn."""
 
-ONES, SEVENS = 0.32, 0.2
+ONES, SEVENS = 0.25, 0.2
 """Shares of the handwritten digits that are a 1 or a 7, which other hands write most differently."""
 
 SLANTED, SLANT = 0.3, (0.1, 0.6)
