@@ -24,8 +24,7 @@ def main() -> None:
     if distributed.world_size() > 1:
         # All files are written. In about one run in fifty, gloo's threads abort the process while Python
         # shuts down ("terminate called without an active exception"), and torchrun reports a failure.
-        if sys.stdout:
-            sys.stdout.flush()
+        sys.stdout.flush()
         os._exit(code)
     signals.leave_to_system()
     sys.exit(code)

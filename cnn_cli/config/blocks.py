@@ -61,7 +61,7 @@ def _definition(name: str, node: Node) -> _Definition:
     known = ("parameters", "layers")
     for key, child in node.value.items():
         if key not in known:
-            raise ConfigError(f"{child.key} {where}: {unknown_name(key, known)}")
+            raise ConfigError(f"{child.key.of(where)}: {unknown_name(key, known)}")
     if "layers" not in node.value:
         raise ConfigError(f"{node.position.of(f'{where}.layers')}: is missing, and it has no default")
     parameters = node.value.get("parameters")
@@ -73,10 +73,10 @@ def _definition(name: str, node: Node) -> _Definition:
 
 def _check_name(name: str, node: Node, where: str) -> None:
     if name in _LAYERS:
-        raise ConfigError(f"{node.key} {where}: a layer has this name already; choose another")
+        raise ConfigError(f"{node.key.of(where)}: a layer has this name already; choose another")
     if not re.match(NAME, name):
         raise ConfigError(
-            f"{node.key} {where}: a block's name has letters, digits and _, and begins with a letter"
+            f"{node.key.of(where)}: a block's name has letters, digits and _, and begins with a letter"
         )
 
 

@@ -30,7 +30,8 @@ def apply(tree: Node, arguments: Iterable[str]) -> Node:
 
 
 def _apply(tree: Node, argument: str) -> Node:
-    position = SourcePosition(f"argument {shorten(argument, _LONGEST)!r}")
+    short = shorten(argument, _LONGEST)
+    position = SourcePosition(f"argument {short!r}", argument=short)
     key, equals, text = argument.partition("=")
     if not equals:
         raise ConfigError(f"{position}: an override is key=value, such as train.epochs=3")

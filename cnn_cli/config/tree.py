@@ -16,6 +16,7 @@ class SourcePosition:
     source: str
     line: int = 0  # from 1; 0 where the source has no lines
     column: int = 0  # from 1
+    argument: str = ""  # `key=value`, if that is the source
 
     def __str__(self) -> str:  # noqa: D105 - the class documents it
         source = printable(self.source)
@@ -24,10 +25,9 @@ class SourcePosition:
     def of(self, key: str) -> str:
         """Return the place and the key there, `my.yaml:14:7 train.lr`.
 
-        An argument such as `train.lr=x` begins with its key, so that is not said again.
+        An argument such as `train.lr=x` begins with its key, which is not repeated.
         """
-        repeats = not self.line and self.source.startswith((f"argument '{key}", f'argument "{key}'))
-        return str(self) if repeats else f"{self} {key}"
+        return str(self) if self.argument.startswith(key) else f"{self} {key}"
 
 
 @dataclass(frozen=True)

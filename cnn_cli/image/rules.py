@@ -20,7 +20,7 @@ STEEPEST = 0.08
 """Lines are at most this tilted, in pixels down for each pixel to the right: 4.6 degrees."""
 
 SAMPLED = 10_000
-"""About so many pixels decide how lines are tilted."""
+"""How lines are tilted is measured with about this number of pixels."""
 
 
 def without_rules(mask: Mask) -> Mask:
@@ -29,28 +29,28 @@ def without_rules(mask: Mask) -> Mask:
     A stroke that crosses a line is thicker there than the line, so its pixels stay, and the digit stays in
     one piece. What only touches a line is cut off from it.
     """
-    unruled: Mask = mask & ~_rules(mask) & ~_rules(mask.T).T
+    across, down = run_lengths(mask), run_lengths(mask.T).T
+    unruled: Mask = mask & ~_rules(mask, across, down) & ~_rules(mask.T, down.T, across.T).T
     return unruled
 
 
-def _rules(mask: Mask) -> Mask:
-    """Return the pixels of lines that are horizontal or tilted a little, all by the same slope."""
-    thickness = run_lengths(mask.T).T
+def _rules(mask: Mask, along: NDArray[np.int64], thickness: NDArray[np.int64]) -> Mask:
+    """Return the pixels of lines that are horizontal or tilted a little, all by the same slope.
+
+    Args:
+        mask: [H, W].
+        along: likewise, the length of the horizontal run that each pixel belongs to.
+        thickness: likewise of the vertical one.
+    """
     slope = _slope(mask, thickness)
-    if slope:
-        mask = _sheared(mask, -slope)
-        thickness = run_lengths(mask.T).T
-    level = _level_rules(run_lengths(mask), thickness)
-    return _sheared(level, slope) if slope else level
+    if not slope:
+        return _level_rules(along, thickness)
+    level = _sheared(mask, -slope)
+    return _sheared(_level_rules(run_lengths(level), run_lengths(level.T).T), slope)
 
 
 def _level_rules(along: NDArray[np.int64], thickness: NDArray[np.int64]) -> Mask:
-    """Return the pixels of horizontal lines.
-
-    Args:
-        along: [H, W], the length of the horizontal run that each pixel belongs to.
-        thickness: likewise of the vertical one.
-    """
+    """Return the pixels of horizontal lines, given the run lengths that `_rules` has."""
     long: Mask = along >= LONG * along.shape[1]
     for row in np.flatnonzero(long.any(axis=1)):
         typical = float(np.median(thickness[row][long[row]]))
@@ -65,13 +65,15 @@ def _slope(mask: Mask, thickness: NDArray[np.int64]) -> float:
     """
     width = mask.shape[1]
     down, right = np.nonzero(mask & (thickness <= max(1, THIN * width)))
+    if len(down) < LONG * width:
+        return 0.0
     every = 1 + len(down) // SAMPLED
     down, right = down[::every], right[::every] - width // 2
     steepest = round(STEEPEST * width)
     best, most = 0, 0
     for step in sorted(range(-steepest, steepest + 1), key=abs):
         rows = down - np.rint(right * (step / width)).astype(np.int64) + steepest
-        count = int(np.bincount(rows, minlength=1).max()) if len(rows) else 0
+        count = int(np.bincount(rows).max())
         if count > most:
             best, most = step, count
     return best / width if most * every >= LONG * width else 0.0
