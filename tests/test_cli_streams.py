@@ -179,6 +179,13 @@ def test_streams_that_are_full_or_closed(workplace: Path, out: str, err: str) ->
     assert_streams_hold(with_streams(["config", "list", "--json"], out, err), out, err, ExitCode.OK)
 
 
+@pytest.mark.parametrize("err", ["full", "unread"])
+def test_a_message_that_cannot_be_written_changes_no_exit_code(workplace: Path, err: str) -> None:
+    """It became 120: Python tries again to write what stderr still holds while it shuts down."""
+    result = with_streams(["predict", "nowhere.png", "-k", "lenet"], "ok", err)
+    assert result.returncode == ExitCode.DATA
+
+
 def test_what_c_code_prints_does_not_reach_stdout(workplace: Path) -> None:
     code = (
         "import os; from cnn_cli.cli.streams import set_up; set_up(); os.write(1, b'noise\\n'); print('{}')"
