@@ -90,6 +90,21 @@ def test_what_belongs_to_a_digit(boxes: Sequence[Box], expected: dict[Box, Reaso
     assert not found.main_is_outer
 
 
+def test_a_digit_grows_by_its_parts() -> None:
+    """The dots of a broken stroke are each close to the dot before it, but not to the main component."""
+    dots = [(left, 30, left + 8, 36) for left in (52, 64, 76)]
+    assert find_digit_components(drawn(DIGIT, *dots)).kept == 4
+    without_the_first = find_digit_components(drawn(DIGIT, *dots[1:]))
+    assert ignored(without_the_first) == dict.fromkeys(dots[1:], Reason.FAR)
+    specks = [(left, 30, left + 5, 35) for left in (52, 62)]  # no speck is a part, or leads to one
+    found = find_digit_components(drawn(DIGIT, *specks, (72, 30, 80, 36)))
+    assert ignored(found) == {
+        specks[0]: Reason.SPECK,
+        specks[1]: Reason.SPECK,
+        (72, 30, 80, 36): Reason.FAR,
+    }
+
+
 def test_a_digit_with_less_ink_than_the_page_around_it_is_still_the_digit() -> None:
     found = find_digit_components(drawn(DIGIT, (0, 0, 28, 96)))
     assert ignored(found) == {(0, 0, 28, 96): Reason.OUTER}

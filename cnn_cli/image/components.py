@@ -24,8 +24,9 @@ OUTER_WEIGHT = 1e-3
 BORDER_WEIGHT = 0.25
 
 # A further component belongs to the digit if it has this share of the main component's ink and lies this
-# close to it (1 = the main component's extent): the bar of a 5, a part of a broken stroke. A speck has less
-# ink; a digit that the image's edge cuts lies farther away than a part of this digit that touches the edge.
+# close to it or to its other parts (1 = the main component's extent): the bar of a 5, the dots of a broken
+# stroke. A speck has less ink; a digit that the image's edge cuts lies farther away than a part of this digit
+# that touches the edge.
 PART_INK = 0.03
 PART_GAP, PART_GAP_AT_BORDER = 0.25, 0.1
 
@@ -44,6 +45,9 @@ KEPT = -1
 
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom; right and bottom lie just outside."""
+
+Boxes = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""The first row of each of several components, the row after its last, and the same for columns."""
 
 
 @dataclass(frozen=True)
@@ -210,17 +214,38 @@ def _classify(labels: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, bool]:
     weight = np.where(unlikely, OUTER_WEIGHT, 1.0) * np.where(contact > 0, BORDER_WEIGHT, 1.0)
     main = int(np.argmax(mass * weight))
 
-    gap_y = np.maximum(top - bottom[main], top[main] - bottom)
-    gap_x = np.maximum(left - right[main], left[main] - right)
-    gap = np.maximum(gap_x, gap_y) / max(extent[main], 1)
-    far = gap > np.where(contact > 0, PART_GAP_AT_BORDER, PART_GAP)
     speck = mass <= PART_INK * mass[main]
+    limit = np.where(contact > 0, PART_GAP_AT_BORDER, PART_GAP) * max(extent[main], 1)
+    far = _far_from_digit((top, bottom, left, right), main, ~(outer | speck), limit)
     reasons = np.select([outer, speck, far], range(3), default=KEPT)  # in the order of REASONS
     reasons[main] = KEPT
     return reasons, bool(outer[main])
 
 
-def bounding_boxes(labels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _far_from_digit(boxes: Boxes, main: int, may_be_part: np.ndarray, limit: np.ndarray) -> np.ndarray:
+    """Return which components are too far from the digit, bool [components + 1].
+
+    The digit grows by its parts: a dot of a broken stroke is close to the dot before it.
+
+    Args:
+        boxes: of the components.
+        main: the component that the digit grows from.
+        may_be_part: which components may be parts of it, bool [components + 1].
+        limit: for each component the largest distance of a part, in cells.
+    """
+    top, bottom, left, right = boxes
+    digit = np.arange(len(limit)) == main
+    while True:
+        gap_y = np.maximum(top - bottom[digit].max(), top[digit].min() - bottom)
+        gap_x = np.maximum(left - right[digit].max(), left[digit].min() - right)
+        far: np.ndarray = np.maximum(gap_x, gap_y) > limit
+        grown = digit | (may_be_part & ~far)
+        if (grown == digit).all():
+            return far
+        digit = grown
+
+
+def bounding_boxes(labels: np.ndarray, count: int) -> Boxes:
     """Return each label's first row, the row after its last, and the same for columns: int [count] each."""
     rows, columns = np.nonzero(labels)
     numbers = labels[rows, columns]

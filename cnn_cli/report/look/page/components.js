@@ -77,16 +77,33 @@ function classify(components, rows, columns) {
     c.weight = c.mass * (unlikely ? OUTER_WEIGHT : 1) * (c.contact > 0 ? BORDER_WEIGHT : 1);
   }
   const main = components.reduce((best, c) => (best && best.weight >= c.weight ? best : c), null);
-  for (const c of components) c.kept = c === main || !(c.outer || isSpeck(c, main) || isFar(c, main));
+  for (const c of components) c.kept = c === main;
+  if (main) addParts(components, main);
   return main;
+}
+
+/** Keep the parts of the digit, which grows by them: a dot of a broken stroke is close to the dot before it. */
+function addParts(components, main) {
+  const digit = {...main};
+  const isPart = (c) => !(c.kept || c.outer || isSpeck(c, main) || isFar(c, digit));
+  for (let parts = components.filter(isPart); parts.length; parts = components.filter(isPart)) {
+    for (const part of parts) {
+      part.kept = true;
+      digit.top = Math.min(digit.top, part.top);
+      digit.bottom = Math.max(digit.bottom, part.bottom);
+      digit.left = Math.min(digit.left, part.left);
+      digit.right = Math.max(digit.right, part.right);
+    }
+  }
 }
 
 function isSpeck(component, main) {
   return component.mass <= PART_INK * main.mass;
 }
 
-function isFar(c, main) {
-  const down = Math.max(c.top - main.bottom, main.top - c.bottom);
-  const across = Math.max(c.left - main.right, main.left - c.right);
-  return Math.max(down, across) / main.extent > (c.contact > 0 ? PART_GAP_AT_BORDER : PART_GAP);
+/** `digit` has the place of the digit so far, and the extent of its main component. */
+function isFar(c, digit) {
+  const down = Math.max(c.top - digit.bottom, digit.top - c.bottom);
+  const across = Math.max(c.left - digit.right, digit.left - c.right);
+  return Math.max(down, across) / digit.extent > (c.contact > 0 ? PART_GAP_AT_BORDER : PART_GAP);
 }
