@@ -26,7 +26,7 @@ def test_every_disturbance_keeps_the_format_and_depends_on_its_draws_alone(chang
     assert first.shape == gray.shape
     assert 0 <= first.min() <= first.max() <= 255
     assert np.array_equal(first, again)
-    if side > 8 or change not in (disturb.outline, disturb.two_tones):  # a few pixels in two tones are both
+    if (change, side) != (disturb.outline, 8):  # strokes of one pixel are their own outline
         assert any(not np.array_equal(other, gray) for other in others)
 
 
@@ -83,16 +83,3 @@ def test_gaps_only_take_ink_away() -> None:
     gray = scene()
     worn = disturb.gaps(gray, TONES, np.random.default_rng(8))
     assert (worn <= gray).all()
-
-
-def test_a_scan_in_two_tones_breaks_the_thin_strokes_first() -> None:
-    gray = np.full((90, 90), TONES.background, np.float32)
-    gray[10:80, 20:22] = gray[10:80, 60:72] = TONES.ink
-    scans = np.stack([disturb.two_tones(gray, TONES, np.random.default_rng(seed)) for seed in range(40)])
-    assert set(np.unique(scans)) == {TONES.background, TONES.ink}
-    ink = scans == TONES.ink
-    thin, thick = ink[:, 10:80, 20:22].any(axis=2).mean(axis=1), ink[:, 10:80, 62:70].mean(axis=(1, 2))
-    assert thick.min() > 0.7
-    assert np.median(thick) > 0.97
-    assert ((thin > 0.05) & (thin < 0.95)).mean() > 0.25  # interrupted along its length
-    assert (thin <= thick + 0.1).all()

@@ -76,7 +76,10 @@ def scatter(gray: Gray, tones: Tones, rng: np.random.Generator) -> Gray:
 
 def haze(gray: Gray, tones: Tones, rng: np.random.Generator) -> Gray:
     """Add smooth clouds of up to half the contrast."""
-    return _float(gray + rng.uniform(0.1, 0.35) * tones.contrast * _cloud(gray.shape, rng))
+    small = rng.standard_normal((4, 4)).astype(np.float32)
+    size = gray.shape[1], gray.shape[0]
+    cloud = np.asarray(Image.fromarray(small).resize(size, Image.Resampling.BICUBIC))
+    return _float(gray + rng.uniform(0.1, 0.35) * tones.contrast * cloud)
 
 
 def bands(gray: Gray, tones: Tones, rng: np.random.Generator) -> Gray:
@@ -170,16 +173,6 @@ def gaps(gray: Gray, tones: Tones, rng: np.random.Generator) -> Gray:
     return result
 
 
-def two_tones(gray: Gray, tones: Tones, rng: np.random.Generator) -> Gray:
-    """Make each pixel background or ink, as a bad scan does: where a stroke is thin, it breaks into dots."""
-    soft = ImageFilter.GaussianBlur(rng.uniform(0.005, 0.03) * max(gray.shape))
-    share = (_filtered(gray, soft) - tones.background) / (tones.ink - tones.background)
-    uneven = rng.uniform(0.05, 0.15) * _cloud(gray.shape, rng)
-    rough = rng.uniform(0, 0.15) * rng.standard_normal(gray.shape, dtype=np.float32)
-    threshold = rng.uniform(0.4, 0.8) * share.max() + uneven + rough  # however faint the ink, some stays
-    return _float(np.where(share > threshold, tones.ink, tones.background))
-
-
 def outline(gray: Gray, tones: Tones, rng: np.random.Generator) -> Gray:
     """Keep only the edges of the strokes."""
     share = np.clip((gray - tones.background) / (tones.ink - tones.background), 0, 1)
@@ -205,18 +198,9 @@ DISTURBANCES: tuple[Disturbance, ...] = (
     clutter,
     drops,
     gaps,
-    two_tones,
-    two_tones,
     outline,
 )
-"""All disturbances; the most common, lines, what stands beside a digit and scans in two tones, twice."""
-
-
-def _cloud(shape: tuple[int, ...], rng: np.random.Generator) -> Gray:
-    """Draw a smooth cloud [H, W] of mean 0 and a standard deviation of about 1."""
-    small = rng.standard_normal((4, 4)).astype(np.float32)
-    cloud: Gray = np.asarray(Image.fromarray(small).resize((shape[1], shape[0]), Image.Resampling.BICUBIC))
-    return cloud
+"""All disturbances; the most common, lines and what stands beside a digit, twice."""
 
 
 def _float(values: np.ndarray) -> Gray:
