@@ -106,10 +106,15 @@ def scribble(random: np.random.Generator) -> np.ndarray:
     return np.asarray(image.resize((224, 224), Image.Resampling.BOX))
 
 
-def assert_same_input(page: Any, gray: np.ndarray) -> None:
+def digit_in(gray: np.ndarray) -> np.ndarray:
+    """Return the network's input for a drawing, as NumPy makes it: uint8 [28, 28]."""
     content = io.BytesIO()
     Image.fromarray(gray).save(content, format="PNG")
-    expected = network_input(content.getvalue(), InputFormat(), name="drawing").pixels[0]
+    return network_input(content.getvalue(), InputFormat(), name="drawing").pixels[0]
+
+
+def assert_same_input(page: Any, gray: np.ndarray) -> None:
+    expected = digit_in(gray)
     found = page.evaluate(
         "(text) => [...look.preprocess(modules.tensor.bytesOf(text), 224, 224).data]",
         base64.b64encode(gray.tobytes()).decode(),
@@ -123,6 +128,18 @@ def test_ten_scribbles_are_preprocessed_as_by_numpy(page: Any, seed: int) -> Non
     random = np.random.default_rng(seed)
     for _ in range(10):
         assert_same_input(page, scribble(random))
+
+
+def test_a_9_whose_loop_is_dotted_keeps_its_dots(page: Any) -> None:
+    """Each dot is close to the one before it, but most are far from the stem, the main component."""
+    image = Image.new("L", (224, 224), 255)
+    pen = ImageDraw.Draw(image)
+    pen.line([(160, 30), (140, 200)], fill=0, width=14)
+    for x, y in ((125, 40), (95, 35), (65, 45), (50, 70), (65, 95), (95, 105), (125, 100)):
+        pen.ellipse((x - 9, y - 9, x + 9, y + 9), fill=0)
+    gray = np.asarray(image)
+    assert np.ptp(np.flatnonzero(digit_in(gray).any(axis=0))) > 10  # the stem alone has five columns
+    assert_same_input(page, gray)
 
 
 @pytest.mark.parametrize("label", range(10))

@@ -46,7 +46,7 @@ KEPT = -1
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom; right and bottom lie just outside."""
 
-Boxes = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+Bounds = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """The first row of each of several components, the row after its last, and the same for columns."""
 
 
@@ -222,18 +222,18 @@ def _classify(labels: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, bool]:
     return reasons, bool(outer[main])
 
 
-def _far_from_digit(boxes: Boxes, main: int, may_be_part: np.ndarray, limit: np.ndarray) -> np.ndarray:
+def _far_from_digit(bounds: Bounds, main: int, may_be_part: np.ndarray, limit: np.ndarray) -> np.ndarray:
     """Return which components are too far from the digit, bool [components + 1].
 
     The digit grows by its parts: a dot of a broken stroke is close to the dot before it.
 
     Args:
-        boxes: of the components.
+        bounds: of the components.
         main: the component that the digit grows from.
         may_be_part: which components may be parts of it, bool [components + 1].
         limit: for each component the largest distance of a part, in cells.
     """
-    top, bottom, left, right = boxes
+    top, bottom, left, right = bounds
     digit = np.arange(len(limit)) == main
     while True:
         gap_y = np.maximum(top - bottom[digit].max(), top[digit].min() - bottom)
@@ -245,7 +245,7 @@ def _far_from_digit(boxes: Boxes, main: int, may_be_part: np.ndarray, limit: np.
         digit = grown
 
 
-def bounding_boxes(labels: np.ndarray, count: int) -> Boxes:
+def bounding_boxes(labels: np.ndarray, count: int) -> Bounds:
     """Return each label's first row, the row after its last, and the same for columns: int [count] each."""
     rows, columns = np.nonzero(labels)
     numbers = labels[rows, columns]

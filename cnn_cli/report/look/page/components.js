@@ -37,7 +37,7 @@ function labeled(cells, rows, columns) {
   const labels = new Int32Array(cells.length), components = [];
   for (let start = 0; start < cells.length; start++) {
     if (cells[start] === 0 || labels[start]) continue;
-    const component = {mass: 0, contact: 0, top: rows, bottom: 0, left: columns, right: 0};
+    const component = {mass: 0, contact: 0, top: rows, bottom: 0, left: columns, right: 0, kept: false};
     components.push(component);
     labels[start] = components.length;
     const waiting = [start];
@@ -77,17 +77,16 @@ function classify(components, rows, columns) {
     c.weight = c.mass * (unlikely ? OUTER_WEIGHT : 1) * (c.contact > 0 ? BORDER_WEIGHT : 1);
   }
   const main = components.reduce((best, c) => (best && best.weight >= c.weight ? best : c), null);
-  for (const c of components) c.kept = c === main;
-  if (main) addParts(components, main);
+  if (main) keepDigit(components, main);
   return main;
 }
 
-/** Keep the parts of the digit, which grows by them: a dot of a broken stroke is close to the dot before it. */
-function addParts(components, main) {
+/** Set `kept` of the main component and of its parts: a dot of a broken stroke is close to the dot before it. */
+function keepDigit(components, main) {
   const digit = {...main};
   const isPart = (c) => !(c.kept || c.outer || isSpeck(c, main) || isFar(c, digit));
-  for (let parts = components.filter(isPart); parts.length; parts = components.filter(isPart)) {
-    for (const part of parts) {
+  for (let added = [main]; added.length; added = components.filter(isPart)) {
+    for (const part of added) {
       part.kept = true;
       digit.top = Math.min(digit.top, part.top);
       digit.bottom = Math.max(digit.bottom, part.bottom);
