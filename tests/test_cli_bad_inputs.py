@@ -141,6 +141,16 @@ COMMAND_LINES: list[Case] = [
     ("unknown layer", ["layers", "convv"], USAGE, ["there is no layer 'convv' (did you mean 'conv'?)"]),
     ("config without option", ["train", "my.yaml"], USAGE, ["hint: cnn train --config my.yaml"]),
     ("no config", ["train"], USAGE, ["needs a config", "hint: cnn train --config lenet.yaml"]),
+    *(
+        (f"{option} {value}", [*command, option, value], USAGE, [option, f"{wrong}, not '{value}'"])
+        for command, option, value, wrong in (
+            (("predict", "one.png"), "--min-confidence", "90", "must be at most 1"),
+            (("read", "one.png"), "--min-confidence", "x", "must be a number"),
+            (("eval", "run"), "--min-accuracy", "nan", "must be at most 1"),
+            (("data", "show", "mnist"), "--count", "0", "must be at least 1"),
+            (("data", "show", "mnist"), "--count", "1.5", "must be a whole number"),
+        )
+    ),
     ("unknown option", _train("--nonsense"), USAGE, ["--nonsense", "hint: see: cnn train --help"]),
     ("setting as an option", _train("--epochs", "3"), USAGE, ["--epochs", "hint: ", "train.epochs=..."]),
     ("setting as --x=y", _train("--batch-size=3"), USAGE, ["hint: ", "train.batch_size=..."]),

@@ -223,7 +223,7 @@ def _guarded(arguments: Sequence[str]) -> int:
         console.error(error)
         return error.code
     except ClickException as error:
-        console.error(ConfigError(error.format_message(), hint=_usage_hint(error, arguments)))
+        console.error(ConfigError(_usage_message(error), hint=_usage_hint(error, arguments)))
         return ExitCode.USAGE
     except KeyboardInterrupt as interruption:
         return _interrupted(getattr(interruption, "code", ExitCode.INTERRUPTED))
@@ -282,6 +282,17 @@ def _system_error(error: OSError) -> CnnError:
     is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     hint = "free some space and try again; no file is half-written, and earlier files are unchanged"
     return CnnError(f"{where}{error.strerror or error}", hint=hint if is_full else None)
+
+
+def _usage_message(error: Any) -> str:
+    """Return what is wrong with a command line, about a value in the same words as about a setting."""
+    from pydantic import ValidationError
+
+    from cnn_cli.config.problems import explain_value
+
+    if isinstance(error.__cause__, ValidationError):
+        error.message = explain_value(error.__cause__.errors())
+    return str(error.format_message())
 
 
 def _usage_hint(error: Any, arguments: Sequence[str]) -> str:

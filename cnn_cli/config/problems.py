@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, get_args
 
@@ -148,13 +148,22 @@ def _explain(group: _Group, schema: type[BaseModel]) -> str:
         return _unknown_key(group, schema)
     if error["type"] == "missing":
         return "is missing, and it has no default"
+    return explain_value(group.errors)
+
+
+def explain_value(errors: Sequence[ErrorDetails]) -> str:
+    """Return what a value must be, and what it is.
+
+    Args:
+        errors: pydantic's, all about the same value; at least one.
+    """
     expected: dict[str, None] = {}  # a set that keeps the order: `int | float` expects a number twice
-    for error in group.errors:
+    for error in errors:
         words = _expectation(error)
         if words is None:
             return _message(error)
         expected[words] = None
-    value, choices = error["input"], [name for error in group.errors for name in _choices(error)]
+    value, choices = errors[0]["input"], [name for error in errors for name in _choices(error)]
     near = did_you_mean(value, choices) if isinstance(value, str) else ""
     return f"must be {' or '.join(expected)}, not {_quote(value)}{near}"
 
