@@ -2,7 +2,9 @@
 
     python benchmarks/lines.py [--strings 500] [--checkpoint FILE] [--validation]
 
-Nothing was chosen with these digits: all constants come from training and validation images.
+Nothing was chosen with the test digits: all constants come from training and validation images. Where
+people's images are available ($CNN_TEST_HANDDRAWN and $CNN_TEST_FIELD), their digits are composed likewise:
+others than MNIST's writers drew them, and no network was trained on them.
 """
 
 import argparse
@@ -14,19 +16,23 @@ from pathlib import Path
 from typing import Any
 
 import measure
+import numpy as np
+from images import people
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
 from helpers import rows  # noqa: E402
 
-from cnn_cli.checkpoint.choose import choose_checkpoint  # noqa: E402
+from cnn_cli.checkpoint.choose import choose_checkpoint, shipped  # noqa: E402
 from cnn_cli.config.choices import MIN_CONFIDENCE  # noqa: E402
 from cnn_cli.config.schema import Data  # noqa: E402
 from cnn_cli.data.lines.source import training_digits  # noqa: E402
 from cnn_cli.data.sources import open_source  # noqa: E402
 from cnn_cli.reading.image_text import ImageText  # noqa: E402
 from cnn_cli.reading.line_reader import LineReader, open_line_reader  # noqa: E402
+from cnn_cli.reading.predict import Prediction, predict  # noqa: E402
+from cnn_cli.reading.reader import open_reader  # noqa: E402
 from cnn_cli.reading.sources import ImageSource  # noqa: E402
 from cnn_cli.reading.text import read_texts  # noqa: E402
 from cnn_cli.training.line_metrics import alignment_matrix  # noqa: E402
@@ -37,6 +43,13 @@ KINDS = {
     "a ruled line through the digits": {"ruled": True},
     "signs between the digits": {"signs": True},
 }
+PEOPLES_KINDS = {
+    "people's digits, natural spacing": {},
+    "people's digits, boxes touch or overlap": {"touching": True},
+}
+HANDWRITTEN = ("handdrawn", "field: drawing", "field: paint28", "field: paint28-light", "field: historical")
+"""Kinds of people's images of single digits whose strokes are whole."""
+
 SEED = 2026
 
 
@@ -79,6 +92,21 @@ def figures(reader: LineReader, pages: list[rows.Page]) -> dict[str, Any]:
     }
 
 
+def digits_of_people() -> tuple[np.ndarray, np.ndarray]:
+    """Return people's digits uint8 [N, 28, 28] as `cnn predict` finds them, and labels [N]; or none."""
+    known = people()
+    images = [image for kind in HANDWRITTEN for image in known.get(kind, [])]
+    sources = [ImageSource(str(file), file) for _, file in images]
+    answers = list(predict(open_reader([shipped()]), sources))
+    found = [
+        (answer.network_input.pixels[0], int(label))
+        for answer, (label, _) in zip(answers, images, strict=True)
+        if isinstance(answer, Prediction) and answer.network_input
+    ]
+    pixels = [each for each, _ in found]
+    return np.array(pixels, np.uint8).reshape(-1, 28, 28), np.array([label for _, label in found], np.int64)
+
+
 def main() -> None:
     """Measure, and write results/lines.json."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -92,8 +120,11 @@ def main() -> None:
     digits = training_digits(source)[1] if arguments.validation else source.test()
     images, labels = digits.take(slice(None)).numpy()[:, 0], digits.labels.numpy()
     result: dict[str, Any] = {"command": f"python benchmarks/lines.py --strings {count}", **measure.setting()}
-    for name, kind in KINDS.items():
-        result[name] = figures(reader, rows.strings(images, labels, count, SEED, **kind))
+    theirs, their_labels = digits_of_people()
+    composed = [(name, (images, labels), kind) for name, kind in KINDS.items()]
+    composed += [(name, (theirs, their_labels), kind) for name, kind in PEOPLES_KINDS.items() if len(theirs)]
+    for name, labeled, kind in composed:
+        result[name] = figures(reader, rows.strings(*labeled, count, SEED, **kind))
         print(name, result[name], flush=True)
         if not arguments.validation:
             measure.write("lines", result)

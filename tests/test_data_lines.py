@@ -8,15 +8,18 @@ import torch
 from helpers import lines
 from helpers.cli import cnn
 
+from cnn_cli.config.load import load_config
 from cnn_cli.config.schema import Data
 from cnn_cli.config.sources import Lines
+from cnn_cli.data.lines import compose as compose_module
 from cnn_cli.data.lines.blocks import CLASSES, LONGEST, compose_lines
 from cnn_cli.data.lines.characters import SIGNS, Typeface, cabinet
 from cnn_cli.data.lines.clutter import cluttered, photographed
 from cnn_cli.data.lines.compose import compose
-from cnn_cli.data.lines.source import open_lines, training_digits
+from cnn_cli.data.lines.source import HELD_OUT, open_lines, training_digits
 from cnn_cli.data.source import DIGITS, LabeledImages, Source
 from cnn_cli.errors import ExitCode
+from cnn_cli.training.datasets import split_images
 
 SHAPE = (32, 96)
 
@@ -56,7 +59,7 @@ def test_a_line_shows_as_many_blocks_as_its_text_has_digits() -> None:
     """Where all characters stand apart, the runs of inked columns are the digits."""
     box, rng = known()
     checked = 0
-    for _ in range(60):
+    for _ in range(90):
         ink, text = compose(box, (32, 240), rng)
         inked = np.flatnonzero(ink.max(axis=0) > 0.2)
         runs = len(np.split(inked, np.flatnonzero(np.diff(inked) > 1) + 1)) if len(inked) else 0
@@ -81,6 +84,34 @@ def test_a_typeface_draws_all_digits_alike() -> None:
     assert max(heights) - min(heights) <= 2
     assert face.digit("1").ink.shape[1] < face.digit("8").ink.shape[1]
     assert face.sign("-", np.random.default_rng(1)).text == "-"
+
+
+def test_full_strips_have_more_digits(monkeypatch) -> None:
+    """With every line going on, twelve digits or more fit where a line of three was written."""
+    box, rng = known()
+    monkeypatch.setattr(compose_module, "WITH_SIGNS", 0.0)
+    monkeypatch.setattr(compose_module, "WITH_LETTERS", 0.0)
+    monkeypatch.setattr(compose_module, "WITHOUT_DIGITS", 0.0)
+    lengths = []
+    for full in (0.0, 1.0):
+        monkeypatch.setattr(compose_module, "FULL", full)
+        lengths.append([len(compose(box, (32, 600), rng)[1]) for _ in range(60)])
+    assert max(lengths[0]) == compose_module.DIGITS_PER_LINE[1]
+    assert min(lengths[0]) == compose_module.DIGITS_PER_LINE[0]
+    assert np.mean(np.array(lengths[1]) == compose_module.MOST) > 0.7  # wide gaps fill the strip
+
+
+def test_the_two_networks_that_ship_have_the_same_validation_digits() -> None:
+    """The second reading is measured with digits that neither of the two has seen."""
+    images = torch.zeros(600, 1, 28, 28, dtype=torch.uint8)
+    images[:, 0, 0, 0], images[:, 0, 0, 1] = torch.arange(600) // 250, torch.arange(600) % 250
+    labeled = LabeledImages(images, torch.arange(600) % 10)
+    source = Source("mnist", "mnist", DIGITS, lambda: labeled, lambda: labeled)
+    config = load_config("reader").config
+    few = config.model_copy(update={"data": config.data.model_copy(update={"validation": 60})})
+    of_reader, of_lines = split_images(few, source)[1], training_digits(source)[1]
+    assert torch.equal(of_reader.take(slice(None)), of_lines.take(slice(None)))
+    assert config.data.validation == HELD_OUT
 
 
 def test_the_parts_of_a_source_are_made_of_separate_digits() -> None:

@@ -66,3 +66,13 @@ def test_a_digit_that_was_nearly_read_lowers_the_confidence_beside_it() -> None:
 
 def test_no_characters() -> None:
     assert read_columns(scores([3, 3, 3])) == []
+
+
+def test_a_digit_that_resembles_two_others_is_not_lost() -> None:
+    """The blank has 0.41 and both digits together 0.55: one digit is there, though each is less probable."""
+    shares = np.array([[0.04, 0.4, 0.04], [0.03, 0.15, 0.03], [0.03, 0.04, 0.03], [0.9, 0.41, 0.9]])
+    (character,) = read_columns(np.log(shares))
+    assert (character.best, character.columns) == (0, (1, 2))
+    assert character.confidence < 0.5
+    shares[:, 1] = 0.3, 0.1, 0.05, 0.55
+    assert read_columns(np.log(shares)) == []

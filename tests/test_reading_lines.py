@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnn_cli.config.choices import MIN_CONFIDENCE
 from cnn_cli.data.lines.blocks import CLASSES
 from cnn_cli.errors import DataError
+from cnn_cli.image.strips import Strip
 from cnn_cli.image.text_components import find_text
 from cnn_cli.reading.columns import ColumnCharacter
 from cnn_cli.reading.image_text import ImageText
 from cnn_cli.reading.line_reader import LineReader
-from cnn_cli.reading.lines import read_page, unturned
+from cnn_cli.reading.lines import _read_strip, likeliest, read_page, unturned
 from cnn_cli.reading.sources import ImageSource
 from cnn_cli.reading.text import read_texts
 
@@ -133,6 +135,31 @@ def test_the_other_tone_is_tried_where_a_page_is_not_convincing(monkeypatch: pyt
     monkeypatch.setattr("cnn_cli.reading.lines.find_text", wrong_first)
     assert text(ShapeReader(), image).text == "77777\n77777"
     assert polarity == [None, False]
+
+
+def test_a_1_that_may_be_a_slash_is_less_confident() -> None:
+    """With a probability of 0.04 of a slash it is unsure; other signs and other digits take off nothing."""
+
+    def confidence(digit: str, sign: str) -> float:
+        probabilities = np.zeros(len(CLASSES))
+        probabilities[[CLASSES.index(digit), CLASSES.index(sign)]] = 0.95, 0.04
+        label, confidence = likeliest(probabilities, CLASSES)
+        assert label == digit
+        return confidence
+
+    assert confidence("1", "/") == pytest.approx(0.95 * 0.95 / (0.95 + 3 * 0.04))
+    assert confidence("1", "/") < MIN_CONFIDENCE
+    assert confidence("1", "+") == confidence("7", "/") == 0.95
+
+
+def test_a_digit_that_is_cut_is_less_confident() -> None:
+    """A strip ends a digit's height beside its row; what goes on there is whole in another strip."""
+    pixels = np.zeros((32, 96), np.uint8)
+    for left in (30, 86):
+        pixels[6:26, left : left + 4] = 255
+        pixels[22:26, left : left + 14] = 255
+    whole, cut = _read_strip(ShapeReader(), Strip(pixels, 0, 0, 1, 0), 0, again=False)
+    assert cut.confidence == pytest.approx(0.7 * whole.confidence)
 
 
 def test_a_page_without_digits_says_so() -> None:

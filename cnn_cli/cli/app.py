@@ -33,6 +33,7 @@ from cnn_cli.cli import (
     version,
 )
 from cnn_cli.cli.help import Command, examples
+from cnn_cli.cli.usage import usage_error
 from cnn_cli.errors import CnnError, ConfigError, ExitCode, is_out_of_memory
 from cnn_cli.files import check_working_folder
 from cnn_cli.version import __version__
@@ -223,7 +224,7 @@ def _guarded(arguments: Sequence[str]) -> int:
         console.error(error)
         return error.code
     except ClickException as error:
-        console.error(ConfigError(_usage_message(error), hint=_usage_hint(error, arguments)))
+        console.error(usage_error(error, arguments))
         return ExitCode.USAGE
     except KeyboardInterrupt as interruption:
         return _interrupted(getattr(interruption, "code", ExitCode.INTERRUPTED))
@@ -282,29 +283,3 @@ def _system_error(error: OSError) -> CnnError:
     is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     hint = "free some space and try again; no file is half-written, and earlier files are unchanged"
     return CnnError(f"{where}{error.strerror or error}", hint=hint if is_full else None)
-
-
-def _usage_message(error: Any) -> str:
-    """Return what is wrong with a command line, about a value in the same words as about a setting."""
-    from pydantic import ValidationError
-
-    from cnn_cli.config.problems import explain_value
-
-    if isinstance(error.__cause__, ValidationError):
-        error.message = explain_value(error.__cause__.errors())
-    return str(error.format_message())
-
-
-def _usage_hint(error: Any, arguments: Sequence[str]) -> str:
-    """Return what helps with a command line that cannot be read, such as a setting written as an option."""
-    name = str(getattr(error, "option_name", None) or "").lstrip("-").replace("-", "_")
-    if name == "many" and arguments[:1] == ["predict"]:
-        return "to read several digits in one image: cnn read IMAGE..."
-    if name and arguments[:1] in (["train"], ["bench"]):
-        from cnn_cli.config.schema import settings_named
-
-        settings = settings_named(name)
-        if settings:
-            return f"settings are written key=value: {settings[0]}=..."
-    context = getattr(error, "ctx", None)
-    return f"see: {context.command_path if context else 'cnn'} --help"

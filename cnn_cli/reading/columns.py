@@ -1,9 +1,10 @@
 """Scores for each column of a strip -> characters, each with its place and the probability that it is right.
 
-The text is that of the best path (Graves et al. 2006, section 3.2). It divides the columns among its
-characters. Within the columns of one, the probabilities of all texts add up to 1: of no character, of each
-single one, of two and more. The probability of the single one is the confidence: a second digit that the best
-path has missed lowers it as much as another digit in the same place.
+The text is that of the best path (Graves et al. 2006, section 3.2), but a column is blank only if that is
+more probable than all characters together. The path divides the columns among its characters. Within the
+columns of one, the probabilities of all texts add up to 1: of no character, of each single one, of two and
+more. The probability of the single one is the confidence: a second digit that the best path has missed lowers
+it as much as another digit in the same place.
 """
 
 from dataclasses import dataclass
@@ -15,6 +16,11 @@ from numpy.typing import NDArray
 from cnn_cli.inference.activations import log_softmax
 
 Floats = NDArray[np.float64]
+
+
+LESS_LIKELY = np.log(0.5)
+"""Logarithm of the probability of a blank above which a column has no character. Otherwise it has one, also
+where the blank is the most probable class: a digit that resembles two others would be lost."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,9 @@ def read_columns(scores: Floats) -> list[ColumnCharacter]:
             blank.
     """
     log_probabilities = log_softmax(scores, axis=0).astype(np.float64)
-    runs = _runs(log_probabilities.argmax(axis=0), len(scores) - 1)
+    best = log_probabilities[:-1].argmax(axis=0)
+    best[log_probabilities[-1] > LESS_LIKELY] = len(scores) - 1
+    runs = _runs(best, len(scores) - 1)
     spans = _spans(runs, log_probabilities[-1])
     return [
         ColumnCharacter(_single(log_probabilities[:, start:end]), run, (start, end))

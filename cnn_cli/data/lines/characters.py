@@ -44,10 +44,10 @@ STROKES = (
 """The pen's path for each of `SIGNS`, in the notation of `synthetic.strokes`."""
 
 EXTENT = {
-    "+": (0.4, 0.9),
+    "+": (0.4, 0.75),
     "-": (0.3, 0.8),
     "=": (0.35, 0.8),
-    "/": (1.0, 1.5),
+    "/": (1.12, 1.5),
     ".": (0.1, 0.24),
     ",": (0.2, 0.42),
 }
@@ -64,6 +64,12 @@ MIDDLE = {
 """The range of its middle below that of the digits, likewise."""
 
 LETTER_HEIGHT = (0.5, 1.2)
+
+FINE, PADDED = 2, 4
+"""Pixels of a reshaped digit for each of its own, and what is added around it."""
+
+CORNERS = 0.08
+"""Standard deviation by which a digit's corners move (1 = its longer side)."""
 
 PRINTED = 80
 """Size of a printed sign in pixels; it is scaled afterwards."""
@@ -97,7 +103,7 @@ class Cabinet:
     def digit(self, label: str, rng: np.random.Generator, *, drawn: bool) -> Character:
         """Return a handwritten digit."""
         known = (self.drawn if drawn else self.digits).get(label) or self.digits[label]
-        return Character(_any(known, rng), 1 / BOX, label)
+        return Character(_reshaped(_any(known, rng), rng), 1 / (FINE * BOX), label)
 
     def sign(self, label: str, rng: np.random.Generator) -> Character:
         """Return a handwritten sign."""
@@ -111,6 +117,24 @@ class Cabinet:
 
 def _any(known: list[Images], rng: np.random.Generator) -> Images:
     return known[int(rng.integers(len(known)))]
+
+
+def _reshaped(ink: Images, rng: np.random.Generator) -> Images:
+    """Return a digit on a finer grid, its corners moved at random: slanted, turned, narrow, tapering.
+
+    The lines need more hands than a data set of single digits has: those of its test set are other people's.
+    """
+    image = Image.fromarray(np.pad(ink, PADDED))
+    width, height = image.size
+    corners = np.array([(0, 0), (0, height), (width, height), (width, 0)], float)
+    corners += CORNERS * BOX * rng.standard_normal((4, 2))
+    fine = image.transform(
+        (FINE * width, FINE * height),
+        Image.Transform.QUAD,
+        corners.ravel().tolist(),
+        Image.Resampling.BICUBIC,
+    )
+    return crop(np.asarray(fine))
 
 
 def cabinet(

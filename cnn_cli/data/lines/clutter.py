@@ -13,7 +13,7 @@ Ink = NDArray[np.float32]
 
 Kind = Callable[[Ink, Cabinet, np.random.Generator], Ink]
 
-PLAIN = 0.4
+PLAIN = 0.45
 """Share of the strips that get none of it."""
 
 FINE = 4

@@ -13,6 +13,10 @@ Ink = NDArray[np.float32]
 
 DIGITS_PER_LINE = (1, 12)
 
+FULL, MOST = 0.6, 16
+"""Share of the lines that go on until the strip is full, and the digits that such a line tries: a network
+learns as much from a strip of twelve digits as from two of six, for half of the work."""
+
 # The digits' height as a share of the strip's. Rows are found with the digits at 0.7 of the strip, but they
 # vary in size, and their height is only estimated.
 HEIGHTS = (0.5, 0.82)
@@ -23,14 +27,14 @@ STYLES = {"data": 0.64, "drawn": 0.12, "print": 0.09, "segments": 0.11, "dots": 
 # How characters follow each other, how often, and the range of the gaps between their boxes (1 = the digits'
 # height). `ink` is the gap between the ink itself in pixels: below 0 the strokes cross.
 GAPS = {
-    "natural": (0.42, (0.05, 0.45)),
-    "touching": (0.22, (-0.16, 0.02)),
+    "natural": (0.38, (0.05, 0.45)),
+    "touching": (0.3, (-0.16, 0.02)),
     "ink": (0.2, (-2.0, 1.2)),
-    "wide": (0.16, (0.3, 1.6)),
+    "wide": (0.12, (0.3, 1.6)),
 }
 
 # Shares of the lines with signs and with letters among the digits, and of lines without any digit.
-WITH_SIGNS, WITH_LETTERS, WITHOUT_DIGITS = 0.35, 0.1, 0.04
+WITH_SIGNS, WITH_LETTERS, WITHOUT_DIGITS = 0.3, 0.1, 0.04
 SIGN_AFTER, LETTER_AFTER = 0.3, 0.2
 
 MARGIN = 6
@@ -58,6 +62,8 @@ class Manner:
     """The mean gap, as `GAPS` has it."""
     gap_spread: float
     """Standard deviation of the gaps."""
+    palest: float
+    """Ink of its palest characters, 0..1: a pencil is pressed unevenly."""
 
 
 def compose(known: Cabinet, shape: tuple[int, int], rng: np.random.Generator) -> tuple[Ink, str]:
@@ -78,8 +84,8 @@ def _characters(
     if rng.random() < WITHOUT_DIGITS:
         return [known.letter(rng) for _ in range(int(rng.integers(0, 9)))]
     signs, letters = rng.random() < WITH_SIGNS, rng.random() < WITH_LETTERS
-    count = int(rng.integers(DIGITS_PER_LINE[0], DIGITS_PER_LINE[1] + 1))
-    alike = str(rng.integers(10)) if rng.random() < 0.04 else None
+    count = MOST if rng.random() < FULL else int(rng.integers(DIGITS_PER_LINE[0], DIGITS_PER_LINE[1] + 1))
+    alike = str(rng.integers(10)) if rng.random() < 0.06 else None
     characters: list[Character] = []
     for _ in range(count):
         label = alike or str(rng.integers(10))
@@ -108,6 +114,7 @@ def _manner(height: int, in_face: bool, rng: np.random.Generator) -> Manner:
         spacing=spacing,
         gap=rng.uniform(*GAPS[spacing][1]),
         gap_spread=rng.uniform(0, 0.12) if spacing != "ink" else 0.7,
+        palest=rng.uniform(0.4, 1),
     )
 
 
@@ -132,7 +139,7 @@ def _written(
         if left + width > shape[1] - MARGIN:
             break
         place = ink[top : top + piece.shape[0], left : left + width]
-        np.maximum(place, piece * np.float32(rng.uniform(0.75, 1)), out=place)
+        np.maximum(place, piece * np.float32(rng.uniform(manner.palest, 1)), out=place)
         inked = piece > 0.3
         ends = left + width - inked[:, ::-1].argmax(axis=1)
         rows = slice(top, top + piece.shape[0])

@@ -9,9 +9,13 @@ import torch
 from cnn_cli.config.schema import Data
 from cnn_cli.data.lines.blocks import CLASSES, compose_lines
 from cnn_cli.data.source import LabeledImages, Source
+from cnn_cli.data.splits import split
 
 HELD_OUT = 5_000
-"""Digits at the end of the training set of which the validation lines are composed, at most a tenth."""
+"""Digits of the training set of which the validation lines are composed, at most a tenth."""
+
+SPLIT_SEED = 1_453_043_608_113_796_198
+"""The seed that `reader.yaml` splits MNIST with: neither of the two networks has seen these digits."""
 
 PARTS = ("train", "validation", "test")
 """The place of a part is added to a multiple of the seed: no two parts of any seeds are composed alike."""
@@ -50,5 +54,5 @@ def _name(digits: str) -> str:
 def training_digits(digits: Source) -> tuple[LabeledImages, LabeledImages]:
     """Return the digits of the training lines, and those of the validation lines."""
     images = digits.train()
-    split = len(images) - min(HELD_OUT, len(images) // 10)
-    return images.subset(torch.arange(split)), images.subset(torch.arange(split, len(images)))
+    train, held_out = split(images.labels, min(HELD_OUT, len(images) // 10), SPLIT_SEED)
+    return images.subset(train), images.subset(held_out)
