@@ -104,8 +104,8 @@ def digits_of_people() -> tuple[np.ndarray, np.ndarray]:
         for answer, (label, _) in zip(answers, images, strict=True)
         if isinstance(answer, Prediction) and answer.network_input
     ]
-    pixels = [each for each, _ in found]
-    return np.array(pixels, np.uint8).reshape(-1, 28, 28), np.array([label for _, label in found], np.int64)
+    pixels, labels = zip(*found, strict=True) if found else ((), ())
+    return np.array(pixels, np.uint8), np.array(labels, np.int64)
 
 
 def main() -> None:
@@ -119,11 +119,11 @@ def main() -> None:
     reader = open_line_reader([choose_checkpoint(arguments.checkpoint)])
     source = open_source(Data())
     digits = training_digits(source)[1] if arguments.validation else source.test()
-    images, labels = digits.take(slice(None)).numpy()[:, 0], digits.labels.numpy()
+    mnist = digits.take(slice(None)).numpy()[:, 0], digits.labels.numpy()
     result: dict[str, Any] = {"command": f"python benchmarks/lines.py --strings {count}", **measure.setting()}
-    theirs, their_labels = digits_of_people()
-    composed = [(name, (images, labels), kind) for name, kind in KINDS.items()]
-    composed += [(name, (theirs, their_labels), kind) for name, kind in PEOPLES_KINDS.items() if len(theirs)]
+    theirs = digits_of_people()
+    composed = [(name, mnist, kind) for name, kind in KINDS.items()]
+    composed += [(name, theirs, kind) for name, kind in PEOPLES_KINDS.items() if len(theirs[0])]
     for name, labeled, kind in composed:
         result[name] = figures(reader, rows.strings(*labeled, count, SEED, **kind))
         print(name, result[name], flush=True)

@@ -11,6 +11,7 @@ from helpers.cli import cnn
 from cnn_cli.config.load import load_config
 from cnn_cli.config.schema import Data
 from cnn_cli.config.sources import Lines
+from cnn_cli.data.lines import characters
 from cnn_cli.data.lines import compose as compose_module
 from cnn_cli.data.lines.blocks import CLASSES, LONGEST, compose_lines
 from cnn_cli.data.lines.characters import SIGNS, Typeface, cabinet
@@ -84,6 +85,33 @@ def test_a_typeface_draws_all_digits_alike() -> None:
     assert max(heights) - min(heights) <= 2
     assert face.digit("1").ink.shape[1] < face.digit("8").ink.shape[1]
     assert face.sign("-", np.random.default_rng(1)).text == "-"
+
+
+def test_the_corners_of_a_digit_move(monkeypatch) -> None:
+    """Each time the same square has another shape, of about its size; without the change it is itself."""
+    box, rng = known()
+    pieces = [box.digit("3", rng, drawn=False) for _ in range(100)]
+    assert len({piece.ink.tobytes() for piece in pieces}) == len(pieces)
+    areas = np.array([(piece.ink > 127).sum() * piece.scale**2 for piece in pieces])
+    assert np.median(areas) == pytest.approx(14 / 20, abs=0.1)
+    assert 0.03 < areas.std() < 0.2
+    monkeypatch.setattr(characters, "CORNERS", 0.0)
+    still = box.digit("3", rng, drawn=False)
+    extent = np.ptp(np.argwhere(still.ink > 127), axis=0) + 1  # outside it, bicubic resampling rings
+    assert tuple(extent * still.scale) == pytest.approx((1, 14 / 20))
+
+
+def test_a_line_has_pale_and_dark_characters() -> None:
+    """A pencil is pressed unevenly: the palest of a line may have half of the ink of the darkest."""
+    box, rng = known()
+    shares = []
+    for _ in range(90):
+        ink, _text = compose(box, (32, 240), rng)
+        inked = np.flatnonzero(ink.max(axis=0) > 0.2)
+        runs = np.split(inked, np.flatnonzero(np.diff(inked) > 1) + 1) if len(inked) else []
+        tones = [float(ink[:, run].max()) for run in runs if len(run) > 8]
+        shares += [min(tones) / max(tones)] if tones else []
+    assert 0.35 < min(shares) < 0.6
 
 
 def test_full_strips_have_more_digits(monkeypatch) -> None:

@@ -20,9 +20,9 @@ def _message(error: Any) -> str:
     """Return what is wrong; about a value in the same words as about a setting."""
     from pydantic import ValidationError
 
-    from cnn_cli.config.problems import explain_value
-
     if isinstance(error.__cause__, ValidationError):
+        from cnn_cli.config.problems import explain_value
+
         error.message = explain_value(error.__cause__.errors())
     return str(error.format_message())
 

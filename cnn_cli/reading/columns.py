@@ -17,8 +17,7 @@ from cnn_cli.inference.activations import log_softmax
 
 Floats = NDArray[np.float64]
 
-
-LESS_LIKELY = np.log(0.5)
+MOSTLY_BLANK = np.log(0.5)
 """Logarithm of the probability of a blank above which a column has no character. Otherwise it has one, also
 where the blank is the most probable class: a digit that resembles two others would be lost."""
 
@@ -53,10 +52,10 @@ def read_columns(scores: Floats) -> list[ColumnCharacter]:
             blank.
     """
     log_probabilities = log_softmax(scores, axis=0).astype(np.float64)
-    best = log_probabilities[:-1].argmax(axis=0)
-    best[log_probabilities[-1] > LESS_LIKELY] = len(scores) - 1
-    runs = _runs(best, len(scores) - 1)
-    spans = _spans(runs, log_probabilities[-1])
+    blank = len(scores) - 1
+    is_blank = log_probabilities[blank] > MOSTLY_BLANK
+    runs = _runs(np.where(is_blank, blank, log_probabilities[:blank].argmax(axis=0)), blank)
+    spans = _spans(runs, log_probabilities[blank])
     return [
         ColumnCharacter(_single(log_probabilities[:, start:end]), run, (start, end))
         for run, (start, end) in zip(runs, spans, strict=True)

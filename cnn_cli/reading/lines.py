@@ -275,7 +275,7 @@ def likeliest(probabilities: np.ndarray, classes: Sequence[str]) -> tuple[str, f
     confidence = float(probabilities[best])
     if classes[best] == "1" and "/" in classes:
         slash = SLASHES * float(probabilities[classes.index("/")])
-        confidence *= confidence / (confidence + slash) if slash else 1
+        confidence *= confidence / (confidence + slash)
     return classes[best], confidence
 
 
