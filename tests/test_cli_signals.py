@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from helpers.cli import environment
@@ -56,6 +57,20 @@ def test_a_program_that_waits_in_a_library_ends_all_the_same() -> None:
         signal.SIGTERM,
     )
     assert done.returncode == 143
+
+
+@pytest.mark.parametrize(("number", "code"), CODES)
+def test_while_a_module_is_imported_a_signal_ends_the_program_and_raises_nothing(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    """Torch's C++ aborts the process where a module that it imports raises: one start in a hundred did so."""
+    module = (
+        "import os, sys\ntry: os.kill(os.getpid(), int(sys.argv[1]))\nexcept BaseException: print('raised')\n"
+    )
+    (tmp_path / "interrupted.py").write_text(module)
+    done = run(f"print('a result')\nsys.path.append({str(tmp_path)!r})\nimport interrupted", number)
+    message = {130: "interrupted\n", 143: "terminated\n"}[code]
+    assert (done.returncode, done.stdout, done.stderr) == (code, "a result\n", message)
 
 
 @pytest.mark.parametrize(("number", "code"), CODES)

@@ -3,11 +3,13 @@
 A signal raises `Interruption`, so that temporary files are removed and the terminal is as before. While torch
 computes or a library waits, Python handles no signal; and a library may swallow the exception. A thread that
 the system wakes up at each signal therefore ends the process if that takes too long. All files are written
-atomically: there is nothing else to clean up.
+atomically: there is nothing else to clean up. While a module is imported, nothing is raised, and the process
+ends at once: torch's C++ imports modules of Python, and some of it aborts the process if one of them raises.
 """
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +20,9 @@ from cnn_cli import distributed
 from cnn_cli.errors import ExitCode, Interruption
 
 CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
+
+IMPORT = "<frozen importlib._bootstrap>"
+"""The file that the frames of an import name: Python's own code for it."""
 
 GRACE = 3.0
 """Seconds that the program has to end after a signal, unless it is a training."""
@@ -86,7 +91,7 @@ def stop_requests() -> Iterator[Callable[[], ExitCode | None]]:
 
 @contextmanager
 def raised_again() -> Iterator[None]:
-    """Raise `Interruption` in the place of what a library makes of it, such as a failed import."""
+    """Raise `Interruption` in the place of what a library makes of it, such as a failed download."""
     try:
         yield
     except Exception as error:
@@ -98,6 +103,8 @@ def raised_again() -> Iterator[None]:
 def _handle(number: int, frame: FrameType | None) -> None:
     code = _note(number)
     if not _state.deferred:
+        if _is_importing(frame):
+            _exit_at_once(code)
         _state.raised = _state.raised or code
         raise Interruption(code)
     if _state.count > 1:
@@ -111,6 +118,24 @@ def _note(number: int) -> ExitCode:
     _state.count += 1
     _state.received = _state.received or code
     return code
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Return whether a module is imported where the signal came."""
+    while frame:
+        if frame.f_code.co_filename == IMPORT:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _exit_at_once(code: ExitCode) -> None:
+    """Say which signal has ended the command, and exit with what is printed by then."""
+    with suppress(Exception):  # the import may be that of what says it
+        _say("interrupted" if code == ExitCode.INTERRUPTED else "terminated")
+    with suppress(Exception):  # nobody may read the results any more
+        sys.stdout.flush()
+    os._exit(code)
 
 
 def _exit_unless_torchrun(code: ExitCode) -> None:
