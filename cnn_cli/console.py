@@ -5,6 +5,7 @@ Progress bars and colors appear only on a terminal; a pipe gets plain lines. ric
 
 import json
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,9 @@ PLAIN_WIDTH = 120
 
 LONGEST_LINE = 10_000
 """Upper limit in characters of a line for people."""
+
+SHOW_CURSOR = b"\x1b[?25h"
+"""What makes a terminal's cursor visible (DECTCEM of the VT220)."""
 
 UNBOUNDED = 10**6  # columns: rich measures within a limit, and no table is this wide
 
@@ -240,6 +244,9 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], na
 class StepBar:
     """A progress bar on a terminal, and nothing elsewhere. It disappears when it is closed."""
 
+    drawn = 0
+    """How many are on the terminal."""
+
     def __init__(self) -> None:
         self._progress: Any = None
 
@@ -248,6 +255,7 @@ class StepBar:
         if not _stderr().is_terminal or is_quiet():
             return
         if self._progress is None:
+            StepBar.drawn += 1
             self._progress = _start_progress(text, total)
         self._progress.update(self._progress.task_ids[0], description=text, completed=done, total=total)
 
@@ -256,6 +264,13 @@ class StepBar:
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
+            StepBar.drawn -= 1
+
+
+def show_cursor() -> None:
+    """Show the terminal's cursor again, if a bar hides it that is never closed. Waits for no other thread."""
+    if StepBar.drawn and not _stderr().is_dumb_terminal:
+        os.write(2, SHOW_CURSOR)
 
 
 def _start_progress(text: str, total: int) -> Any:

@@ -115,6 +115,34 @@ with signals.stop_requests() as stop:
     assert done.returncode == 143
 
 
+@pytest.mark.parametrize("ending", ["second signal", "after GRACE", "import"])
+def test_an_exit_at_once_leaves_the_terminal_with_its_cursor(tmp_path: Path, ending: str) -> None:
+    (tmp_path / "interrupted.py").write_text("import os, sys; os.kill(os.getpid(), int(sys.argv[1]))")
+    script = f"""
+from cnn_cli import console
+console.StepBar().update("drawing", 1, 3)
+if {ending!r} == "import":
+    sys.path.append({str(tmp_path)!r})
+    import interrupted
+elif {ending!r} == "after GRACE":
+    try: os.kill(os.getpid(), number)
+    except BaseException: time.sleep(30)
+else:
+    with signals.stop_requests():
+        os.kill(os.getpid(), number)
+        os.kill(os.getpid(), number)
+"""
+    terminal, ours = os.openpty()
+    command = [sys.executable, "-c", START + script, str(int(signal.SIGINT))]
+    with_bars = {**environment(), "TERM": "xterm"}
+    done = subprocess.run(command, env=with_bars, stdout=subprocess.DEVNULL, stderr=ours, timeout=60)
+    drawn = os.read(terminal, 100_000)
+    os.close(ours)
+    os.close(terminal)
+    assert done.returncode == 130
+    assert 0 <= drawn.find(b"\x1b[?25l") < drawn.rfind(b"\x1b[?25h")
+
+
 def test_the_program_handles_signals_before_it_imports_its_commands() -> None:
     script = """
 import sys

@@ -246,7 +246,7 @@ def _interrupted(code: ExitCode) -> ExitCode:
     """Say which signal has ended the command, and return its exit code."""
     from cnn_cli import console
 
-    console.message("interrupted" if code == ExitCode.INTERRUPTED else "terminated")
+    console.message(signals.ENDINGS[code])
     return code
 
 

@@ -21,6 +21,9 @@ from cnn_cli.errors import ExitCode, Interruption
 
 CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 
+ENDINGS = {ExitCode.INTERRUPTED: "interrupted", ExitCode.TERMINATED: "terminated"}
+"""What a command says that a signal has ended."""
+
 IMPORT = "<frozen importlib._bootstrap>"
 """The file that the frames of an import name: Python's own code for it."""
 
@@ -91,7 +94,7 @@ def stop_requests() -> Iterator[Callable[[], ExitCode | None]]:
 
 @contextmanager
 def raised_again() -> Iterator[None]:
-    """Raise `Interruption` in the place of what a library makes of it, such as a failed download."""
+    """Raise `Interruption` in the place of what a library makes of it, such as an error of its own."""
     try:
         yield
     except Exception as error:
@@ -132,16 +135,25 @@ def _is_importing(frame: FrameType | None) -> bool:
 def _exit_at_once(code: ExitCode) -> None:
     """Say which signal has ended the command, and exit with what is printed by then."""
     with suppress(Exception):  # the import may be that of what says it
-        _say("interrupted" if code == ExitCode.INTERRUPTED else "terminated")
+        _say(ENDINGS[code])
     with suppress(Exception):  # nobody may read the results any more
         sys.stdout.flush()
+    _leave(code)
+
+
+def _leave(code: ExitCode) -> None:
+    """Exit without the end of Python; the terminal's cursor, which a bar hides, is there again."""
+    console = sys.modules.get("cnn_cli.console")  # nothing is imported: that may be what takes so long
+    with suppress(Exception):
+        if console:
+            console.show_cursor()
     os._exit(code)
 
 
 def _exit_unless_torchrun(code: ExitCode) -> None:
     """Exit at once. Torchrun repeats the terminal's signal itself, and kills what takes too long."""
     if distributed.world_size() == 1:
-        os._exit(code)
+        _leave(code)
 
 
 def _say(text: str) -> None:
@@ -165,7 +177,7 @@ def _watch(reader: int) -> None:
             if not _state.deferred:
                 time.sleep(GRACE)
                 if not _state.deferred:
-                    os._exit(code)
+                    _leave(code)
             elif arrived > 1:
                 time.sleep(GRACE)
                 _exit_unless_torchrun(code)
