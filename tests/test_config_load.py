@@ -473,6 +473,14 @@ def test_a_bad_override_points_at_the_argument(argument: str, message: str | Non
         assert found == f"argument {argument!r}{message}"
 
 
+@pytest.mark.parametrize(("levels", "refused"), [(64, False), (65, True)])
+def test_a_key_and_its_value_nest_no_deeper_than_a_file_may(levels: int, refused: bool) -> None:
+    """A checkpoint holds the config with its settings, and must be read again."""
+    key, brackets = ".".join("a" * 32), levels - 32
+    found = failure("my", f"{key}={'[' * brackets}{']' * brackets}")
+    assert found.endswith(": more than 64 levels of nesting, which no config needs") == refused
+
+
 @pytest.mark.parametrize(
     ("argument", "message"),
     [

@@ -12,6 +12,17 @@ def test_values_are_those_of_the_standard_library() -> None:
     assert parse_json(text) == parse_json(text.encode()) == json.loads(text)
 
 
+def nested(levels: int) -> str:
+    return "[" * (levels - 1) + '{"a": 1}' + "]" * (levels - 1)
+
+
+def test_nesting_is_limited() -> None:
+    """Within what Python can parse, too: copying a network of 150 nested layers exceeds its recursion."""
+    assert parse_json(nested(128)) == json.loads(nested(128))
+    with pytest.raises(ValueError, match="nested too deeply"):
+        parse_json(nested(129))
+
+
 @pytest.mark.parametrize("text", ["", "{", "[1,]", b"\xff", "[" * 100_000, '{"a":' * 100_000], ids=len)
 def test_anything_else_is_a_value_error(text: str | bytes) -> None:
     with pytest.raises(ValueError, match=r"."):

@@ -1,5 +1,7 @@
 """A run that is stopped or killed at any moment ends with the bytes of an uninterrupted run."""
 
+import functools
+import math
 import signal
 import sys
 
@@ -186,6 +188,10 @@ def test_damaged_states(stopped):
     assert "is a checkpoint, not a training state" in error_of_resume(stopped)
 
 
+PARENT = {"name": "mnist", "sha256": "0" * 64, "data": "mnist"}
+NESTED = functools.reduce(lambda layer, _: {"residual": {"layers": [layer]}}, range(150), "relu")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -194,7 +200,10 @@ def test_damaged_states(stopped):
         (lambda _, header: header.pop("data"), "header cannot be used"),
         (lambda _, header: header.update(loop=3), "header cannot be used"),
         (lambda _, header: header["config"].update(color="red"), "color"),
+        (lambda _, header: header.update(parent=PARENT | {"accuracy": 10**400}), "header cannot be used"),
+        (lambda _, header: header["config"]["model"]["layers"].insert(0, NESTED), "nested too deeply"),
         (lambda _, header: header["loop"].pop("step"), "does not fit its config"),
+        (lambda _, header: header["loop"].update(step=-math.inf), "does not fit its config"),
         (lambda tensors, _: tensors.pop("network.conv1.weight"), "does not fit its config"),
         (lambda tensors, _: tensors.pop("best.conv1.weight"), "does not fit its config"),
         (

@@ -43,7 +43,10 @@ def _apply(tree: Node, argument: str) -> Node:
         raise ConfigError(f"{position}: the key has {len(parts):,} parts, and no config is that deep")
     if parts[0] == "base":
         raise ConfigError(f"{position}: `base` works in files only; name the other config itself")
-    return _set(tree, parts, parse_value(text, position), (), position)
+    value = parse_value(text, position)
+    if len(parts) + value.depth > MAX_DEPTH:
+        raise ConfigError(f"{position}: more than {MAX_DEPTH} levels of nesting, which no config needs")
+    return _set(tree, parts, value, (), position)
 
 
 def _set(node: Node, parts: list[str], value: Node, above: KeyPath, position: SourcePosition) -> Node:

@@ -50,6 +50,14 @@ class Node:
             return [child.plain() for child in self.value]
         return self.value
 
+    @property
+    def depth(self) -> int:
+        """Levels of maps and lists; 0 for a scalar."""
+        if not isinstance(self.value, dict | list):
+            return 0
+        children = self.value.values() if isinstance(self.value, dict) else self.value
+        return 1 + max((child.depth for child in children), default=0)
+
     def child(self, part: str | int) -> "Node | None":
         """Return the value under a key or at an index, or None if there is none."""
         if isinstance(self.value, dict) and isinstance(part, str):

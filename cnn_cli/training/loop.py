@@ -254,7 +254,8 @@ class TrainingLoop:
         """Load what `state` returned, on any device.
 
         Raises:
-            KeyError, RuntimeError, TypeError, ValueError: the state is from another network or optimizer.
+            KeyError, RuntimeError, TypeError, ValueError, OverflowError: the state is from another network or
+                optimizer.
         """
         parts = by_prefix(tensors)
         self.network.load_state_dict(parts["best"])  # so that wrong shapes raise now, not at the end

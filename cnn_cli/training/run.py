@@ -116,7 +116,7 @@ class Run:
             )
         try:
             self.loop.load_state(state.tensors, state.loop)
-        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        except (KeyError, RuntimeError, TypeError, ValueError, OverflowError) as error:
             raise DataError(f"{state.path}: does not fit its config: {one_line(error)}") from None
 
     def execute(self, folder: RunFolder, listen: Listener, stop: Callable[[], ExitCode | None]) -> RunResult:
