@@ -14,10 +14,10 @@ def parse_json(text: str | bytes) -> Any:
     """Return the value that a JSON text stands for.
 
     Raises:
-        ValueError: it is no JSON, or nested more than `MAX_DEPTH` deep.
+        ValueError: it is no JSON, nested more than `MAX_DEPTH` deep, or holds a whole number beyond 64 bits.
     """
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_int=_whole_number)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
     level = [value]
@@ -26,6 +26,14 @@ def parse_json(text: str | bytes) -> Any:
         if not level:
             return value
     raise ValueError(_TOO_DEEP)
+
+
+def _whole_number(text: str) -> int:
+    """Return a number as those of configs are: conversions to float and to tensors take no larger ones."""
+    number = int(text)
+    if number.bit_length() > 63:
+        raise ValueError("it holds a whole number that does not fit into 64 bits")
+    return number
 
 
 def _children(value: Any) -> Iterable[Any]:

@@ -12,6 +12,17 @@ def test_values_are_those_of_the_standard_library() -> None:
     assert parse_json(text) == parse_json(text.encode()) == json.loads(text)
 
 
+@pytest.mark.parametrize("number", [2**63 - 1, -(2**63) + 1, 0])
+def test_whole_numbers_of_64_bits(number: int) -> None:
+    assert parse_json(f'{{"a": [{number}]}}') == {"a": [number]}
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**64), 10**400])
+def test_larger_whole_numbers_are_refused(number: int) -> None:
+    with pytest.raises(ValueError, match="64 bits"):
+        parse_json(f'{{"a": [{number}]}}')
+
+
 def nested(levels: int) -> str:
     return "[" * (levels - 1) + '{"a": 1}' + "]" * (levels - 1)
 
