@@ -3,13 +3,15 @@
 import json
 import logging
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from cnn_cli.checkpoint import file as checkpoint
 from cnn_cli.checkpoint.run_folder import RunFolder
+from cnn_cli.checkpoint.tensorfile import by_prefix
 from cnn_cli.config.dump import dump
 from cnn_cli.config.schema import Config
 from cnn_cli.data.source import Source
@@ -93,6 +95,9 @@ class Run:
         self.config, self.source, self.compute = config, source, compute
         data, self.preprocessing = training_data(config, source)
         network = network_for(config, len(source.classes))
+        if state:
+            with _fitting(state):  # before a large network is copied
+                network.load_state_dict(by_prefix(state.tensors)["best"])
         # A run that continues has all its weights, and the network that it started from may be gone.
         self.start = None if state else first_weights(network, config, source.classes)
         origin = state or self.start
@@ -114,10 +119,8 @@ class Run:
                 state.arithmetic,
                 arithmetic,
             )
-        try:
+        with _fitting(state):
             self.loop.load_state(state.tensors, state.loop)
-        except (KeyError, RuntimeError, TypeError, ValueError, OverflowError) as error:
-            raise DataError(f"{state.path}: does not fit its config: {one_line(error)}") from None
 
     def execute(self, folder: RunFolder, listen: Listener, stop: Callable[[], ExitCode | None]) -> RunResult:
         """Train to the end, then evaluate the test set once with the best weights.
@@ -276,6 +279,15 @@ class Run:
             "seconds": result.seconds,
             **describe(self.compute),
         }
+
+
+@contextmanager
+def _fitting(state: SavedState) -> Iterator[None]:
+    """Turn what loading raises into one line: the state is from another network or optimizer."""
+    try:
+        yield
+    except (KeyError, RuntimeError, TypeError, ValueError, OverflowError) as error:
+        raise DataError(f"{state.path}: does not fit its config: {one_line(error)}") from None
 
 
 def _arithmetic(compute: Compute) -> str:
