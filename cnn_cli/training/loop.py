@@ -258,6 +258,7 @@ class TrainingLoop:
                 optimizer.
         """
         parts = by_prefix(tensors)
+        self.network.load_state_dict(parts["best"])  # so that wrong shapes raise now, not at the end
         self.network.load_state_dict(parts["network"])
         if self.ema:
             self.ema.network.load_state_dict(parts["ema"])
