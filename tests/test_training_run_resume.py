@@ -212,6 +212,10 @@ NESTED = functools.reduce(lambda layer, _: {"residual": {"layers": [layer]}}, ra
             "does not fit its config",
         ),
         (lambda _, header: header.update(data="mnist"), "trained on mnist, but only tiny is available"),
+        (
+            lambda tensors, header: (header.update(data="mnist"), tensors.pop("best.conv1.weight")),
+            "trained on mnist, but only tiny is available",
+        ),
     ],
 )
 def test_states_whose_parts_do_not_fit(stopped, change, message):

@@ -23,7 +23,7 @@ class Parent:
         """Return the parent from the JSON of a file's header; None if it has none.
 
         Raises:
-            KeyError, TypeError, ValueError, OverflowError: the values cannot be used.
+            KeyError, TypeError, ValueError: the values cannot be used.
         """
         if values is None:
             return None

@@ -34,9 +34,9 @@ _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 # The parser's message, which is what it expected -> what a person can fix.
 # The messages of libyaml and of PyYAML's own parser differ a little.
 _FITS_NOTHING = "this fits nothing before it: check the indentation and the quotes"
-_TOO_DEEP = f"more than {MAX_DEPTH} levels of nesting, which no config needs"
+TOO_DEEP = f"more than {MAX_DEPTH} levels of nesting, which no config needs"
 _PLAIN_ENGLISH = {
-    "exceeded maximum nesting depth": _TOO_DEEP,  # libyaml reads 1,000 brackets before it gives one
+    "exceeded maximum nesting depth": TOO_DEEP,  # libyaml reads 1,000 brackets before it gives one
     "mapping values are not allowed": "a ': ' is not allowed here: check the indentation and the quotes",
     "could not find expected ':'": "the ':' after this key is missing",
     "did not find expected key": _FITS_NOTHING,
@@ -124,9 +124,7 @@ def _check_size(text: str, locate: _Locate) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         count += isinstance(event, yaml.NodeEvent)
         if depth > MAX_DEPTH or count > MAX_VALUES:
-            why = (
-                _TOO_DEEP if depth > MAX_DEPTH else f"more than {MAX_VALUES:,} values, which no config needs"
-            )
+            why = TOO_DEEP if depth > MAX_DEPTH else f"more than {MAX_VALUES:,} values, which no config needs"
             raise ConfigError(f"{locate(event.start_mark)}: {why}")
 
 

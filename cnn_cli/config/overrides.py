@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from cnn_cli.config.document import MAX_DEPTH, parse_value
+from cnn_cli.config.document import MAX_DEPTH, TOO_DEEP, parse_value
 from cnn_cli.config.tree import KeyPath, Node, SourcePosition
 from cnn_cli.errors import ConfigError, dotted
 from cnn_cli.text import printable, shorten
@@ -39,13 +39,11 @@ def _apply(tree: Node, argument: str) -> Node:
     if not all(parts):
         missing = "a part of the key" if any(parts) else "the key"
         raise ConfigError(f"{position}: {missing} is missing before the '='")
-    if len(parts) > MAX_DEPTH:
-        raise ConfigError(f"{position}: the key has {len(parts):,} parts, and no config is that deep")
     if parts[0] == "base":
         raise ConfigError(f"{position}: `base` works in files only; name the other config itself")
     value = parse_value(text, position)
     if len(parts) + value.depth > MAX_DEPTH:
-        raise ConfigError(f"{position}: more than {MAX_DEPTH} levels of nesting, which no config needs")
+        raise ConfigError(f"{position}: {TOO_DEEP}")
     return _set(tree, parts, value, (), position)
 
 

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from cnn_cli.checkpoint import file as checkpoint
 from cnn_cli.checkpoint.run_folder import RunFolder
 from cnn_cli.checkpoint.tensorfile import by_prefix
@@ -96,8 +98,7 @@ class Run:
         data, self.preprocessing = training_data(config, source)
         network = network_for(config, len(source.classes))
         if state:
-            with _fitting(state):  # before a large network is copied
-                network.load_state_dict(by_prefix(state.tensors)["best"])
+            self._check(state, network)  # before a large network is copied
         # A run that continues has all its weights, and the network that it started from may be gone.
         self.start = None if state else first_weights(network, config, source.classes)
         origin = state or self.start
@@ -106,11 +107,15 @@ class Run:
         if state:
             self._restore(state)
 
-    def _restore(self, state: SavedState) -> None:
+    def _check(self, state: SavedState, network: nn.Module) -> None:
         if state.data != self.source.name:
             raise DataError(
                 f"{state.path}: trained on {state.data}, but only {self.source.name} is available"
             )
+        with _fitting(state):
+            network.load_state_dict(by_prefix(state.tensors)["best"])
+
+    def _restore(self, state: SavedState) -> None:
         arithmetic = _arithmetic(self.compute)
         if state.arithmetic != arithmetic:
             log.warning(

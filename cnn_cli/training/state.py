@@ -73,7 +73,7 @@ def read_state(folder: RunFolder) -> SavedState:
             loop=dict(header["loop"]),
             parent=Parent.from_header(header.get("parent")),
         )
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{folder.state}: its header cannot be used: {one_line(error)}") from None
 
 
