@@ -111,7 +111,7 @@ WRONG = [
     (
         "epochs: 2",
         "optimizer: adma",
-        "12:14 train.optimizer: must be one of sgd, adam, adamw, not 'adma' (did you mean 'adam'?)",
+        "12:14 train.optimizer: must be one of sgd, adam, adamw, muon, not 'adma' (did you mean 'adam'?)",
     ),
     (
         "epochs: 2",
@@ -164,7 +164,7 @@ WRONG = [
     ),
     ("linear: 10", "linear: ten", "10:15 model.layers[4].linear.out: must be a whole number, not 'ten'"),
     ("linear: 10", "linear: 70000", "10:15 model.layers[4].linear.out: must be at most 65536, not 70000"),
-    ("epochs: 2", f"optimizer: {'x' * 500}", f"must be one of sgd, adam, adamw, not '{'x' * 38}…"),
+    ("epochs: 2", f"optimizer: {'x' * 500}", f"must be one of sgd, adam, adamw, muon, not '{'x' * 38}…"),
 ]
 SEVERAL = {
     "kernel: 5": "4:7 model.layers[0].conv.kernel: is missing, and it has no default\n"
@@ -453,7 +453,7 @@ def test_an_override_fills_an_empty_section() -> None:
         ("base=lenet", ": `base` works in files only; name the other config itself"),
         ("train.epocs=3", ": unknown key 'epocs' (did you mean 'epochs'?)"),
         ("tain.epochs=3", ": unknown key 'tain' (did you mean 'train'?)"),
-        ("train.optimizer=", ": must be one of sgd, adam, adamw, not null"),
+        ("train.optimizer=", ": must be one of sgd, adam, adamw, muon, not null"),
         ("model.layers=[]", ": must be a list of at least 1 item, not []"),
         (
             "model.layers[1]={conv: {out: 3}}",
@@ -498,12 +498,15 @@ def test_a_long_argument_is_cut(argument: str, message: str) -> None:
 
 SETTINGS_OF = {
     "momentum=0.5": ("optimizer", {"sgd"}),
-    "betas=[0.5, 0.9]": ("optimizer", {"adam", "adamw"}),
+    "betas=[0.5, 0.9]": ("optimizer", {"adam", "adamw", "muon"}),
     "step_epochs=3": ("schedule", {"step"}),
     "step_factor=0.3": ("schedule", {"step"}),
     "restarts=[1]": ("schedule", {"cosine", "one_cycle"}),
 }
-CHOICES = {"optimizer": ("sgd", "adam", "adamw"), "schedule": ("constant", "step", "cosine", "one_cycle")}
+CHOICES = {
+    "optimizer": ("sgd", "adam", "adamw", "muon"),
+    "schedule": ("constant", "step", "cosine", "one_cycle"),
+}
 
 
 @pytest.mark.parametrize("setting", SETTINGS_OF)

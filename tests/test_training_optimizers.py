@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from cnn_cli.model.modules import ChannelAffine
-from cnn_cli.training.optimizers import build_optimizer
+from cnn_cli.training.optimizers import build_optimizer, orthogonalized
 
 DEFAULTS = {"lr": 0.05, "momentum": 0.9, "betas": (0.8, 0.99), "weight_decay": 0.1}
 
@@ -98,7 +98,56 @@ def test_only_kernels_and_matrices_have_weight_decay(network):
     }
 
 
-@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+def test_steps_of_muon_are_those_of_torch(network):
+    """torch has it for matrices only, in bfloat16; the first kernel's steps are those of a matrix [3, 9]."""
+    for parameter in network.parameters():
+        parameter.requires_grad_(parameter.ndim > 1)
+    network, twin = network.float(), copy.deepcopy(network).float()
+    twin[0].weight = nn.Parameter(twin[0].weight.detach().flatten(1))
+    matrices = [parameter for parameter in twin.parameters() if parameter.requires_grad]
+    settings = {"lr": 0.05, "momentum": 0.8, "weight_decay": 0.1, "adjust_lr_fn": "match_rms_adamw"}
+    reference = torch.optim.Muon(matrices, **settings)
+    step = ours(network, "muon", DEFAULTS)
+    draws = torch.Generator().manual_seed(1)
+    before = [parameter.detach().clone() for parameter in matrices]
+    for _ in range(4):
+        kernels = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        for parameter, other in zip(kernels, matrices, strict=True):
+            parameter.grad = torch.randn(parameter.shape, generator=draws)
+            other.grad = parameter.grad.flatten(1).clone()
+        step()
+        reference.step()
+    for parameter, other, start in zip(kernels, matrices, before, strict=True):
+        moved, expected = parameter.detach().flatten(1) - start, other.detach() - start
+        assert (moved - expected).norm() < 0.03 * expected.norm()
+
+
+def test_muon_steps_as_adamw_where_there_is_no_matrix(network):
+    twin = copy.deepcopy(network)
+    for each in (network, twin):
+        for parameter in each.parameters():
+            parameter.requires_grad_(parameter.ndim == 1)
+    parameters = train(network, ours(network, "muon", DEFAULTS))
+    expected = train(twin, ours(twin, "adamw", DEFAULTS))
+    for parameter, other in zip(parameters, expected, strict=True):
+        torch.testing.assert_close(parameter, other, atol=1e-12, rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (5, 40), (40, 5), (1, 7), (128, 1440)])
+def test_an_orthogonalized_matrix_keeps_its_singular_vectors(shape):
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    left, values, right = torch.linalg.svd(matrix, full_matrices=False)
+    inside = left.T @ orthogonalized(matrix) @ right.T
+    assert (values > 1e-3 * values.norm()).all()
+    assert ((inside.diagonal() > 0.6) & (inside.diagonal() < 1.3)).all()
+    assert (inside - torch.diag(inside.diagonal())).abs().max() < 1e-9
+
+
+def test_a_matrix_of_zeros_stays_zero():
+    assert torch.equal(orthogonalized(torch.zeros(3, 4)), torch.zeros(3, 4))
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw", "muon"])
 def test_a_parameter_without_a_gradient_does_not_change(network, name):
     before = network[5].weight.detach().clone()
     step = ours(network, name, DEFAULTS)
@@ -110,7 +159,7 @@ def test_a_parameter_without_a_gradient_does_not_change(network, name):
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-@pytest.mark.parametrize("name", ["sgd", "adamw"])
+@pytest.mark.parametrize("name", ["sgd", "adamw", "muon"])
 def test_a_loaded_state_continues_alike(name, layout):
     """Also if the state has another memory layout than the parameters."""
     settings = {"momentum": 0.9, "betas": (0.8, 0.99), "weight_decay": 0.1}

@@ -44,6 +44,13 @@ SETTINGS = {
         "label_smoothing": 0.1,
         "schedule": "cosine",
     },
+    "muon": {
+        "layers": tiny.RICH,
+        "optimizer": "muon",
+        "channels_last": True,
+        "lr": 0.02,
+        "weight_decay": 0.1,
+    },
     "classes drawn equally often": {"layers": tiny.PLAIN, "balance": True, "lr": 0.02},
     "sgd without momentum": {"layers": tiny.PLAIN, "optimizer": "sgd", "momentum": 0.0, "lr": 0.05},
     "adam, channels last, steps": {

@@ -130,14 +130,16 @@ class Train(Section):
     """Number of images in a batch."""
     accumulate: Positive = 1
     """Number of batches whose gradients are averaged for one step: a larger batch with the same memory."""
-    optimizer: Literal["sgd", "adam", "adamw"] = "adamw"
-    """Optimizer: `sgd` with momentum, `adam`, or `adamw` with decoupled weight decay."""
+    optimizer: Literal["sgd", "adam", "adamw", "muon"] = "adamw"
+    """Optimizer: `sgd` with momentum, `adam`, `adamw` with decoupled weight decay, or `muon` (Jordan et al.
+    2024), whose steps for kernels and weight matrices are equally long in all directions; the rest has
+    AdamW's."""
     lr: AboveZero = 1e-3
     """Learning rate: the maximum of the schedule."""
     momentum: Fraction = 0.9
     """Momentum of `sgd`: the share of the last step that is added to the next one."""
     betas: tuple[Fraction, Fraction] = (0.9, 0.999)
-    """Decay of the moving averages of `adam` and `adamw`: of the gradient and of its square."""
+    """Decay of the moving averages of `adam`, `adamw` and `muon`: of the gradient and of its square."""
     weight_decay: Number = 0.0
     """Weight decay, for all weights but biases and normalization."""
     schedule: Literal["constant", "step", "cosine", "one_cycle"] = "one_cycle"
@@ -210,7 +212,7 @@ class Train(Section):
 
 _USED_BY = (
     ("momentum", ("sgd",), "optimizer"),
-    ("betas", ("adam", "adamw"), "optimizer"),
+    ("betas", ("adam", "adamw", "muon"), "optimizer"),
     ("step_epochs", ("step",), "schedule"),
     ("step_factor", ("step",), "schedule"),
     ("restarts", ("cosine", "one_cycle"), "schedule"),

@@ -19,13 +19,23 @@ from cnn_cli.model.modules import NORMALIZATION
 EPSILON = 1e-8
 """Added to the root of the mean square by Adam (Kingma & Ba 2015)."""
 
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+"""Coefficients of the odd polynomial by which Muon brings singular values close to 1 (Jordan et al. 2024)."""
+
+ITERATIONS = 5
+
+ADAM_SIZE = 0.2
+"""The root mean square of Muon's step for a learning rate of 1: about that of Adam (Liu et al. 2025)."""
+
 
 @dataclass(frozen=True)
 class Group:
-    """Parameters with the same weight decay."""
+    """Parameters that are updated alike."""
 
     parameters: list[nn.Parameter]
     weight_decay: float
+    are_matrices: bool
+    """Whether they are kernels and weight matrices, or biases and the parameters of normalization."""
 
 
 class Updates(NamedTuple):
@@ -69,7 +79,7 @@ class Optimizer(ABC):
             updates = [(p, p.grad, self.state[index]) for index, p in numbered if p.grad is not None]
             start += len(group.parameters)
             if updates:
-                self._update(Updates(*map(list, zip(*updates, strict=True))), lr, group.weight_decay)
+                self._update(Updates(*map(list, zip(*updates, strict=True))), lr, group)
 
     def zero_grad(self) -> None:
         """Remove the gradients."""
@@ -89,8 +99,8 @@ class Optimizer(ABC):
                 value.copy_(state[index][name])
 
     @abstractmethod
-    def _update(self, tensors: Updates, lr: float | Tensor, weight_decay: float) -> None:
-        """Update the parameters of one group."""
+    def _update(self, tensors: Updates, lr: float | Tensor, group: Group) -> None:
+        """Update the parameters of the group that have a gradient."""
 
 
 class Sgd(Optimizer):
@@ -101,14 +111,14 @@ class Sgd(Optimizer):
         self.momentum = momentum
 
     @torch.no_grad()
-    def _update(self, tensors: Updates, lr: float | Tensor, weight_decay: float) -> None:
+    def _update(self, tensors: Updates, lr: float | Tensor, group: Group) -> None:
         sgd(
             tensors.parameters,
             tensors.gradients,
             [state.get("momentum_buffer") for state in tensors.states],
             lr=lr,
             momentum=self.momentum,
-            weight_decay=weight_decay,
+            weight_decay=group.weight_decay,
             dampening=0.0,
             nesterov=False,
             maximize=False,
@@ -133,7 +143,7 @@ class Adam(Optimizer):
         self.betas, self.decoupled = betas, decoupled
 
     @torch.no_grad()
-    def _update(self, tensors: Updates, lr: float | Tensor, weight_decay: float) -> None:
+    def _update(self, tensors: Updates, lr: float | Tensor, group: Group) -> None:
         adam(
             tensors.parameters,
             tensors.gradients,
@@ -145,12 +155,62 @@ class Adam(Optimizer):
             beta1=self.betas[0],
             beta2=self.betas[1],
             eps=EPSILON,
-            weight_decay=weight_decay,
+            weight_decay=group.weight_decay,
             decoupled_weight_decay=self.decoupled,
             amsgrad=False,
             maximize=False,
             fused=True,
         )
+
+
+class Muon(Adam):
+    """Muon: steps along the momentum of a matrix with all its singular values near 1 (Jordan et al. 2024).
+
+    No direction of a matrix learns faster than another one. A kernel is a matrix with a row for each channel
+    that it computes. Biases and the parameters of normalization take the steps of AdamW. Both have steps of
+    one size, so both have the same learning rate and weight decay (Liu et al. 2025, arXiv 2502.16982).
+
+    Args:
+        groups: the parameters.
+        betas: decay rates of the running means of the gradient and, for AdamW, of its square.
+    """
+
+    def __init__(self, groups: Sequence[Group], betas: tuple[float, float]) -> None:
+        super().__init__(groups, betas, decoupled=True)
+        are_matrices = [group.are_matrices for group in groups for _ in group.parameters]
+        for state, is_matrix in zip(self.state, are_matrices, strict=True):
+            if is_matrix:
+                del state["exp_avg_sq"], state["step"]
+
+    @torch.no_grad()
+    def _update(self, tensors: Updates, lr: float | Tensor, group: Group) -> None:
+        if not group.are_matrices:
+            super()._update(tensors, lr, group)
+            return
+        means, beta = tensors.state("exp_avg"), self.betas[0]
+        for parameter, gradient, mean in zip(tensors.parameters, tensors.gradients, means, strict=True):
+            mean.lerp_(gradient, 1 - beta)
+            ahead = gradient.lerp(mean, beta)  # Nesterov's momentum
+            step = orthogonalized(ahead.flatten(1))
+            size = ADAM_SIZE * max(step.shape) ** 0.5
+            parameter.mul_(1 - lr * group.weight_decay)
+            parameter.sub_(step.view(parameter.shape) * (lr * size))
+
+
+def orthogonalized(matrix: Tensor) -> Tensor:
+    """Return a matrix [M, N] with the same singular vectors, all of its singular values between 0.6 and 1.3.
+
+    Newton-Schulz iterations with the coefficients of Jordan et al. 2024. Directions with less than about a
+    thousandth of the matrix's norm keep smaller values; a matrix of zeros stays as it is.
+    """
+    a, b, c = NEWTON_SCHULZ
+    is_high = matrix.shape[0] > matrix.shape[1]
+    wide: Tensor = matrix.T if is_high else matrix
+    wide = wide / wide.norm().clamp(min=EPSILON)
+    for _ in range(ITERATIONS):
+        square = wide @ wide.T
+        wide = a * wide + (b * square + c * square @ square) @ wide
+    return wide.T if is_high else wide
 
 
 def build_optimizer(
@@ -161,22 +221,26 @@ def build_optimizer(
     betas: tuple[float, float],
     weight_decay: float,
 ) -> Optimizer:
-    """Return the optimizer `sgd`, `adam` or `adamw` over all parameters of the network.
+    """Return the optimizer `sgd`, `adam`, `adamw` or `muon` over all parameters of the network.
 
     Only kernels and weight matrices have weight decay: on biases and on the parameters of normalization it
     costs accuracy (He et al. 2018, arXiv 1812.01187, section 3.1).
     """
-    decayed, not_decayed = _by_decay(network)
-    groups = Group(decayed, weight_decay), Group(not_decayed, 0.0)
-    return Sgd(groups, momentum) if name == "sgd" else Adam(groups, betas, decoupled=name == "adamw")
+    matrices, others = _matrices_and_others(network)
+    groups = Group(matrices, weight_decay, are_matrices=True), Group(others, 0.0, are_matrices=False)
+    if name == "sgd":
+        return Sgd(groups, momentum)
+    if name == "muon":
+        return Muon(groups, betas)
+    return Adam(groups, betas, decoupled=name == "adamw")
 
 
-def _by_decay(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Return the parameters with weight decay (kernels, matrices) and without (biases, normalization)."""
-    decayed: list[nn.Parameter] = []
-    not_decayed: list[nn.Parameter] = []
+def _matrices_and_others(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Return the kernels and weight matrices, and the biases and parameters of normalization."""
+    matrices: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for module in network.modules():
         for parameter in module.parameters(recurse=False):
-            decays = parameter.ndim > 1 and not isinstance(module, NORMALIZATION)
-            (decayed if decays else not_decayed).append(parameter)
-    return decayed, not_decayed
+            is_matrix = parameter.ndim > 1 and not isinstance(module, NORMALIZATION)
+            (matrices if is_matrix else others).append(parameter)
+    return matrices, others
