@@ -2,12 +2,12 @@
 
 import io
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_cli.config.choices import MIN_CONFIDENCE
 from cnn_cli.data.lines.blocks import CLASSES
 from cnn_cli.errors import DataError
 from cnn_cli.image.strips import Strip
@@ -15,7 +15,7 @@ from cnn_cli.image.text_components import find_text
 from cnn_cli.reading.columns import ColumnCharacter
 from cnn_cli.reading.image_text import ImageText
 from cnn_cli.reading.line_reader import LineReader
-from cnn_cli.reading.lines import _read_strip, likeliest, read_page, unturned
+from cnn_cli.reading.lines import Reading, _read_strip, read_page, unturned
 from cnn_cli.reading.sources import ImageSource
 from cnn_cli.reading.text import read_texts
 
@@ -124,6 +124,40 @@ def test_an_unsure_1_beside_a_row_is_an_edge(confidence: float, expected: str) -
     assert text(EdgeReader(confidence), page(1, 3)).text == expected
 
 
+def strip_of(*blocks: tuple[int, int, int, int]) -> Strip:
+    """Return a strip of 32x110 pixels with blocks of ink: left, top, right, bottom."""
+    pixels = np.zeros((32, 110), np.uint8)
+    for left, top, right, bottom in blocks:
+        pixels[top:bottom, left:right] = 255
+    return Strip(pixels, 0, 0, 1, 0)
+
+
+SEVEN = (30, 6, 34, 26), (30, 22, 44, 26)
+"""An L, which is read as a 7."""
+
+
+def test_a_reading_is_no_more_convincing_for_taking_a_1_for_an_edge() -> None:
+    """A ledger's 1000 was a confident 000, since the 1 touched a rule and was left out."""
+    characters = _read_strip(EdgeReader(0.41), strip_of(*SEVEN), 0, again=False)
+    assert [(each.label, each.confidence) for each in characters] == [("7", 0.99), ("", 0.41)]
+    assert Reading(tuple(characters)).mean_confidence == pytest.approx((0.99 + 0.41) / 2)
+    assert not Reading(tuple(characters[1:])).mean_confidence  # without any digit
+
+
+def test_neither_is_it_for_leaving_out_a_high_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cnn_cli.reading.lines.TALL", 0.5)
+    row = strip_of(*SEVEN, (60, 6, 64, 26), (60, 22, 74, 26))
+    seven, one = ShapeReader().read(row.pixels)
+    shares = np.zeros(len(CLASSES))
+    shares[1] = 0.6
+    monkeypatch.setattr(
+        ShapeReader, "read", lambda *_, **__: [seven, (replace(one[0], probabilities=shares), one[1])]
+    )
+    characters = _read_strip(ShapeReader(), row, 0, again=False)
+    assert [(each.label, each.confidence) for each in characters] == [("7", 0.99), ("", 0.6)]
+    assert Reading(tuple(characters)).mean_confidence == pytest.approx((0.99 + 0.6) / 2)
+
+
 def test_the_other_tone_is_tried_where_a_page_is_not_convincing(monkeypatch: pytest.MonkeyPatch) -> None:
     image = page()
     polarity = []
@@ -135,21 +169,6 @@ def test_the_other_tone_is_tried_where_a_page_is_not_convincing(monkeypatch: pyt
     monkeypatch.setattr("cnn_cli.reading.lines.find_text", wrong_first)
     assert text(ShapeReader(), image).text == "77777\n77777"
     assert polarity == [None, False]
-
-
-def test_a_1_that_may_be_a_slash_is_less_confident() -> None:
-    """With a probability of 0.04 of a slash it is unsure; other signs and other digits take off nothing."""
-
-    def confidence(digit: str, sign: str) -> float:
-        probabilities = np.zeros(len(CLASSES))
-        probabilities[[CLASSES.index(digit), CLASSES.index(sign)]] = 0.95, 0.04
-        label, confidence = likeliest(probabilities, CLASSES)
-        assert label == digit
-        return confidence
-
-    assert confidence("1", "/") == pytest.approx(0.95 * 0.95 / (0.95 + 3 * 0.04))
-    assert confidence("1", "/") < MIN_CONFIDENCE
-    assert confidence("1", "+") == confidence("7", "/") == 0.95
 
 
 def test_a_digit_that_is_cut_is_less_confident() -> None:

@@ -1,5 +1,6 @@
 """Read an image with a network for lines: rows become strips, and the most convincing reading counts."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -8,8 +9,10 @@ import numpy as np
 from cnn_cli.image.rows import find_rows
 from cnn_cli.image.strips import Strip, strip_of_row, strips_of_one_line
 from cnn_cli.image.text_components import MOST, Component, TextInk, find_text
+from cnn_cli.reading.boxes import Box as StripBox
 from cnn_cli.reading.boxes import boxes_of, cuts_between, ink_of, is_beside, left_out_boxes, stand_apart
 from cnn_cli.reading.columns import ColumnCharacter
+from cnn_cli.reading.likeliest import by_height, likeliest, without_slash
 from cnn_cli.reading.line_reader import LineReader
 
 COLUMNS = 60_000
@@ -44,13 +47,6 @@ TALL = 1.5
 """A 1 at the end of a row that is higher than this (1 = the digits' median height) is an edge, even if it is
 confident."""
 
-MAYBE_DIGIT = 0.2
-"""A sign may be a digit, and is an unsure digit, if all digits together have at least this probability."""
-
-SLASHES = 3.0
-"""A 1 is as confident as if slashes were this many times as common: those of other hands resemble a 1 more
-than the ones that the network learned."""
-
 UNLIKELY = 0.8
 """Below this mean confidence of the digits, the other tone is tried as ink, and a page is turned to where the
 evidence is greatest."""
@@ -72,8 +68,9 @@ class FoundCharacter:
     """A character that was read in an image."""
 
     label: str
-    """Empty for what may be a digit, but was left out."""
+    """Empty for what was left out: what may be a digit, and a 1 that was taken for an edge."""
     confidence: float
+    """0 for what was not read."""
     box: tuple[float, float, float, float]
     """Left, top, right, bottom in pixels of the image that was read."""
     row: int
@@ -115,9 +112,10 @@ class Reading:
 
     @property
     def mean_confidence(self) -> float:
-        """Of the digits, 0..1; 0 without any."""
-        confidences = [each.confidence for each in self.characters if each.label.isdigit()]
-        return sum(confidences) / len(confidences) if confidences else 0.0
+        """Of the digits, 0..1; 0 without any. A reading is no more convincing for taking a 1 for an edge."""
+        digits = [each.confidence for each in self.characters if each.label.isdigit()]
+        edges = [each.confidence for each in self.characters if not each.label and each.confidence]
+        return sum(digits + edges) / len(digits + edges) if digits else 0.0
 
 
 def read_page(reader: LineReader, gray: np.ndarray) -> Reading:
@@ -203,18 +201,18 @@ def _read(reader: LineReader, strips: Sequence[Strip]) -> Iterator[FoundCharacte
 
 def _read_strip(reader: LineReader, strip: Strip, row: int, *, again: bool) -> list[FoundCharacter]:
     """Return the characters of a strip; none without a digit that is likely enough."""
-    read = reader.read(strip.pixels, again=again)
-    read = [each for each in read if not _is_edge(*each, strip, reader.classes)]
+    everything = reader.read(strip.pixels, again=again)
+    are_edges = [_is_edge(*each, strip, reader.classes) for each in everything]
+    read = [each for each, is_edge in zip(everything, are_edges, strict=True) if not is_edge]
+    edges = [each for each, is_edge in zip(everything, are_edges, strict=True) if is_edge]
     if not read:
         return []
     columns = [each for _, each in read]
     cuts = cuts_between(strip.pixels, columns)
-    places = zip(boxes_of(strip.pixels, columns, cuts), stand_apart(strip.pixels, cuts), strict=True)
+    boxes, apart = boxes_of(strip.pixels, columns, cuts), stand_apart(strip.pixels, cuts)
+    given = _given_heights([character.probabilities for character, _ in read], boxes, reader.classes)
     found = []
-    for (character, _), (box, is_apart) in zip(read, places, strict=True):
-        probabilities = character.probabilities
-        if len(read) == 1:
-            probabilities = _without_slash(probabilities, reader.classes)
+    for probabilities, box, is_apart in zip(given, boxes, apart, strict=True):
         if box[0] == 0 or box[2] == strip.pixels.shape[1]:
             probabilities = CUT * probabilities
         label, confidence = likeliest(probabilities, reader.classes)
@@ -223,12 +221,16 @@ def _read_strip(reader: LineReader, strip: Strip, row: int, *, again: bool) -> l
     found = _without_tall_ones(found)
     if not any(each.label.isdigit() and each.confidence >= LEAST for each in found):
         return []
+    left_out = [(box, 0.0) for box in left_out_boxes(strip.pixels, columns)]
+    left_out += [((left, 0, right, reader.height), each.confidence) for each, (left, right) in edges]
     nothing = np.zeros(len(reader.classes))
-    left_out = [
-        FoundCharacter("", 0.0, strip.box(*box), row, ink_of(strip.pixels, box), nothing, True)
-        for box in left_out_boxes(strip.pixels, columns)
+    found += [
+        FoundCharacter(
+            "", confidence, strip.box(*box), row, ink_of(strip.pixels, box), nothing, is_apart=not confidence
+        )
+        for box, confidence in left_out
     ]
-    return sorted([*found, *left_out], key=lambda each: each.box[0] + each.box[2])
+    return sorted(found, key=lambda each: each.box[0] + each.box[2])
 
 
 def _is_edge(
@@ -239,44 +241,33 @@ def _is_edge(
     return is_unsure_one and is_beside(strip.pixels, sum(columns) / 2)
 
 
-def _without_slash(probabilities: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-    """Return the probabilities of a character that stands alone: a slash would stand between digits."""
-    without = probabilities.copy()
-    if "/" in classes:
-        without[classes.index("1")] += without[classes.index("/")]
-        without[classes.index("/")] = 0
-    return without
+def _given_heights(
+    read: Sequence[np.ndarray], boxes: Sequence[StripBox], classes: Sequence[str]
+) -> list[np.ndarray]:
+    """Return the probabilities of each character of a row, given how high it is beside the digits."""
+    if len(read) == 1:
+        return [without_slash(read[0], classes)]
+    heights = np.array([box[3] - box[1] for box in boxes])
+    is_digit = np.array([classes[int(each.argmax())].isdigit() for each in read])
+    given = []
+    for number, probabilities in enumerate(read):
+        others = is_digit & (np.arange(len(read)) != number)
+        if others.any():
+            height = float(heights[number] / np.quantile(heights[others], 0.75))
+            probabilities = by_height(probabilities, height, classes)
+        given.append(probabilities)
+    return given
 
 
 def _without_tall_ones(found: list[FoundCharacter]) -> list[FoundCharacter]:
-    """Return the characters of a row without the edges of a frame at its ends."""
+    """Return the characters of a row, the edges of a frame at its ends left out."""
     heights = [each.box[3] - each.box[1] for each in found]
     digits = [height for each, height in zip(found, heights, strict=True) if each.label.isdigit()]
-    if not digits:
-        return found
-    tall = TALL * float(np.median(digits))
-    edges = [each.label == "1" and height > tall for each, height in zip(found, heights, strict=True)]
-    return found[edges[0] : len(found) - edges[-1]]
-
-
-def likeliest(probabilities: np.ndarray, classes: Sequence[str]) -> tuple[str, float]:
-    """Return what a character is read as, and the probability of that; less for a 1 that may be a slash.
-
-    A sign that may be a digit is an unsure digit.
-
-    Args:
-        probabilities: [K], of the classes.
-        classes: the labels of digits and signs.
-    """
-    digits = np.array([label.isdigit() for label in classes])
-    best = int(probabilities.argmax())
-    if not digits[best] and float(probabilities[digits].sum()) >= MAYBE_DIGIT:
-        best = int(np.where(digits, probabilities, -1).argmax())
-    confidence = float(probabilities[best])
-    if classes[best] == "1" and "/" in classes:
-        slash = SLASHES * float(probabilities[classes.index("/")])
-        confidence *= confidence / (confidence + slash)
-    return classes[best], confidence
+    tall = TALL * float(np.median(digits)) if digits else math.inf
+    for end in {0, len(found) - 1}:
+        if found[end].label == "1" and heights[end] > tall:
+            found[end] = replace(found[end], label="", is_apart=False)
+    return found
 
 
 def unturned(
