@@ -101,9 +101,10 @@ def test_the_corners_of_a_digit_move(monkeypatch) -> None:
     assert tuple(extent * still.scale) == pytest.approx((1, 14 / 20))
 
 
-def test_a_line_has_pale_and_dark_characters() -> None:
+def test_a_line_has_pale_and_dark_characters(monkeypatch) -> None:
     """A pencil is pressed unevenly: the palest of a line may have half of the ink of the darkest."""
     box, rng = known()
+    monkeypatch.setattr(compose_module, "FADING", 0.0)
     shares = []
     for _ in range(90):
         ink, _text = compose(box, (32, 240), rng)
@@ -112,6 +113,20 @@ def test_a_line_has_pale_and_dark_characters() -> None:
         tones = [float(ink[:, run].max()) for run in runs if len(run) > 8]
         shares += [min(tones) / max(tones)] if tones else []
     assert 0.35 < min(shares) < 0.6
+
+
+def test_strokes_fade_in_parts(monkeypatch) -> None:
+    """Within squares of full ink, tones vary where strokes fade; elsewhere only their edges are pale."""
+    box, rng = known()
+    monkeypatch.setattr(compose_module, "STYLES", {"data": 1.0})
+    pale = []
+    for share in (0.0, 1.0):
+        monkeypatch.setattr(compose_module, "FADING", share)
+        inks = [compose(box, (32, 240), rng)[0] for _ in range(30)]
+        inked = [ink[ink > 0.1] / ink.max() for ink in inks if ink.max() > 0]
+        pale.append(np.median([(tones < 0.6 * np.quantile(tones, 0.9)).mean() for tones in inked]))
+    assert pale[0] < 0.35
+    assert pale[1] > pale[0] + 0.2
 
 
 def test_full_strips_have_more_digits(monkeypatch) -> None:

@@ -47,7 +47,7 @@ def test_the_examples_run_and_give_what_the_page_shows(capsys: pytest.CaptureFix
     answer = names["answer"]
     assert (answer.label, f"{answer.confidence:.2f}", answer.unsure) == ("7", "1.00", False)
     printed = capsys.readouterr().out
-    assert re.search(r"^3\?415\?2653 \(\d+, \d+, \d+, \d+\)$", printed, re.MULTILINE)
+    assert re.search(r"^3\?415\?\?653 \(\d+, \d+, \d+, \d+\)$", printed, re.MULTILINE)
     assert "nothing.png: no such file - check the path\n" in printed
     assert printed.count("epoch 3/3") == 1
     assert names["run"].checkpoint == Path("checkpoints/lenet/model.safetensors")

@@ -47,7 +47,7 @@ EXTENT = {
     "+": (0.4, 0.75),
     "-": (0.3, 0.8),
     "=": (0.35, 0.8),
-    "/": (1.12, 1.5),
+    "/": (1.2, 1.6),
     ".": (0.1, 0.24),
     ",": (0.2, 0.42),
 }
@@ -70,6 +70,9 @@ FINE, PADDED = 2, 4
 
 CORNERS = 0.08
 """Standard deviation by which a digit's corners move (1 = its longer side)."""
+
+OUTLINE = 0.5
+"""Ink at which a reshaped digit is cropped (1 = its darkest): the resampling rings around it."""
 
 PRINTED = 80
 """Size of a printed sign in pixels; it is scaled afterwards."""
@@ -134,7 +137,10 @@ def _reshaped(ink: Images, rng: np.random.Generator) -> Images:
         corners.ravel().tolist(),
         Image.Resampling.BICUBIC,
     )
-    return crop(np.asarray(fine))
+    reshaped = np.asarray(fine)
+    inked = reshaped >= OUTLINE * reshaped.max()
+    rows, columns = (np.flatnonzero(inked.any(axis=axis)) for axis in (1, 0))
+    return reshaped[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def cabinet(

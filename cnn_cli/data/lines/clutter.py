@@ -199,7 +199,7 @@ def photographed(ink: Ink, rng: np.random.Generator) -> Ink:
     if rng.random() < 0.35:
         ink = _noisy(ink, rng)
     if rng.random() < 0.08:
-        ink = (ink > rng.uniform(0.3, 0.6)).astype(np.float32)
+        ink = (ink > rng.uniform(0.2, 0.45) * ink.max()).astype(np.float32)
     return np.clip(ink, 0, 1)
 
 

@@ -19,7 +19,7 @@ learns as much from a strip of twelve digits as from two of six, for half of the
 
 # The digits' height as a share of the strip's. Rows are found with the digits at 0.7 of the strip, but they
 # vary in size, and their height is only estimated.
-HEIGHTS = (0.5, 0.82)
+HEIGHTS = (0.5, 0.86)
 
 # What a line is written in, and how often.
 STYLES = {"data": 0.64, "drawn": 0.12, "print": 0.09, "segments": 0.11, "dots": 0.04}
@@ -27,7 +27,7 @@ STYLES = {"data": 0.64, "drawn": 0.12, "print": 0.09, "segments": 0.11, "dots": 
 # How characters follow each other, how often, and the range of the gaps between their boxes (1 = the digits'
 # height). `ink` is the gap between the ink itself in pixels: below 0 the strokes cross.
 GAPS = {
-    "natural": (0.38, (0.05, 0.45)),
+    "natural": (0.38, (0.06, 0.5)),
     "touching": (0.3, (-0.16, 0.02)),
     "ink": (0.2, (-2.0, 1.2)),
     "wide": (0.12, (0.3, 1.6)),
@@ -36,6 +36,9 @@ GAPS = {
 # Shares of the lines with signs and with letters among the digits, and of lines without any digit.
 WITH_SIGNS, WITH_LETTERS, WITHOUT_DIGITS = 0.3, 0.1, 0.04
 SIGN_AFTER, LETTER_AFTER = 0.3, 0.2
+
+FADING, FAINTEST = 0.25, 0.1
+"""Share of the handwritten lines whose strokes fade in parts, as a pencil's do, and a part's least ink."""
 
 MARGIN = 6
 """Pixels that stay free at the left and right of a strip, so that no change of shape cuts a character."""
@@ -64,6 +67,8 @@ class Manner:
     """Standard deviation of the gaps."""
     palest: float
     """Ink of its palest characters, 0..1: a pencil is pressed unevenly."""
+    fades: bool
+    """Whether characters are paler in parts, too."""
 
 
 def compose(known: Cabinet, shape: tuple[int, int], rng: np.random.Generator) -> tuple[Ink, str]:
@@ -115,6 +120,7 @@ def _manner(height: int, in_face: bool, rng: np.random.Generator) -> Manner:
         gap=rng.uniform(*GAPS[spacing][1]),
         gap_spread=rng.uniform(0, 0.12) if spacing != "ink" else 0.7,
         palest=rng.uniform(0.4, 1),
+        fades=not in_face and rng.random() < FADING,
     )
 
 
@@ -139,13 +145,23 @@ def _written(
         if left + width > shape[1] - MARGIN:
             break
         place = ink[top : top + piece.shape[0], left : left + width]
-        np.maximum(place, piece * np.float32(rng.uniform(manner.palest, 1)), out=place)
+        np.maximum(place, piece * _pressure(piece, manner, rng), out=place)
         inked = piece > 0.3
         ends = left + width - inked[:, ::-1].argmax(axis=1)
         rows = slice(top, top + piece.shape[0])
         edge[rows] = np.maximum(edge[rows], np.where(inked.any(axis=1), ends, -np.inf))
         right, text = max(right, left + width), text + character.text
     return ink, text, right
+
+
+def _pressure(piece: Ink, manner: Manner, rng: np.random.Generator) -> Ink | np.float32:
+    """Return factors of a character's ink: one, or some that vary smoothly over it."""
+    pressure = np.float32(rng.uniform(manner.palest, 1))
+    if not manner.fades:
+        return pressure
+    coarse = rng.uniform(FAINTEST, 1.2, (3, 2)).astype(np.float32)
+    smooth = Image.fromarray(coarse).resize(piece.shape[::-1], Image.Resampling.BILINEAR)
+    return pressure * np.asarray(smooth).clip(0, 1)
 
 
 def _left(
