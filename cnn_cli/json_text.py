@@ -7,6 +7,9 @@ from typing import Any
 MAX_DEPTH = 128
 """Levels of nesting. A checkpoint with its config has at most 100, and what builds on its values recurses."""
 
+LONGEST = len(str(-(2**63)))
+"""Characters of a whole number of 64 bits."""
+
 _TOO_DEEP = "it is nested too deeply"
 
 
@@ -30,10 +33,9 @@ def parse_json(text: str | bytes) -> Any:
 
 def _whole_number(text: str) -> int:
     """Return a number as those of configs are: conversions to float and to tensors take no larger ones."""
-    number = int(text)
-    if number.bit_length() > 63:
+    if len(text) > LONGEST or int(text).bit_length() > 63:
         raise ValueError("it holds a whole number that does not fit into 64 bits")
-    return number
+    return int(text)
 
 
 def _children(value: Any) -> Iterable[Any]:

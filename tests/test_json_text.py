@@ -23,6 +23,12 @@ def test_larger_whole_numbers_are_refused(number: int) -> None:
         parse_json(f'{{"a": [{number}]}}')
 
 
+def test_a_number_that_python_does_not_convert_is_too_large() -> None:
+    """Python's own message, beyond 4,300 digits, speaks of its interpreter's settings."""
+    with pytest.raises(ValueError, match="64 bits"):
+        parse_json(f'{{"a": {"9" * 5000}}}')
+
+
 def nested(levels: int) -> str:
     return "[" * (levels - 1) + '{"a": 1}' + "]" * (levels - 1)
 

@@ -118,6 +118,12 @@ def test_what_was_left_out_and_is_rather_no_digit_stays_out() -> None:
     assert (answer.label, answer.confidence) == ("6", pytest.approx(0.275))
 
 
+def test_a_1_that_was_taken_for_an_edge_is_not_read_again() -> None:
+    network = Network(p1=1)
+    assert read_digits_again(Reader(network), [replace(left_out(), confidence=0.41)]) == []
+    assert not len(network.images)
+
+
 def strip(*blocks: tuple[int, int, int]) -> np.ndarray:
     """Return a strip of 32x200 pixels with blocks of ink: left, width, height around the middle."""
     pixels = np.zeros((32, 200), np.uint8)

@@ -132,8 +132,8 @@ class Train(Section):
     """Number of batches whose gradients are averaged for one step: a larger batch with the same memory."""
     optimizer: Literal["sgd", "adam", "adamw", "muon"] = "adamw"
     """Optimizer: `sgd` with momentum, `adam`, `adamw` with decoupled weight decay, or `muon` (Jordan et al.
-    2024), whose steps for kernels and weight matrices are equally long in all directions; the rest has
-    AdamW's."""
+    2024): for kernels and weight matrices steps that are equally long in all directions, for the rest those
+    of `adamw`."""
     lr: AboveZero = 1e-3
     """Learning rate: the maximum of the schedule."""
     momentum: Fraction = 0.9

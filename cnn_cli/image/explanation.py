@@ -9,6 +9,7 @@ from cnn_cli.image.components import Box, Components, Reason
 from cnn_cli.image.decode import DecodedImage
 from cnn_cli.image.hypotheses import UNCHANGED, WORDS, Hypothesis, Kind
 from cnn_cli.image.ink import stroke_contrast
+from cnn_cli.image.normalize import inked_part
 
 TURNS = {
     2: "mirrored",
@@ -112,8 +113,8 @@ def explain(image: DecodedImage, hypothesis: Hypothesis) -> Explanation:
 
 
 def _bounding_box(mask: np.ndarray) -> Box:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+    rows, columns = inked_part(mask)
+    return columns.start, rows.start, columns.stop, rows.stop
 
 
 def _scaled(box: Box, corner: tuple[int, int], factor: float) -> Box:

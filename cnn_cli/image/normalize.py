@@ -99,9 +99,13 @@ def position_by_mass(digit: np.ndarray, size: int) -> tuple[int, int]:
 
 def crop(ink: np.ndarray) -> np.ndarray:
     """Return the smallest part of an image [H, W] that holds everything that is not 0; there must be some."""
-    rows = np.flatnonzero(ink.any(axis=1))
-    columns = np.flatnonzero(ink.any(axis=0))
-    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return ink[inked_part(ink)]
+
+
+def inked_part(ink: np.ndarray) -> tuple[slice, slice]:
+    """Return the rows and columns of an image [H, W] that hold all that is not 0; there must be something."""
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def _resize(ink: np.ndarray, side: int) -> np.ndarray:

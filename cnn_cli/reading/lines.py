@@ -9,8 +9,7 @@ import numpy as np
 from cnn_cli.image.rows import find_rows
 from cnn_cli.image.strips import Strip, strip_of_row, strips_of_one_line
 from cnn_cli.image.text_components import MOST, Component, TextInk, find_text
-from cnn_cli.reading.boxes import Box as StripBox
-from cnn_cli.reading.boxes import boxes_of, cuts_between, ink_of, is_beside, left_out_boxes, stand_apart
+from cnn_cli.reading.boxes import Box, boxes_of, cuts_between, ink_of, is_beside, left_out_boxes, stand_apart
 from cnn_cli.reading.columns import ColumnCharacter
 from cnn_cli.reading.likeliest import by_height, likeliest, without_slash
 from cnn_cli.reading.line_reader import LineReader
@@ -84,6 +83,11 @@ class FoundCharacter:
     read_again: bool = False
     """Whether the network for single digits has read it as well."""
 
+    @property
+    def is_edge(self) -> bool:
+        """Whether it was read as a 1, and left out as the edge of a display, a frame or a page."""
+        return not self.label and self.confidence > 0
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -114,7 +118,7 @@ class Reading:
     def mean_confidence(self) -> float:
         """Of the digits, 0..1; 0 without any. A reading is no more convincing for taking a 1 for an edge."""
         digits = [each.confidence for each in self.characters if each.label.isdigit()]
-        edges = [each.confidence for each in self.characters if not each.label and each.confidence]
+        edges = [each.confidence for each in self.characters if each.is_edge]
         return sum(digits + edges) / len(digits + edges) if digits else 0.0
 
 
@@ -225,9 +229,7 @@ def _read_strip(reader: LineReader, strip: Strip, row: int, *, again: bool) -> l
     left_out += [((left, 0, right, reader.height), each.confidence) for each, (left, right) in edges]
     nothing = np.zeros(len(reader.classes))
     found += [
-        FoundCharacter(
-            "", confidence, strip.box(*box), row, ink_of(strip.pixels, box), nothing, is_apart=not confidence
-        )
+        FoundCharacter("", confidence, strip.box(*box), row, ink_of(strip.pixels, box), nothing, True)
         for box, confidence in left_out
     ]
     return sorted(found, key=lambda each: each.box[0] + each.box[2])
@@ -242,7 +244,7 @@ def _is_edge(
 
 
 def _given_heights(
-    read: Sequence[np.ndarray], boxes: Sequence[StripBox], classes: Sequence[str]
+    read: Sequence[np.ndarray], boxes: Sequence[Box], classes: Sequence[str]
 ) -> list[np.ndarray]:
     """Return the probabilities of each character of a row, given how high it is beside the digits."""
     if len(read) == 1:
@@ -264,10 +266,11 @@ def _without_tall_ones(found: list[FoundCharacter]) -> list[FoundCharacter]:
     heights = [each.box[3] - each.box[1] for each in found]
     digits = [height for each, height in zip(found, heights, strict=True) if each.label.isdigit()]
     tall = TALL * float(np.median(digits)) if digits else math.inf
-    for end in {0, len(found) - 1}:
-        if found[end].label == "1" and heights[end] > tall:
-            found[end] = replace(found[end], label="", is_apart=False)
-    return found
+    ends = {0, len(found) - 1}
+    return [
+        replace(each, label="") if number in ends and each.label == "1" and height > tall else each
+        for number, (each, height) in enumerate(zip(found, heights, strict=True))
+    ]
 
 
 def unturned(

@@ -55,22 +55,22 @@ def read_digits_again(reader: LineReader, characters: Sequence[FoundCharacter]) 
 
 def _is_asked(character: FoundCharacter) -> bool:
     is_digit = character.label.isdigit() and character.confidence < CERTAIN
-    return character.is_apart and (is_digit or not character.label)
+    is_left_out = not character.label and not character.is_edge
+    return character.is_apart and (is_digit or is_left_out)
 
 
 def _answers(reader: LineReader, inks: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
     """Return the probabilities [N, 10] of the network for single digits."""
     network = reader.digit_reader
-    turned = [_turned(ink, angle) for angle in ANGLES for ink in inks]
+    turned = [
+        np.asarray(Image.fromarray(ink).rotate(angle, Image.Resampling.BICUBIC, expand=True))
+        for angle in ANGLES
+        for ink in inks
+    ]
     images = np.stack([normalize_digit(ink / np.float32(255)).pixels for ink in turned])[:, None]
     answers = network.probabilities(network.logits(network.pixels(images)))
     mean: NDArray[np.float64] = answers.reshape(len(ANGLES), len(inks), -1).mean(axis=0)
     return mean
-
-
-def _turned(ink: NDArray[np.uint8], angle: float) -> NDArray[np.uint8]:
-    turned = Image.fromarray(ink).rotate(angle, Image.Resampling.BICUBIC, expand=True)
-    return np.asarray(turned) if angle else ink
 
 
 def _with_answer(

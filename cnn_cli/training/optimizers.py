@@ -23,6 +23,7 @@ NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of the odd polynomial by which Muon brings singular values close to 1 (Jordan et al. 2024)."""
 
 ITERATIONS = 5
+"""How often Muon applies that polynomial to a matrix."""
 
 ADAM_SIZE = 0.2
 """The root mean square of Muon's step for a learning rate of 1: about that of Adam (Liu et al. 2025)."""

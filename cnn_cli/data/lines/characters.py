@@ -14,7 +14,7 @@ from cnn_cli.data.synthetic.fonts import FONTS, printed
 from cnn_cli.data.synthetic.segments import dots, seven_segments
 from cnn_cli.data.synthetic.splines import alphabet
 from cnn_cli.data.synthetic.strokes import Variant
-from cnn_cli.image.normalize import crop
+from cnn_cli.image.normalize import crop, inked_part
 
 Images = NDArray[np.uint8]
 
@@ -138,9 +138,7 @@ def _reshaped(ink: Images, rng: np.random.Generator) -> Images:
         Image.Resampling.BICUBIC,
     )
     reshaped = np.asarray(fine)
-    inked = reshaped >= OUTLINE * reshaped.max()
-    rows, columns = (np.flatnonzero(inked.any(axis=axis)) for axis in (1, 0))
-    return reshaped[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return reshaped[inked_part(reshaped >= OUTLINE * reshaped.max())]
 
 
 def cabinet(
